@@ -1,0 +1,44 @@
+"""veldist: the posterior of the line-of-sight velocity distribution (LOSVD) of resolved stars."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from veldist import analysis, plotting, simulate
+    from veldist.batch import fit_all_bins
+    from veldist.dynamite import write_dynamite_kinematics
+    from veldist.solver import KinematicSolver
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "KinematicSolver",
+    "__version__",
+    "analysis",
+    "fit_all_bins",
+    "plotting",
+    "simulate",
+    "write_dynamite_kinematics",
+]
+
+# Names are imported when first used, so that `import veldist` stays quick.
+_HOME = {
+    "KinematicSolver": "veldist.solver",
+    "fit_all_bins": "veldist.batch",
+    "write_dynamite_kinematics": "veldist.dynamite",
+}
+_MODULES = ("analysis", "plotting", "simulate")
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    if name in _MODULES:
+        return import_module(f"veldist.{name}")
+    raise AttributeError(f"module 'veldist' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
