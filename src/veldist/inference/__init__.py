@@ -1,0 +1,31 @@
+"""The inference engine: from a design matrix, a basis and a prior to posterior draws.
+
+Nothing in here knows of files, plots, bins on the sky or, outside `frame`, `design` and `basis`, of one
+dimension.
+"""
+
+from veldist.inference.basis import Resolution, choose_resolution, losvd_prior
+from veldist.inference.design import gaussian_design_matrix
+from veldist.inference.engine import Settings, infer
+from veldist.inference.frame import Cells, Frame, fit_frame, make_cells, overlap_matrix
+from veldist.inference.likelihood import Likelihood
+from veldist.inference.posterior import Diagnostics, Posterior
+from veldist.inference.prior import MixturePrior
+
+__all__ = [
+    "Cells",
+    "Diagnostics",
+    "Frame",
+    "Likelihood",
+    "MixturePrior",
+    "Posterior",
+    "Resolution",
+    "Settings",
+    "choose_resolution",
+    "fit_frame",
+    "gaussian_design_matrix",
+    "infer",
+    "losvd_prior",
+    "make_cells",
+    "overlap_matrix",
+]

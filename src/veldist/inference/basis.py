@@ -1,0 +1,160 @@
+r"""The one-dimensional LOSVD prior: basis functions of z and the scales of their coefficients.
+
+The log-density is :math:`b_1 z - b_2 z^2/2 + c\,T(z) + \sum_k a_k \phi_k(z)`:
+
+* ``b1, b2`` carry location and scale: (0, 1) is the Gaussian of the frame;
+* ``T`` is the direction from a Gaussian to a Student t of 4 degrees of freedom, so that heavy tails are
+  one coefficient away;
+* ``phi_k`` are the sine functions of the Hilbert-space approximation of a Gaussian process (Solin &
+  Sarkka 2020, Stat. Comput. 30, 419, eqs 4, 56, 60), whose coefficients are independent with variance
+  ``tau^2 S_l(omega_k)``, S being the spectral density of the squared-exponential kernel of length l.
+
+``T`` and ``phi`` have {1, z, z^2} projected out under a Gaussian weight, so that location and scale stay
+with b1 and b2; ``phi`` is tapered to zero in the wings, where stars are too few to teach it anything.
+The pairs (l, tau) form a small grid with weights, tau = 0 (where c = 0 too: exactly Gaussian) among them,
+and an exponential prior on tau: the penalised-complexity prior of Simpson et al. (2017, Stat. Sci. 32, 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veldist.inference.prior import MixturePrior
+
+__all__ = ["Resolution", "choose_resolution", "losvd_prior"]
+
+TAPER_START, TAPER_END = 3.5, 5.5
+# Half-width of the interval on which the sine functions live: the taper hides its ends.
+_HALF_WIDTH = 6.5
+# The heavy-tailed direction is constant beyond this, so that the tail is Gaussian again, only higher.
+_TAIL_END = 8.0
+_TAIL_NU = 4.0
+
+_B1_SCALE = 1.0
+_B2_SCALE = 0.5
+_TAIL_SCALE = 0.7
+_AMPLITUDES = (0.15, 0.35, 0.75, 1.5, 3.0)
+_AMPLITUDE_RATE = 1.5
+_NULL_WEIGHT = 0.25
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """How finely the density is described.
+
+    Attributes
+    ----------
+    cell_width : float
+        Width of the core cells, in units of the frame's scale.
+    n_functions : int
+        Number of deviation functions.
+    lengths : tuple of float
+        Correlation lengths of the deviation, in units of the frame's scale.
+    """
+
+    cell_width: float
+    n_functions: int
+    lengths: tuple[float, ...]
+
+
+def choose_resolution(n_stars: int, error_ratio: float) -> Resolution:
+    """Resolution that grows with the information in the data.
+
+    Parameters
+    ----------
+    n_stars : int
+        Number of stars.
+    error_ratio : float
+        Typical error in units of the frame's scale. Errors smear structure below about their own size, so
+        large ones make small cells useless.
+    """
+    informative = n_stars / (1.0 + error_ratio**2) ** 2
+    if informative < 1000:
+        return Resolution(cell_width=0.2, n_functions=28, lengths=(0.45, 0.75, 1.25))
+    if informative < 5000:
+        return Resolution(cell_width=0.15, n_functions=36, lengths=(0.35, 0.6, 1.1))
+    return Resolution(cell_width=0.1, n_functions=44, lengths=(0.25, 0.5, 1.0))
+
+
+def _project_out_quadratic(
+    functions: NDArray[np.float64], z: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Remove the weighted least-squares fit of {1, z, z^2} from each column of ``functions`` (K, n)."""
+    quadratic = np.stack([np.ones_like(z), z, z**2], axis=1)
+    root = np.sqrt(weight)[:, None]
+    coefficients, *_ = np.linalg.lstsq(root * quadratic, root * functions, rcond=None)
+    return functions - quadratic @ coefficients
+
+
+def _taper(z: NDArray[np.float64]) -> NDArray[np.float64]:
+    """One in the core, zero beyond `TAPER_END`, a raised cosine between."""
+    t = np.clip((np.abs(z) - TAPER_START) / (TAPER_END - TAPER_START), 0.0, 1.0)
+    return 0.5 * (1.0 + np.cos(np.pi * t))
+
+
+def _tail_direction(z: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log-ratio of the Student t to the Gaussian, less its quadratic part, constant beyond `_TAIL_END`."""
+
+    def log_ratio(x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return 0.5 * x**2 - 0.5 * (_TAIL_NU + 1.0) * np.log1p(x**2 / _TAIL_NU)
+
+    inside = np.clip(z, -_TAIL_END, _TAIL_END)
+    quadratic = np.stack([np.ones_like(z), z**2], axis=1)
+    root = np.sqrt(weight)
+    a, b = np.linalg.lstsq(root[:, None] * quadratic, root * log_ratio(z), rcond=None)[0]
+    return log_ratio(inside) - a - b * inside**2
+
+
+def losvd_prior(
+    centers: NDArray[np.float64], widths: NDArray[np.float64], resolution: Resolution
+) -> tuple[NDArray[np.float64], MixturePrior]:
+    """Basis and prior of a one-dimensional LOSVD on the given cells.
+
+    Parameters
+    ----------
+    centers, widths : ndarray, (K,)
+        Cell centres and widths in standardised velocity.
+    resolution : Resolution
+        Number of functions and correlation lengths.
+
+    Returns
+    -------
+    psi : ndarray, (K, p)
+        Basis: columns z, -z^2/2, the heavy-tailed direction, the deviation functions.
+    prior : MixturePrior
+        Prior of the coefficients.
+    """
+    z = centers
+    weight = np.exp(-0.5 * z**2) * widths
+    order = np.arange(1, resolution.n_functions + 1)
+    omega = np.pi * order / (2.0 * _HALF_WIDTH)
+    inside = np.clip(z, -_HALF_WIDTH, _HALF_WIDTH)
+    sines = np.sin(omega[None, :] * (inside[:, None] + _HALF_WIDTH)) / np.sqrt(_HALF_WIDTH)
+    deviation = _taper(z)[:, None] * _project_out_quadratic(sines, z, weight)
+    psi = np.concatenate([z[:, None], -0.5 * z[:, None] ** 2, _tail_direction(z, weight)[:, None], deviation], axis=1)
+
+    linear = np.array([_B1_SCALE, _B2_SCALE])
+    scales = [np.concatenate([linear, np.zeros(1 + order.size)])]
+    labels = ["gaussian"]
+    log_weights = [np.log(_NULL_WEIGHT)]
+    tau = np.array(_AMPLITUDES)
+    # Exponential prior on tau, each grid point standing for the interval around it on a log scale.
+    tau_weight = tau * np.exp(-_AMPLITUDE_RATE * tau)
+    tau_weight *= (1.0 - _NULL_WEIGHT) / tau_weight.sum()
+    for length in resolution.lengths:
+        spectral = np.sqrt(2.0 * np.pi) * length * np.exp(-0.5 * (length * omega) ** 2)
+        for amplitude, mass in zip(tau, tau_weight, strict=True):
+            scales.append(np.concatenate([linear, [_TAIL_SCALE], amplitude * np.sqrt(spectral)]))
+            labels.append(f"length={length:g}, amplitude={amplitude:g}")
+            log_weights.append(np.log(mass / len(resolution.lengths)))
+    prior = MixturePrior(
+        mean=np.concatenate([[0.0, 1.0], np.zeros(1 + order.size)]),
+        scales=np.array(scales),
+        log_weights=np.array(log_weights),
+        labels=tuple(labels),
+        is_null=np.arange(len(labels)) == 0,
+    )
+    return psi, prior

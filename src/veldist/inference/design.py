@@ -1,0 +1,39 @@
+"""The design matrix: what density a star's error makes of each cell."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr
+
+__all__ = ["gaussian_design_matrix"]
+
+
+def gaussian_design_matrix(
+    vel: NDArray[np.float64], err: NDArray[np.float64], edges: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    r"""Density of observing each star if its true velocity lies in each cell, for Gaussian errors.
+
+    .. math:: M_{ij} = \frac{1}{d_j} \int_{\mathrm{cell}\,j} N(y_i \mid v, e_i^2)\, dv
+
+    Differences of the normal CDF are taken on the tail side (signs are flipped where both edges lie above
+    the star), so that no entry suffers from cancellation: all are positive until they underflow, beyond
+    38 standard deviations.
+
+    Parameters
+    ----------
+    vel, err : ndarray, (N,)
+        Velocities and 1-sigma errors.
+    edges : ndarray, (K + 1,)
+        Cell edges, ascending, in the units of ``vel``.
+
+    Returns
+    -------
+    ndarray, (N, K)
+        Density, in units of 1 / ``vel``.
+    """
+    t = (edges[None, :] - vel[:, None]) / err[:, None]
+    low, high = t[:, :-1], t[:, 1:]
+    flip = low > 0
+    low, high = np.where(flip, -high, low), np.where(flip, -low, high)
+    return (ndtr(high) - ndtr(low)) / np.diff(edges)[None, :]

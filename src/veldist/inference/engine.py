@@ -1,0 +1,250 @@
+"""The whole inference: modes, importance resampling, Markov moves until the diagnostics are good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from veldist.inference.diagnostics import effective_sample_size, nested_rhat, pareto_k
+from veldist.inference.laplace import find_modes
+from veldist.inference.likelihood import Likelihood
+from veldist.inference.posterior import Diagnostics, Posterior, masses
+from veldist.inference.prior import MixturePrior
+from veldist.inference.sampler import Chains, ImportanceSample, importance_sample, resample, sweep
+from veldist.inference.target import Target
+
+__all__ = ["Settings", "infer"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the posterior is sampled. The defaults are right for nearly all data.
+
+    Attributes
+    ----------
+    n_draws : int
+        Draws wanted at least.
+    n_chains : int
+        Chains at most; fewer where few draws are wanted.
+    n_groups : int
+        Independently started groups of chains (for the nested R-hat).
+    n_proposals : int
+        Importance draws per group, spread over the prior's components.
+    n_warmup : int
+        Rounds of moves thrown away at first.
+    n_leapfrog : int
+        Leapfrog steps of a Hamiltonian move; raised if too few moves are accepted.
+    thin : int
+        Rounds of moves per kept round, at first; doubled until the diagnostics are good.
+    max_doublings : int
+        How often to double before giving up with a warning.
+    rhat_max : float
+        Largest nested R-hat to accept.
+    ess_fraction : float
+        Smallest effective sample size to accept, as a fraction of the draws.
+    dtype : str
+        Floating-point type of the sampler. Modes and the likelihood's reference are in double precision
+        always.
+    """
+
+    n_draws: int = 1000
+    n_chains: int = 256
+    n_groups: int = 8
+    n_proposals: int = 160
+    n_warmup: int = 2
+    n_leapfrog: int = 4
+    thin: int = 1
+    max_doublings: int = 6
+    rhat_max: float = 1.03
+    ess_fraction: float = 0.25
+    dtype: str = "float32"
+
+
+# Below this acceptance the leapfrog steps are made shorter.
+_LOW_ACCEPTANCE = 0.65
+_MIN_DRAWS_PER_COMPONENT = 2
+# Share of component proposals made without regard to the evidence, so that none is ever out of reach.
+_DEFENSIVE_SHARE = 0.02
+
+
+def infer(
+    design: NDArray[np.float64],
+    psi: NDArray[np.float64],
+    log_base: NDArray[np.float64],
+    prior: MixturePrior,
+    functionals: NDArray[np.float64],
+    functional_names: tuple[str, ...],
+    rng: np.random.Generator,
+    settings: Settings | None = None,
+    background: NDArray[np.float64] | None = None,
+) -> Posterior:
+    """Sample the posterior of ``w = softmax(psi beta + log_base)`` given stars of density ``design @ w``.
+
+    Parameters
+    ----------
+    design : ndarray, (N, K)
+        Density of each star given each cell.
+    psi : ndarray, (K, p)
+        Basis of the log-density.
+    log_base : ndarray, (K,)
+        Log of the base masses (cell widths or areas).
+    prior : MixturePrior
+        Prior of the p coefficients.
+    functionals : ndarray, (K, Q)
+        Linear functionals of the cell masses whose convergence is monitored.
+    functional_names : tuple of str
+        Their names.
+    rng : numpy.random.Generator
+        Source of randomness.
+    settings : Settings, optional
+        How to sample.
+    background : ndarray, (N,), optional
+        Density of a contaminant at each star (see `Likelihood.from_design`).
+
+    Returns
+    -------
+    Posterior
+        With ``diagnostics.converged`` False, and the reason in ``diagnostics.messages``, if the criteria
+        were not met after all doublings. No warning is raised here: the caller knows which bin it is.
+    """
+    settings = settings or Settings()
+    if len(functional_names) != functionals.shape[1]:
+        raise ValueError(f"{len(functional_names)} functional_names for {functionals.shape[1]} functionals.")
+    likelihood = Likelihood.from_design(design, psi @ prior.mean + log_base, background)
+    modes = find_modes(likelihood, psi, prior)
+    laplace = prior.log_weights + modes.log_evidence
+    laplace = laplace - logsumexp(laplace)
+    # The average of the modes is where most draws will be: offsets from it are small.
+    center = np.exp(laplace) @ (prior.scales * modes.x)
+    target = Target.build(likelihood, psi, prior, modes, center, np.dtype(settings.dtype).type)
+
+    group_size = min(settings.n_chains // settings.n_groups, -(-settings.n_draws // (4 * settings.n_groups)))
+    samples = [
+        importance_sample(target, prior.log_weights, laplace, settings.n_proposals, _MIN_DRAWS_PER_COMPONENT, rng)
+        for _ in range(settings.n_groups)
+    ]
+    component_evidence = logsumexp([s.log_evidence for s in samples], axis=0) - np.log(len(samples))
+    chains, cluster = _start(target, samples, group_size, rng)
+    probability = prior.log_weights + component_evidence
+    log_evidence = float(logsumexp(probability))
+    probability = np.exp(probability - log_evidence)
+    proposal = np.log((1.0 - _DEFENSIVE_SHARE) * probability + _DEFENSIVE_SHARE / probability.size)
+
+    n_chains = cluster.size
+    n_kept = max(2, -(-settings.n_draws // n_chains))
+    thin, n_leapfrog, n_rounds = settings.thin, settings.n_leapfrog, 0
+    warmup = settings.n_warmup
+    for _ in range(settings.max_doublings + 1):
+        coefficients = np.empty((n_chains, n_kept, psi.shape[1]), dtype=np.float32)
+        component = np.empty((n_chains, n_kept), dtype=np.intp)
+        rates = []
+        for k in range(warmup):
+            result = sweep(target, chains, proposal, n_leapfrog, rng)
+            chains = result.chains
+            # Adapting only in rounds that are thrown away keeps the kept ones exact.
+            if result.acceptance < _LOW_ACCEPTANCE and k < warmup - 1:
+                n_leapfrog += 1 + n_leapfrog // 2
+        for k in range(n_kept):
+            for _ in range(thin):
+                result = sweep(target, chains, proposal, n_leapfrog, rng)
+                chains = result.chains
+                rates.append((result.acceptance, result.component_acceptance))
+            x = np.asarray(target.place(chains.component, chains.u))[:, target.n_cells :]
+            coefficients[chains.identity, k] = prior.mean + prior.scales[chains.component] * x
+            component[chains.identity, k] = chains.component
+        n_rounds += warmup + n_kept * thin
+        weights = masses(coefficients.reshape(-1, psi.shape[1]), psi, log_base)
+        monitored = (weights @ functionals).reshape(n_chains, n_kept, -1)
+        ess = effective_sample_size(monitored, cluster)
+        rhat = nested_rhat(monitored, settings.n_groups)
+        acceptance, component_acceptance = np.mean(rates, axis=0)
+        messages = _judge(functional_names, ess, rhat, acceptance, n_chains * n_kept, settings)
+        if not messages:
+            break
+        thin *= 2
+        warmup = thin * n_kept
+
+    null = logsumexp(prior.log_weights[prior.is_null] + component_evidence[prior.is_null]) if prior.is_null.any() else np.nan
+    other = ~prior.is_null
+    bayes_factor = (
+        logsumexp(prior.log_weights[other] + component_evidence[other])
+        - logsumexp(prior.log_weights[other])
+        - null
+        + logsumexp(prior.log_weights[prior.is_null])
+        if prior.is_null.any() and other.any()
+        else np.nan
+    )
+    offset = target.likelihood.log_reference
+    return Posterior(
+        coefficients=coefficients,
+        component=component,
+        psi=psi,
+        log_base=log_base,
+        prior=prior,
+        diagnostics=Diagnostics(
+            quantities=functional_names,
+            ess=ess,
+            rhat=rhat,
+            pareto_k=pareto_k(np.concatenate([s.log_weight for s in samples])),
+            acceptance=float(acceptance),
+            component_acceptance=float(component_acceptance),
+            log_evidence=log_evidence + offset,
+            component_log_evidence=component_evidence + offset,
+            component_probability=probability,
+            component_labels=prior.labels,
+            log_bayes_factor=float(bayes_factor),
+            n_rounds=n_rounds,
+            converged=not messages,
+            messages=messages,
+        ),
+    )
+
+
+def _start(
+    target: Target, samples: list[ImportanceSample], group_size: int, rng: np.random.Generator
+) -> tuple[Chains, NDArray[np.intp]]:
+    """Chains of all groups together, sorted by component, and which of them share a starting point."""
+    parts = [resample(target, sample, group_size, rng) for sample in samples]
+    xp = parts[0].u.__array_namespace__()
+    component = np.concatenate([p.component for p in parts])
+    order = np.argsort(component, kind="stable")
+    rows = xp.asarray(order)
+    u, value, gradient = (
+        xp.take(xp.concat([getattr(p, name) for p in parts], axis=0), rows, axis=0)
+        for name in ("u", "value", "gradient")
+    )
+    # Systematic resampling puts copies of a point next to each other.
+    cluster = np.concatenate([np.asarray(p.value) for p in parts])
+    fresh = np.append(True, np.diff(cluster) != 0)
+    fresh[::group_size] = True
+    return (
+        Chains(identity=order, component=component[order], u=u, value=value, gradient=gradient),
+        np.cumsum(fresh),
+    )
+
+
+def _judge(
+    names: tuple[str, ...],
+    ess: NDArray[np.float64],
+    rhat: NDArray[np.float64],
+    acceptance: float,
+    n_draws: int,
+    settings: Settings,
+) -> tuple[str, ...]:
+    """What is wrong with the draws; empty if nothing is."""
+    messages = []
+    worst = int(np.argmax(rhat))
+    if not rhat[worst] <= settings.rhat_max:
+        messages.append(f"nested R-hat of {names[worst]} is {rhat[worst]:.3f} (> {settings.rhat_max})")
+    worst = int(np.argmin(ess))
+    if not ess[worst] >= settings.ess_fraction * n_draws:
+        messages.append(
+            f"effective sample size of {names[worst]} is {ess[worst]:.0f} "
+            f"(< {settings.ess_fraction:.0%} of {n_draws} draws)"
+        )
+    if acceptance < 0.3:
+        messages.append(f"only {acceptance:.0%} of the Hamiltonian moves were accepted")
+    return tuple(messages)

@@ -1,0 +1,123 @@
+r"""The posterior in the coordinates the sampler moves in.
+
+A point is (g, u): a prior component and coefficients whitened by *that component's* Laplace
+approximation, :math:`x = \hat x_g + W_g u`. Its log density is
+
+.. math:: T(g, u) = \log \pi_g + \log L - |x|^2/2 + \log |W_g|,
+
+the joint posterior times the Jacobian. Were every conditional posterior Gaussian, T would be
+:math:`\log Z_g - |u|^2/2`: g and u independent. Changing g at fixed u is therefore a move between
+distributions of any two scales, a scale of zero included, that is nearly always acceptable.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veldist.inference.laplace import Modes
+from veldist.inference.likelihood import Array, Likelihood
+from veldist.inference.prior import MixturePrior
+
+__all__ = ["Target"]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Log density of (g, u), vectorised over chains that are sorted by g.
+
+    Attributes
+    ----------
+    likelihood : Likelihood
+        Referred to a typical density, so that offsets are small.
+    offset : array, (G, K + p)
+        Cell offsets and coefficients x at u = 0.
+    lift : array, (G, p, K + p)
+        What u adds to the two.
+    log_constant : array, (G,)
+        log pi_g + log|W_g|.
+    """
+
+    likelihood: Likelihood
+    offset: Array
+    lift: Array
+    log_constant: Array
+
+    @classmethod
+    def build(
+        cls, likelihood: Likelihood, psi: Array, prior: MixturePrior, modes: Modes, center: Array, dtype: object
+    ) -> Target:
+        """Target in ``dtype``, with the likelihood referred to the whitened coefficients ``center`` of beta.
+
+        Parameters
+        ----------
+        likelihood : Likelihood
+            In double precision, referred to the prior mean.
+        psi, prior, modes
+            Basis, prior, and the modes found with them.
+        center : array, (p,)
+            Offset of the coefficients from the prior mean at which to refer the likelihood.
+        dtype
+            Floating-point type of the sampler.
+        """
+        xp = psi.__array_namespace__()
+        scales = xp.asarray(prior.scales, dtype=psi.dtype)
+        reference = psi @ center
+        # Products of densities are referred to the largest offset; this one shifts the others alike.
+        reference = reference - xp.max(reference)
+        coefficients = scales * modes.x
+        lift_cells = xp.matrix_transpose(scales[:, :, None] * modes.whitener) @ psi.T
+        return cls(
+            likelihood=likelihood.rebase(reference, dtype),
+            offset=xp.astype(xp.concat([coefficients @ psi.T - (psi @ center)[None, :], modes.x], axis=1), dtype),
+            lift=xp.astype(xp.concat([lift_cells, xp.matrix_transpose(modes.whitener)], axis=2), dtype),
+            log_constant=xp.asarray(prior.log_weights, dtype=psi.dtype) + modes.log_det,
+        )
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells K."""
+        return self.lift.shape[2] - self.lift.shape[1]
+
+    def place(self, component: NDArray[np.intp], u: Array) -> Array:
+        """Cell offsets and coefficients x of each chain, (C, K + p). ``component`` must be sorted."""
+        xp = u.__array_namespace__()
+        parts = [
+            u[rows, :] @ self.lift[g, :, :] + self.offset[g, :][None, :] for g, rows in _runs(component)
+        ]
+        return xp.concat(parts, axis=0)
+
+    def pull_back(self, component: NDArray[np.intp], gradient: Array) -> Array:
+        """Gradient in u, (C, p), from that in cell offsets and coefficients, (C, K + p)."""
+        xp = gradient.__array_namespace__()
+        parts = [
+            gradient[rows, :] @ xp.matrix_transpose(self.lift[g, :, :]) for g, rows in _runs(component)
+        ]
+        return xp.concat(parts, axis=0)
+
+    def value(self, component: NDArray[np.intp], u: Array) -> Array:
+        """T up to the constant of g (`log_constant`), (C,)."""
+        xp = u.__array_namespace__()
+        placed = self.place(component, u)
+        x = placed[:, self.n_cells :]
+        return self.likelihood.log_likelihood(placed[:, : self.n_cells]) - 0.5 * xp.sum(x * x, axis=1)
+
+    def value_and_gradient(self, component: NDArray[np.intp], u: Array) -> tuple[Array, Array]:
+        """T up to the constant of g, (C,), and its gradient in u, (C, p)."""
+        xp = u.__array_namespace__()
+        placed = self.place(component, u)
+        x = placed[:, self.n_cells :]
+        value, gradient = self.likelihood.value_and_gradient(placed[:, : self.n_cells])
+        return (
+            value - 0.5 * xp.sum(x * x, axis=1),
+            self.pull_back(component, xp.concat([gradient, -x], axis=1)),
+        )
+
+
+def _runs(component: NDArray[np.intp]) -> list[tuple[int, slice]]:
+    """Consecutive chains of equal component."""
+    starts = np.flatnonzero(np.diff(component, prepend=-1))
+    stops = np.append(starts[1:], component.size)
+    return [(int(component[a]), slice(int(a), int(b))) for a, b in zip(starts, stops, strict=True)]
