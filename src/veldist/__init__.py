@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from veldist import analysis, plotting, simulate
-    from veldist.batch import fit_all_bins
+    from veldist.batch import BatchError, fit_all_bins
     from veldist.dynamite import write_dynamite_kinematics
+    from veldist.errors import ConvergenceWarning, GridWarning, OrderError, OutlierWarning
     from veldist.solver import KinematicSolver
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BatchError",
+    "ConvergenceWarning",
+    "GridWarning",
     "KinematicSolver",
+    "OrderError",
+    "OutlierWarning",
     "__version__",
     "analysis",
     "fit_all_bins",
@@ -25,7 +31,12 @@ __all__ = [
 
 # Names are imported when first used, so that `import veldist` stays quick.
 _HOME = {
+    "BatchError": "veldist.batch",
+    "ConvergenceWarning": "veldist.errors",
+    "GridWarning": "veldist.errors",
     "KinematicSolver": "veldist.solver",
+    "OrderError": "veldist.errors",
+    "OutlierWarning": "veldist.errors",
     "fit_all_bins": "veldist.batch",
     "write_dynamite_kinematics": "veldist.dynamite",
 }

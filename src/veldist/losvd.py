@@ -7,6 +7,7 @@ engine, which knows of none of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,7 +101,7 @@ def fit_losvd(
     monitor = overlap_matrix(cells.edges, _MONITOR_EDGES)
     moments = cells.centers[:, None] ** np.arange(1, 5)[None, :]
     names = tuple(f"z^{k}" for k in range(1, 5)) + tuple(
-        f"mass[{a:g}, {b:g}]" for a, b in zip(_MONITOR_EDGES[:-1], _MONITOR_EDGES[1:], strict=True)
+        f"mass[{a:g}, {b:g}]" for a, b in pairwise(_MONITOR_EDGES)
     )
     posterior = infer(
         # In standardised velocity densities carry units of 1 / z: Jacobian of the frame.

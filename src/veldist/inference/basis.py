@@ -134,7 +134,9 @@ def losvd_prior(
     inside = np.clip(z, -_HALF_WIDTH, _HALF_WIDTH)
     sines = np.sin(omega[None, :] * (inside[:, None] + _HALF_WIDTH)) / np.sqrt(_HALF_WIDTH)
     deviation = _taper(z)[:, None] * _project_out_quadratic(sines, z, weight)
-    psi = np.concatenate([z[:, None], -0.5 * z[:, None] ** 2, _tail_direction(z, weight)[:, None], deviation], axis=1)
+    psi = np.concatenate(
+        [z[:, None], -0.5 * z[:, None] ** 2, _tail_direction(z, weight)[:, None], deviation], axis=1
+    )
 
     linear = np.array([_B1_SCALE, _B2_SCALE])
     scales = [np.concatenate([linear, np.zeros(1 + order.size)])]

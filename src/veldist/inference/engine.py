@@ -123,7 +123,9 @@ def infer(
 
     group_size = min(settings.n_chains // settings.n_groups, -(-settings.n_draws // (4 * settings.n_groups)))
     samples = [
-        importance_sample(target, prior.log_weights, laplace, settings.n_proposals, _MIN_DRAWS_PER_COMPONENT, rng)
+        importance_sample(
+            target, prior.log_weights, laplace, settings.n_proposals, _MIN_DRAWS_PER_COMPONENT, rng
+        )
         for _ in range(settings.n_groups)
     ]
     component_evidence = logsumexp([s.log_evidence for s in samples], axis=0) - np.log(len(samples))
@@ -167,7 +169,11 @@ def infer(
         thin *= 2
         warmup = thin * n_kept
 
-    null = logsumexp(prior.log_weights[prior.is_null] + component_evidence[prior.is_null]) if prior.is_null.any() else np.nan
+    null = (
+        logsumexp(prior.log_weights[prior.is_null] + component_evidence[prior.is_null])
+        if prior.is_null.any()
+        else np.nan
+    )
     other = ~prior.is_null
     bayes_factor = (
         logsumexp(prior.log_weights[other] + component_evidence[other])

@@ -32,8 +32,6 @@ class Modes:
         Laplace approximation of the log evidence given g, relative to the likelihood's reference.
     converged : ndarray of bool, (G,)
         Whether the Newton iteration met its tolerance.
-    n_iter : int
-        Iterations used.
     """
 
     x: Array
@@ -41,7 +39,6 @@ class Modes:
     log_det: Array
     log_evidence: Array
     converged: Array
-    n_iter: int
 
 
 def _cholesky(matrices: Array) -> tuple[Array, Array]:
@@ -116,8 +113,7 @@ def find_modes(
     damping = xp.zeros((n_components,), dtype=psi.dtype)
     value, gradient, exact, fisher = curvature(x)
     converged = xp.zeros((n_components,), dtype=xp.bool)
-    n_iter = 0
-    for n_iter in range(1, max_iter + 1):
+    for _ in range(max_iter):
         factor = factorise(exact, fisher, damping)
         half = xp.linalg.solve(factor, gradient[:, :, None])
         step = xp.linalg.solve(xp.matrix_transpose(factor), half)[:, :, 0]
@@ -145,5 +141,4 @@ def find_modes(
         log_det=log_det,
         log_evidence=value + log_det,
         converged=converged,
-        n_iter=n_iter,
     )

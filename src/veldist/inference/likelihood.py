@@ -24,6 +24,8 @@ __all__ = ["Array", "Curvature", "Likelihood"]
 # Any array of the array API standard.
 Array = Any
 
+# Shares below this are zero in effect; as subnormal numbers they would slow every product twentyfold.
+_TINY = {np.dtype(np.float32): 1e-30, np.dtype(np.float64): 1e-290}
 # Stars per block: bounds the memory of the (chains x stars) intermediates.
 _BLOCK = 4096
 
@@ -110,8 +112,8 @@ class Likelihood:
                 "the cells must reach every star."
             )
         return cls(
-            ratio=np.exp(log_joint - log_star[:, None]),
-            reference=np.exp(log_mass),
+            ratio=_flush(np.exp(log_joint - log_star[:, None]), np.float64),
+            reference=_flush(np.exp(log_mass), np.float64),
             background=None if background is None else background / np.exp(log_star),
             log_reference=float(log_star.sum()),
         )
@@ -127,9 +129,11 @@ class Likelihood:
         else:
             density = share / mass.sum() + self.background
             background = (self.background / density).astype(dtype)
+        ratio /= (density * mass.sum())[:, None]
+        mass /= mass.sum()
         return Likelihood(
-            ratio=(ratio / (density * mass.sum())[:, None]).astype(dtype),
-            reference=(mass / mass.sum()).astype(dtype),
+            ratio=_flush(ratio, dtype),
+            reference=_flush(mass, dtype),
             background=background,
             log_reference=self.log_reference + float(np.log(density).sum()),
         )
@@ -198,7 +202,10 @@ class Likelihood:
             total = total + xp.sum(xp.log(density), axis=1)
             pull = pull + (1.0 / density) @ ratio
             expected = xp.reshape(ratio @ lifted, (ratio.shape[0], n_points, n_basis))
-            score = xp.permute_dims(expected, (1, 0, 2)) / density[:, :, None] - share[:, :, None] * mean[:, None, :]
+            score = (
+                xp.permute_dims(expected, (1, 0, 2)) / density[:, :, None]
+                - share[:, :, None] * mean[:, None, :]
+            )
             fisher = fisher + xp.matrix_transpose(score) @ score
         responsibility = mass * pull
         pulled = responsibility @ psi
@@ -223,3 +230,8 @@ class Likelihood:
         for start in range(0, self.n_stars, size):
             rows = slice(start, start + size)
             yield self.ratio[rows, :], None if self.background is None else self.background[rows]
+
+
+def _flush(shares: NDArray[np.float64], dtype: Any) -> NDArray[Any]:
+    """Cast to ``dtype``, with negligible shares set to zero."""
+    return np.where(shares < _TINY[np.dtype(dtype)], 0.0, shares).astype(dtype)

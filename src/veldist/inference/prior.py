@@ -40,7 +40,9 @@ class MixturePrior:
     def __post_init__(self) -> None:
         n_components, n_coefficients = self.scales.shape
         if self.mean.shape != (n_coefficients,):
-            raise ValueError(f"mean has shape {self.mean.shape}, scales {self.scales.shape}: they must agree.")
+            raise ValueError(
+                f"mean has shape {self.mean.shape}, scales {self.scales.shape}: they must agree."
+            )
         for name in ("log_weights", "labels", "is_null"):
             if len(getattr(self, name)) != n_components:
                 raise ValueError(f"{name} needs one entry for each of the {n_components} components.")

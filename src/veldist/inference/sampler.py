@@ -7,6 +7,7 @@ posterior invariant and remove what the finite resampling got wrong.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,9 +109,7 @@ def importance_sample(
     ratio = value + constant[component] + 0.5 * np.sum(noise**2, axis=1)
     ratio = np.where(np.isfinite(ratio), ratio, -np.inf)
     bounds = np.append(0, np.cumsum(counts))
-    evidence = np.array(
-        [np.logaddexp.reduce(ratio[a:b]) - np.log(b - a) for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
-    )
+    evidence = np.array([np.logaddexp.reduce(ratio[a:b]) - np.log(b - a) for a, b in pairwise(bounds)])
     return ImportanceSample(
         component=component,
         u=u,
@@ -119,9 +118,7 @@ def importance_sample(
     )
 
 
-def resample(
-    target: Target, sample: ImportanceSample, n_chains: int, rng: np.random.Generator
-) -> Chains:
+def resample(target: Target, sample: ImportanceSample, n_chains: int, rng: np.random.Generator) -> Chains:
     """Start chains at points of an importance sample, chosen in proportion to their weights.
 
     Systematic resampling (Kitagawa 1996, JCGS 5, 1): a point of weight w is taken floor or ceil of
@@ -139,7 +136,11 @@ def resample(
 
 
 def sweep(
-    target: Target, chains: Chains, log_laplace: NDArray[np.float64], n_leapfrog: int, rng: np.random.Generator
+    target: Target,
+    chains: Chains,
+    log_laplace: NDArray[np.float64],
+    n_leapfrog: int,
+    rng: np.random.Generator,
 ) -> Sweep:
     """One Hamiltonian move of u, then one move of the component, in every chain.
 
@@ -222,7 +223,12 @@ def _component_move(
 
 
 def _choose(
-    chains: Chains, accept: NDArray[np.bool_], component: NDArray[np.intp], u: Array, value: Array, gradient: Array
+    chains: Chains,
+    accept: NDArray[np.bool_],
+    component: NDArray[np.intp],
+    u: Array,
+    value: Array,
+    gradient: Array,
 ) -> Chains:
     """New points where accepted, the old ones elsewhere."""
     xp = u.__array_namespace__()

@@ -47,7 +47,13 @@ class Target:
 
     @classmethod
     def build(
-        cls, likelihood: Likelihood, psi: Array, prior: MixturePrior, modes: Modes, center: Array, dtype: object
+        cls,
+        likelihood: Likelihood,
+        psi: Array,
+        prior: MixturePrior,
+        modes: Modes,
+        center: Array,
+        dtype: object,
     ) -> Target:
         """Target in ``dtype``, with the likelihood referred to the whitened coefficients ``center`` of beta.
 
@@ -71,7 +77,9 @@ class Target:
         lift_cells = xp.matrix_transpose(scales[:, :, None] * modes.whitener) @ psi.T
         return cls(
             likelihood=likelihood.rebase(reference, dtype),
-            offset=xp.astype(xp.concat([coefficients @ psi.T - (psi @ center)[None, :], modes.x], axis=1), dtype),
+            offset=xp.astype(
+                xp.concat([coefficients @ psi.T - (psi @ center)[None, :], modes.x], axis=1), dtype
+            ),
             lift=xp.astype(xp.concat([lift_cells, xp.matrix_transpose(modes.whitener)], axis=2), dtype),
             log_constant=xp.asarray(prior.log_weights, dtype=psi.dtype) + modes.log_det,
         )
@@ -84,17 +92,13 @@ class Target:
     def place(self, component: NDArray[np.intp], u: Array) -> Array:
         """Cell offsets and coefficients x of each chain, (C, K + p). ``component`` must be sorted."""
         xp = u.__array_namespace__()
-        parts = [
-            u[rows, :] @ self.lift[g, :, :] + self.offset[g, :][None, :] for g, rows in _runs(component)
-        ]
+        parts = [u[rows, :] @ self.lift[g, :, :] + self.offset[g, :][None, :] for g, rows in _runs(component)]
         return xp.concat(parts, axis=0)
 
     def pull_back(self, component: NDArray[np.intp], gradient: Array) -> Array:
         """Gradient in u, (C, p), from that in cell offsets and coefficients, (C, K + p)."""
         xp = gradient.__array_namespace__()
-        parts = [
-            gradient[rows, :] @ xp.matrix_transpose(self.lift[g, :, :]) for g, rows in _runs(component)
-        ]
+        parts = [gradient[rows, :] @ xp.matrix_transpose(self.lift[g, :, :]) for g, rows in _runs(component)]
         return xp.concat(parts, axis=0)
 
     def value(self, component: NDArray[np.intp], u: Array) -> Array:

@@ -1,0 +1,232 @@
+"""Many spatial bins: the same fit for each, on all cores, with nothing lost if one fails."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from loky import cpu_count, get_reusable_executor
+from tqdm import tqdm
+
+from veldist import validate
+from veldist.solver import KinematicSolver, check_gpu
+
+__all__ = ["BatchError", "fit_all_bins"]
+
+# Starting worker processes costs about a second: fewer bins than this are done before they are up.
+_MIN_BINS_FOR_PROCESSES = 12
+# A bin whose worker process died (out of memory, say) is tried once more before it counts as failed.
+_MAX_ATTEMPTS = 2
+
+
+class BatchError(RuntimeError):
+    """Some bins failed; the results of all others are kept here.
+
+    Attributes
+    ----------
+    solvers : list
+        Solvers of the bins, None where skipped or failed.
+    failures : dict of int to Exception
+        What went wrong in which bin.
+    """
+
+    def __init__(self, solvers: list[KinematicSolver | None], failures: dict[int, BaseException]) -> None:
+        lines = [f"  bin {k}: {type(e).__name__}: {e}" for k, e in sorted(failures.items())]
+        shown = lines[:10] + ([f"  ... and {len(lines) - 10} more"] if len(lines) > 10 else [])
+        super().__init__(
+            f"{len(failures)} of {len(solvers)} bins failed; the results of the others are in the "
+            "attribute `solvers` of this exception:\n" + "\n".join(shown)
+        )
+        self.solvers = solvers
+        self.failures = failures
+
+
+def fit_all_bins(
+    bin_data_list: Sequence[dict[str, Any]],
+    grid_kwargs: dict[str, Any],
+    run_kwargs: dict[str, Any] | None = None,
+    min_stars: int = 10,
+    *,
+    n_jobs: int | None = None,
+    progress: bool = True,
+) -> list[KinematicSolver | None]:
+    """Fit the LOSVD of every spatial bin.
+
+    Parameters
+    ----------
+    bin_data_list : sequence of dict
+        ``{"vel": ..., "err": ...}`` per bin, as `KinematicSolver.add_data` takes them.
+    grid_kwargs : dict
+        Arguments of `KinematicSolver.setup_grid`, the same for all bins.
+    run_kwargs : dict, optional
+        Arguments of `KinematicSolver.run`. Bin k runs with seed ``seed + k``.
+    min_stars : int
+        Bins with fewer stars are skipped, with one warning that names them.
+    n_jobs : int, optional
+        Number of worker processes; all cores by default (no extra process for a handful of bins). The
+        results have the same bits for any number.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    list of KinematicSolver or None
+        One per bin, in order, with `~KinematicSolver.clip_uncertainties` applied; None where skipped.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the arguments that concern all bins are wrong.
+    BatchError
+        At the end, if bins failed (their data are bad, say). It names them and carries the others'
+        results.
+    """
+    bins = _check_bins(bin_data_list)
+    run_kwargs = dict(run_kwargs or {})
+    seed = validate.check_count(run_kwargs.pop("seed", 0), "run_kwargs['seed']", 0)
+    min_stars = validate.check_count(min_stars, "min_stars", 1)
+    if n_jobs is not None:
+        n_jobs = validate.check_count(n_jobs, "n_jobs", 1)
+    _check_settings(grid_kwargs, run_kwargs)
+
+    sizes = [int(np.size(data["vel"])) for data in bins]
+    skipped = [k for k, size in enumerate(sizes) if size < min_stars]
+    if skipped:
+        warnings.warn(
+            f"{len(skipped)} of {len(bins)} bins have fewer than min_stars = {min_stars} stars and are "
+            f"skipped: {name_bins(skipped)}.",
+            stacklevel=2,
+        )
+    # Large bins first, so that no worker is left alone with one at the end.
+    todo = sorted((k for k in range(len(bins)) if sizes[k] >= min_stars), key=lambda k: -sizes[k])
+    tasks = [_Task(k, bins[k], grid_kwargs, run_kwargs | {"seed": seed + k}) for k in todo]
+
+    solvers: list[KinematicSolver | None] = [None] * len(bins)
+    failures: dict[int, BaseException] = {}
+    notes: dict[type[Warning], dict[int, str]] = defaultdict(dict)
+    with tqdm(total=len(tasks), desc="LOSVDs", unit="bin", disable=not progress) as bar:
+        for outcome in _outcomes(tasks, n_jobs):
+            bar.update()
+            solvers[outcome.index] = outcome.solver
+            if outcome.error is not None:
+                failures[outcome.index] = outcome.error
+            for category, text in outcome.notes:
+                notes[category].setdefault(outcome.index, text)
+    for category, texts in notes.items():
+        first = min(texts)
+        warnings.warn(
+            f"{len(texts)} of {len(tasks)} bins ({name_bins(sorted(texts))}) gave this warning; bin {first}: "
+            f"{texts[first]}",
+            category,
+            stacklevel=2,
+        )
+    if failures:
+        raise BatchError(solvers, failures)
+    return solvers
+
+
+def name_bins(indices: Sequence[int], limit: int = 20) -> str:
+    """Comma-separated bin indices, the first ``limit`` of them."""
+    return ", ".join(str(k) for k in indices[:limit]) + (", ..." if len(indices) > limit else "")
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One bin's work, as it travels to a worker process."""
+
+    index: int
+    data: dict[str, Any]
+    grid_kwargs: dict[str, Any]
+    run_kwargs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What comes back: a solver or an exception, and the warnings issued on the way."""
+
+    index: int
+    solver: KinematicSolver | None
+    error: BaseException | None
+    notes: tuple[tuple[type[Warning], str], ...] = ()
+
+
+def _fit_bin(task: _Task) -> _Outcome:
+    """Fit one bin; whatever goes wrong is part of the outcome."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            solver = KinematicSolver()
+            solver.setup_grid(**task.grid_kwargs)
+            solver.add_data(task.data["vel"], task.data["err"])
+            solver.run(**task.run_kwargs)
+            solver.clip_uncertainties()
+        except Exception as error:
+            return _Outcome(task.index, None, error)
+    return _Outcome(task.index, solver, None, tuple((w.category, str(w.message)) for w in caught))
+
+
+def _outcomes(tasks: list[_Task], n_jobs: int | None) -> Iterator[_Outcome]:
+    """Outcomes in order of completion; bins whose process died are tried once more."""
+    if n_jobs is None:
+        n_jobs = 1 if len(tasks) < _MIN_BINS_FOR_PROCESSES else cpu_count()
+    n_jobs = min(n_jobs, len(tasks))
+    if n_jobs <= 1:
+        yield from map(_fit_bin, tasks)
+        return
+    for attempt in range(1, _MAX_ATTEMPTS + 1):
+        died: list[_Task] = []
+        # loky starts fresh interpreters that do not run the user's script again.
+        executor = get_reusable_executor(max_workers=n_jobs)
+        futures = {executor.submit(_fit_bin, task): task for task in tasks}
+        try:
+            for future in as_completed(futures):
+                try:
+                    yield future.result()
+                except BrokenProcessPool as error:
+                    if attempt == _MAX_ATTEMPTS:
+                        yield _Outcome(futures[future].index, None, error)
+                    else:
+                        died.append(futures[future])
+        except (KeyboardInterrupt, GeneratorExit):
+            executor.shutdown(wait=False, kill_workers=True)
+            raise
+        if not died:
+            return
+        tasks = died
+
+
+def _check_bins(bin_data_list: Any) -> list[dict[str, Any]]:
+    """Every bin must be a dict with both columns; their values are checked bin by bin when it is fitted."""
+    if isinstance(bin_data_list, dict | str) or not isinstance(bin_data_list, Iterable):
+        raise TypeError(
+            "bin_data_list must be a sequence of dicts {'vel': ..., 'err': ...}, one per bin, got "
+            f"{type(bin_data_list).__name__}."
+        )
+    bins = list(bin_data_list)
+    if not bins:
+        raise ValueError("bin_data_list is empty: at least one bin is needed.")
+    for k, data in enumerate(bins):
+        validate.check_keys(data, ("vel", "err"), f"bin_data_list[{k}]")
+    return bins
+
+
+def _check_settings(grid_kwargs: Any, run_kwargs: dict[str, Any]) -> None:
+    """Fail at once, not once per bin, if the settings that all bins share are wrong."""
+    validate.check_keys(grid_kwargs, ("center", "width", "n_bins"), "grid_kwargs")
+    for name, given, method in (
+        ("grid_kwargs", grid_kwargs, KinematicSolver.setup_grid),
+        ("run_kwargs", run_kwargs, KinematicSolver.run),
+    ):
+        allowed = list(inspect.signature(method).parameters)[1:]
+        unknown = sorted(set(given) - set(allowed))
+        if unknown:
+            raise TypeError(f"{name} has unknown keys {unknown}; allowed are {allowed}.")
+    KinematicSolver().setup_grid(**grid_kwargs)
+    check_gpu(run_kwargs.get("gpu"))

@@ -1,0 +1,414 @@
+"""One spatial bin: stars in, posterior of the LOSVD out."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veldist import clipping, validate
+from veldist.blas import one_thread
+from veldist.errors import ConvergenceWarning, GridWarning, OrderError, OutlierWarning
+from veldist.inference import Diagnostics, Settings
+from veldist.losvd import LosvdPosterior, fit_losvd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from xarray import DataTree
+
+__all__ = ["KinematicSolver"]
+
+logger = logging.getLogger(__name__)
+
+# Fraction of the posterior mass outside the grid that is worth a warning; +-3 sigma leave out 0.3 %.
+_OUTSIDE_WARNING = 0.02
+# Stars this many dispersions out are rather foreground than tail.
+_OUTLIER = 8.0
+
+
+class KinematicSolver:
+    """Posterior of the line-of-sight velocity distribution (LOSVD) of one sample of stars.
+
+    The inference takes place in the LOSVD's own frame and does not depend on the velocity grid, on which
+    it is only reported: a grid far too wide changes nothing, and `setup_grid` may be called again after
+    `run` to report the same posterior on another grid.
+
+    Attributes
+    ----------
+    grid : dict or None
+        ``centers`` (n_bins,), ``edges`` (n_bins + 1,), ``width``, ``n_bins``; km/s.
+    vel, err : ndarray (n_stars,) or None
+        The stars, km/s.
+    n_stars : int
+        Number of stars.
+    samples : dict or None
+        ``intrinsic_pdf``: probability mass per velocity bin in every posterior draw, (num_samples,
+        n_bins), rows sum to 1. ``outside_grid``: mass outside the grid, which each draw is conditioned
+        not to have, (num_samples,).
+    clipped_samples : dict or None
+        Median and uncertainty per bin, see `clip_uncertainties`.
+    posterior : LosvdPosterior or None
+        The draws in the LOSVD's own frame, from which any grid can be filled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from veldist import KinematicSolver
+    >>> rng = np.random.default_rng(1)
+    >>> solver = KinematicSolver()
+    >>> solver.setup_grid(center=50.0, width=120.0, n_bins=40)
+    >>> solver.add_data(vel=rng.normal(55.0, 11.0, 150), err=np.full(150, 2.0))
+    >>> pdf = solver.run(num_samples=500)["intrinsic_pdf"]
+    >>> pdf.shape
+    (500, 40)
+    """
+
+    def __init__(self) -> None:
+        self.grid: dict[str, Any] | None = None
+        self.vel: NDArray[np.float64] | None = None
+        self.err: NDArray[np.float64] | None = None
+        self.samples: dict[str, NDArray[np.float64]] | None = None
+        self.clipped_samples: dict[str, NDArray[np.float64]] | None = None
+        self.posterior: LosvdPosterior | None = None
+        self._num_samples = 0
+
+    def __repr__(self) -> str:
+        state = "not run" if self.diagnostics is None else str(self.diagnostics)
+        return f"<KinematicSolver: {self.n_stars} stars; {state}>"
+
+    @property
+    def n_stars(self) -> int:
+        """Number of stars added."""
+        return 0 if self.vel is None else self.vel.size
+
+    @property
+    def diagnostics(self) -> Diagnostics | None:
+        """Effective sample sizes, nested R-hat, Pareto k, acceptance, evidences; None before `run`."""
+        return None if self.posterior is None else self.posterior.posterior.diagnostics
+
+    def setup_grid(self, center: Any, width: Any, n_bins: int) -> None:
+        """Set the velocity grid on which the LOSVD is reported.
+
+        Parameters
+        ----------
+        center : float or Quantity
+            Centre of the grid, km/s.
+        width : float or Quantity
+            Full width of the grid, km/s, > 0.
+        n_bins : int
+            Number of equal bins, at least 3.
+
+        Raises
+        ------
+        TypeError
+            If ``n_bins`` is not an integer or the others are not numbers.
+        ValueError
+            If a value is out of range, or no star lies on the new grid.
+        """
+        center = validate.to_float(center, "center", "km/s")
+        width = validate.to_float(width, "width", "km/s")
+        if width <= 0:
+            raise ValueError(f"width must be positive, got {width} km/s: pass the full width of the grid.")
+        n_bins = validate.check_count(n_bins, "n_bins", 3)
+        edges = center + width * (np.arange(n_bins + 1) / n_bins - 0.5)
+        if self.vel is not None:
+            _check_coverage(self.vel, edges)
+        self.grid = {
+            "centers": 0.5 * (edges[1:] + edges[:-1]),
+            "edges": edges,
+            "width": width,
+            "n_bins": n_bins,
+        }
+        if self.posterior is not None:
+            self._report(self.posterior, edges)
+
+    def add_data(self, vel: Any, err: Any) -> None:
+        """Set the stars, replacing any earlier ones.
+
+        Parameters
+        ----------
+        vel : array_like or Quantity, (n_stars,)
+            Line-of-sight velocities, km/s.
+        err : array_like or Quantity, (n_stars,)
+            Their 1-sigma errors, km/s, > 0; a single number serves all stars.
+
+        Raises
+        ------
+        OrderError
+            Before `setup_grid`.
+        TypeError
+            If the values are not real numbers.
+        ValueError
+            If values are NaN, infinite or masked, errors are not positive, lengths differ, there is no
+            star, a unit is wrong, or all stars lie outside the grid.
+
+        Warns
+        -----
+        GridWarning
+            If some stars lie outside the grid. They are part of the fit all the same.
+        """
+        if self.grid is None:
+            raise OrderError("add_data() needs a velocity grid: call setup_grid() first.")
+        vel = validate.to_array(vel, "vel", "km/s")
+        err = validate.strip_units(err, "err", "km/s")
+        err = validate.to_array(np.full(vel.size, err) if np.ndim(err) == 0 else err, "err", "km/s")
+        validate.check_same_length(vel, err, "vel", "err")
+        validate.check_finite(vel, "vel")
+        validate.check_finite(err, "err")
+        validate.check_positive(err, "err", "every star needs the 1-sigma error of its own velocity.")
+        _check_coverage(vel, self.grid["edges"])
+        self.vel, self.err = vel, err
+        self.samples = self.clipped_samples = self.posterior = None
+
+    def run(
+        self,
+        num_warmup: int = 500,
+        num_samples: int = 1000,
+        gpu: bool | None = None,
+        seed: int = 0,
+        *,
+        settings: Settings | None = None,
+    ) -> dict[str, NDArray[np.float64]]:
+        """Sample the posterior.
+
+        Parameters
+        ----------
+        num_warmup : int
+            Accepted and unused: the sampler starts at the posterior's modes and decides by its
+            diagnostics how long to run.
+        num_samples : int
+            Number of draws returned.
+        gpu : bool, optional
+            Only False or None: there is no GPU engine in this version.
+        seed : int
+            Seed of the random numbers: the same stars, settings and seed give the same bits.
+        settings : Settings, optional
+            Details of the sampler (see `veldist.inference.Settings`); its ``n_draws`` is replaced by
+            ``num_samples``.
+
+        Returns
+        -------
+        dict
+            `samples`.
+
+        Raises
+        ------
+        OrderError
+            Before `setup_grid` and `add_data`.
+        NotImplementedError
+            If ``gpu`` is true.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the draws do not meet the criteria after all attempts; ``diagnostics`` says which.
+        GridWarning
+            If a noticeable part of the LOSVD lies outside the grid.
+        OutlierWarning
+            If stars lie so far out that they are probably no members.
+        """
+        if self.vel is None or self.err is None or self.grid is None:
+            raise OrderError("run() needs a grid and stars: call setup_grid() and add_data() first.")
+        validate.check_count(num_warmup, "num_warmup", 0)
+        num_samples = validate.check_count(num_samples, "num_samples", 1)
+        seed = validate.check_count(seed, "seed", 0)
+        check_gpu(gpu)
+        settings = replace(settings or Settings(), n_draws=num_samples)
+        with one_thread():
+            posterior = fit_losvd(self.vel, self.err, np.random.default_rng(seed), settings)
+        self.posterior, self._num_samples = posterior, num_samples
+        diagnostics = posterior.posterior.diagnostics
+        logger.debug("%d stars: %s", self.n_stars, diagnostics)
+        if not diagnostics.converged:
+            warnings.warn(
+                f"the draws have not converged ({'; '.join(diagnostics.messages)}): do not rely on them.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
+        far = np.abs(posterior.frame.standardise(self.vel)) > _OUTLIER
+        if far.any():
+            warnings.warn(
+                f"{validate.describe_rows(far, self.vel)} of vel lie more than {_OUTLIER:g} dispersions from "
+                "the mean: if these stars are no members, remove them, for they widen the LOSVD.",
+                OutlierWarning,
+                stacklevel=2,
+            )
+        return self._report(posterior, self.grid["edges"])
+
+    def _report(
+        self, posterior: LosvdPosterior, edges: NDArray[np.float64]
+    ) -> dict[str, NDArray[np.float64]]:
+        """Fill `samples` by integrating the draws over the grid."""
+        with one_thread():
+            masses, outside = posterior.bin_masses(edges)
+        missing = float(np.median(outside))
+        if missing > _OUTSIDE_WARNING:
+            warnings.warn(
+                f"{missing:.1%} of the LOSVD lies outside the grid [{edges[0]:g}, {edges[-1]:g}] km/s; the "
+                "reported masses are conditional on the grid: widen it to see all.",
+                GridWarning,
+                stacklevel=3,
+            )
+        n = self._num_samples
+        self.samples = {"intrinsic_pdf": masses[:n], "outside_grid": outside[:n]}
+        self.clipped_samples = None
+        return self.samples
+
+    def clip_uncertainties(
+        self, floor_fraction: float = 0.01, abs_floor: float = 1e-10
+    ) -> dict[str, NDArray[np.float64]]:
+        """Summarise the draws by median and uncertainty per bin, with a floor on the uncertainty.
+
+        Orbit-modelling codes divide by the uncertainty, so none may vanish. The floor is
+        ``max(floor_fraction * largest median, abs_floor)``.
+
+        Parameters
+        ----------
+        floor_fraction : float
+            Floor as a fraction of the LOSVD's peak, >= 0.
+        abs_floor : float
+            Smallest uncertainty in any case, > 0.
+
+        Returns
+        -------
+        dict
+            `clipped_samples`: ``losvd_median`` and ``losvd_uncertainty`` (half of the 16-84 percentile
+            range, not below the floor), (n_bins,), in probability mass per bin; ``floored`` (n_bins,)
+            says where the floor acts.
+
+        Raises
+        ------
+        OrderError
+            Before `run`.
+        ValueError
+            If a floor is out of range.
+        """
+        samples, _ = self._need_draws("clip_uncertainties()")
+        self.clipped_samples = clipping.clip(samples["intrinsic_pdf"], floor_fraction, abs_floor)
+        return self.clipped_samples
+
+    def truncate_losvd(
+        self, n_sigma: float = 3.0, abs_floor: float = 1e-10
+    ) -> dict[str, NDArray[np.float64]]:
+        """Empty the bins of the summary beyond ``n_sigma`` dispersions from the mean.
+
+        For LOSVDs with mass in wings that the data do not support. Only `clipped_samples` changes,
+        `samples` do not: the masses of the bins kept are scaled to the former total, the others set to
+        ``abs_floor``; uncertainties of the kept bins scale alike, the others stay as they are.
+
+        Parameters
+        ----------
+        n_sigma : float
+            Bins whose centre is farther than this from the mean of the median LOSVD are emptied, > 0.
+        abs_floor : float
+            Mass given to the emptied bins, > 0.
+
+        Returns
+        -------
+        dict
+            `clipped_samples`.
+
+        Raises
+        ------
+        OrderError
+            Before `run`.
+        ValueError
+            If an argument is out of range or no bin would be left.
+        """
+        _, grid = self._need_draws("truncate_losvd()")
+        clipped = self.clipped_samples or self.clip_uncertainties()
+        self.clipped_samples = clipping.truncate(clipped, grid["centers"], n_sigma, abs_floor)
+        return self.clipped_samples
+
+    def plot_result(
+        self,
+        ax: Axes | None = None,
+        true_intrinsic: NDArray[np.float64]
+        | Callable[[NDArray[np.float64]], NDArray[np.float64]]
+        | None = None,
+    ) -> Axes:
+        """Plot the posterior of the LOSVD as a density, with its 68 and 95 % bands.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to plot; a new figure by default.
+        true_intrinsic : ndarray or callable, optional
+            True velocities of the stars (drawn as a histogram), or a density function of velocity.
+
+        Raises
+        ------
+        OrderError
+            Before `run`.
+        """
+        samples, grid = self._need_draws("plot_result()")
+        from veldist.plotting import plot_losvd
+
+        return plot_losvd(
+            grid["edges"],
+            samples["intrinsic_pdf"],
+            ax=ax,
+            true_intrinsic=true_intrinsic,
+            vel=self.vel,
+            err=self.err,
+        )
+
+    def to_arviz(self) -> DataTree:
+        """Labelled draws as an `xarray.DataTree`, for ArviZ and xarray.
+
+        Group ``posterior`` holds ``intrinsic_pdf`` (chain, draw, velocity) and ``coefficients`` (chain,
+        draw, coefficient). All chains and rounds are there, which may be a few draws more than
+        ``num_samples``.
+
+        Raises
+        ------
+        OrderError
+            Before `run`.
+        """
+        _, grid = self._need_draws("to_arviz()")
+        from arviz_base import from_dict
+
+        assert self.posterior is not None
+        masses, _ = self.posterior.bin_masses(grid["edges"])
+        inner = self.posterior.posterior
+        chains, rounds = inner.component.shape
+        pdf = np.swapaxes(masses.reshape(rounds, chains, -1), 0, 1)
+        return from_dict(
+            {"posterior": {"intrinsic_pdf": pdf, "coefficients": inner.coefficients}},
+            dims={"intrinsic_pdf": ["velocity"], "coefficients": ["coefficient"]},
+            coords={"velocity": grid["centers"]},
+        )
+
+    def _need_draws(self, caller: str) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
+        if self.samples is None or self.grid is None:
+            raise OrderError(f"{caller} needs draws: call run() first.")
+        return self.samples, self.grid
+
+
+def check_gpu(gpu: bool | None) -> None:
+    """Refuse what this version cannot do."""
+    if gpu:
+        raise NotImplementedError("gpu=True is not available in this version: pass gpu=False.")
+
+
+def _check_coverage(vel: NDArray[np.float64], edges: NDArray[np.float64]) -> None:
+    """Refuse a grid that misses all stars, warn of one that misses some."""
+    outside = (vel < edges[0]) | (vel > edges[-1])
+    grid = f"the grid [{edges[0]:g}, {edges[-1]:g}] km/s"
+    if outside.all():
+        raise ValueError(
+            f"all {vel.size} stars lie outside {grid}; their velocities span [{vel.min():g}, {vel.max():g}] "
+            "km/s: check center, width and units."
+        )
+    if outside.any():
+        warnings.warn(
+            f"{validate.describe_rows(outside, vel)} of vel lie outside {grid}. They are part of the fit; "
+            "the reported masses are conditional on the grid.",
+            GridWarning,
+            stacklevel=3,
+        )
