@@ -1,0 +1,281 @@
+"""The LOSVDs of an export to DYNAMITE: one row per solved bin, on one velocity grid, fit to be written.
+
+DYNAMITE checks little of what it reads (negative masses, densities and descending grids pass), so the
+checks are here.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veldist.dynamite_metadata import describe_bins
+from veldist.errors import GridWarning, OrderError
+from veldist.validate import check_count, check_keys
+
+__all__ = ["FittedSolver", "SolvedBins", "collect_losvds", "find_solved", "warn_doubtful"]
+
+# Share of the mass in an outermost velocity bin above which the user is warned.
+_EDGE_SHARE = 0.005
+# Sum of the median masses below which the user is warned.
+_LOW_SUM = 0.5
+# Velocity grids count as equal, and bins as equally wide, within this fraction of a bin.
+_GRID_TOLERANCE = 1e-6
+
+
+class FittedSolver(Protocol):
+    """What an export needs of a `veldist.KinematicSolver`."""
+
+    @property
+    def grid(self) -> Mapping[str, Any] | None:
+        """Reporting grid with ``centers``, ``edges`` [km/s] and ``n_bins``."""
+
+    @property
+    def n_stars(self) -> int:
+        """Number of stars in the bin."""
+
+    @property
+    def samples(self) -> Mapping[str, Any] | None:
+        """Posterior draws, None before ``run``."""
+
+    @property
+    def clipped_samples(self) -> Mapping[str, Any] | None:
+        """Median and uncertainty of the masses, None before ``clip_uncertainties``."""
+
+    def clip_uncertainties(self) -> Any:
+        """Fill ``clipped_samples``."""
+
+
+@dataclass(frozen=True)
+class SolvedBins:
+    """LOSVDs of the solved Voronoi bins on their common velocity grid.
+
+    Parameters
+    ----------
+    solved : ndarray of bool, shape (n_bins,)
+        Which Voronoi bins these are, in the order of the rows below.
+    centers : ndarray of float, shape (n_velocity,)
+        Centres of the velocity bins, ascending [km/s].
+    dv : float
+        Width of a velocity bin [km/s].
+    losvd, dlosvd : ndarray of float, shape (n_solved, n_velocity)
+        Posterior median of the probability mass in each velocity bin, and its uncertainty.
+    n_stars : ndarray of int, shape (n_solved,)
+        Number of stars.
+    """
+
+    solved: NDArray[np.bool_]
+    centers: NDArray[np.float64]
+    dv: float
+    losvd: NDArray[np.float64]
+    dlosvd: NDArray[np.float64]
+    n_stars: NDArray[np.int64]
+
+    def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean velocity and dispersion of every LOSVD, as DYNAMITE computes them.
+
+        With p_j the masses divided by their sum and v_j the bin centres,
+        ``v = sum_j p_j v_j`` and ``sigma^2 = sum_j p_j (v_j - v)^2``; the width of the bins is not
+        corrected for.
+
+        Returns
+        -------
+        v, sigma : ndarray of float, shape (n_solved,)
+            In km/s.
+        """
+        p = self.losvd / self.losvd.sum(axis=1, keepdims=True)
+        v = p @ self.centers
+        sigma = np.sqrt(np.sum(p * (self.centers - v[:, None]) ** 2, axis=1))
+        return v, sigma
+
+
+def find_solved(solvers: Any) -> NDArray[np.bool_]:
+    """Tell which Voronoi bins have a solver, after checking that those that do have been run.
+
+    Parameters
+    ----------
+    solvers : list of (FittedSolver or None)
+        One entry per Voronoi bin.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_bins,)
+
+    Raises
+    ------
+    TypeError
+        If ``solvers`` is not a list, or an entry is neither a solver nor None.
+    ValueError
+        If there is no solver at all.
+    OrderError
+        If some were never run.
+    """
+    if not isinstance(solvers, list | tuple):
+        raise TypeError(
+            f"solvers must be a list with one solver (or None) per Voronoi bin, got {type(solvers).__name__}."
+        )
+    if not solvers:
+        raise ValueError("solvers is empty: pass one solver (or None) per Voronoi bin.")
+    needed = ("grid", "n_stars", "samples", "clipped_samples", "clip_uncertainties")
+    for i, solver in enumerate(solvers):
+        if solver is not None and not all(hasattr(solver, attribute) for attribute in needed):
+            raise TypeError(f"solvers[{i}] must be a KinematicSolver or None, got {type(solver).__name__}.")
+    solved = np.array([solver is not None for solver in solvers])
+    if not solved.any():
+        raise ValueError(
+            f"all {len(solvers)} entries of solvers are None: there is nothing to write. "
+            "Lower min_stars, or make larger bins."
+        )
+    not_run = np.array([s is not None and (s.samples is None or s.grid is None) for s in solvers])
+    if not_run.any():
+        raise OrderError(
+            f"run() has not been called in {describe_bins(not_run)}: "
+            "run these solvers, or pass None to skip them."
+        )
+    return solved
+
+
+def collect_losvds(solvers: Sequence[FittedSolver | None], solved: NDArray[np.bool_]) -> SolvedBins:
+    """Gather and check the masses of the solved bins.
+
+    ``clip_uncertainties`` is called on solvers that have not had it called.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the velocity grids differ or are not ascending and uniform, or if masses or uncertainties have
+        the wrong shape, are not finite, are negative (uncertainties: not positive) or cannot be masses.
+    """
+    kept = [(i, solver) for i, solver in enumerate(solvers) if solver is not None]
+    centers, dv = _common_grid(kept, solved)
+    losvd, dlosvd = np.empty((2, len(kept), centers.size))
+    n_stars = np.empty(len(kept), dtype=np.int64)
+    for row, (i, solver) in enumerate(kept):
+        n_stars[row] = check_count(solver.n_stars, f"solvers[{i}].n_stars", minimum=1)
+        if solver.clipped_samples is None:
+            solver.clip_uncertainties()
+        clipped: Any = solver.clipped_samples
+        name = f"solvers[{i}].clipped_samples"
+        check_keys(clipped, ("losvd_median", "losvd_uncertainty"), name)
+        for key, target in (("losvd_median", losvd), ("losvd_uncertainty", dlosvd)):
+            values = np.asarray(clipped[key], dtype=np.float64)
+            if values.shape != centers.shape:
+                raise ValueError(
+                    f"{name}['{key}'] has shape {values.shape}, but the grid has {centers.size} bins: "
+                    "call run() again after a change of the grid."
+                )
+            target[row] = values
+    _check_masses(losvd, dlosvd, solved)
+    return SolvedBins(solved, centers, dv, losvd, dlosvd, n_stars)
+
+
+def _common_grid(
+    kept: Sequence[tuple[int, FittedSolver]], solved: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], float]:
+    """Return the bin centres and the bin width that all solvers share."""
+    grids = []
+    for i, solver in kept:
+        name = f"solvers[{i}].grid"
+        grid: Any = solver.grid
+        check_keys(grid, ("centers", "edges", "n_bins"), name)
+        n = check_count(grid["n_bins"], f"{name}['n_bins']", minimum=1)
+        centers, edges = (np.asarray(grid[key], dtype=np.float64) for key in ("centers", "edges"))
+        if centers.shape != (n,) or edges.shape != (n + 1,):
+            raise ValueError(
+                f"{name} has centers of shape {centers.shape} and edges of shape {edges.shape}, "
+                f"but n_bins = {n} needs ({n},) and ({n + 1},)."
+            )
+        grids.append((centers, edges))
+    first_centers, first_edges = grids[0]
+    dv = float(first_edges[-1] - first_edges[0]) / first_centers.size
+    tolerance = _GRID_TOLERANCE * dv
+    if not (
+        np.isfinite(first_edges).all()
+        and dv > 0
+        and np.allclose(np.diff(first_edges), dv, rtol=0.0, atol=tolerance)
+        and np.allclose(first_centers, 0.5 * (first_edges[1:] + first_edges[:-1]), rtol=0.0, atol=tolerance)
+    ):
+        raise ValueError(
+            f"solvers[{kept[0][0]}].grid must have ascending, equally wide velocity bins with the centers "
+            "half-way between the edges, as setup_grid makes them."
+        )
+    differs = np.zeros_like(solved)
+    for (i, _), (centers, edges) in zip(kept, grids, strict=True):
+        differs[i] = edges.shape != first_edges.shape or not (
+            np.allclose(edges, first_edges, rtol=0.0, atol=tolerance)
+            and np.allclose(centers, first_centers, rtol=0.0, atol=tolerance)
+        )
+    if differs.any():
+        _, edges = grids[[i for i, _ in kept].index(int(np.argmax(differs)))]
+        raise ValueError(
+            f"{describe_bins(differs)} have another velocity grid than solvers[{kept[0][0]}] "
+            f"({edges.size - 1} bins from {edges[0]:g} to {edges[-1]:g} km/s against "
+            f"{first_centers.size} from {first_edges[0]:g} to {first_edges[-1]:g} km/s): "
+            "one file holds one grid, so run all bins with the same setup_grid arguments."
+        )
+    return first_centers, dv
+
+
+def _check_masses(losvd: NDArray[np.float64], dlosvd: NDArray[np.float64], solved: NDArray[np.bool_]) -> None:
+    with np.errstate(invalid="ignore"):  # infinities are reported below
+        total = losvd.sum(axis=1)
+    again = "call run() and clip_uncertainties() again."
+    for bad_rows, complaint in (
+        (~np.isfinite(losvd).all(axis=1), f"losvd_median is NaN or infinite in {{}}: {again}"),
+        (~np.isfinite(dlosvd).all(axis=1), f"losvd_uncertainty is NaN or infinite in {{}}: {again}"),
+        ((losvd < 0).any(axis=1), f"losvd_median is negative in {{}}: probability masses are not; {again}"),
+        (
+            (dlosvd <= 0).any(axis=1),
+            "losvd_uncertainty is zero or negative in {}, and DYNAMITE divides by it: "
+            "call clip_uncertainties() with a positive floor.",
+        ),
+        (total == 0, f"losvd_median is zero in every velocity bin in {{}}: {again}"),
+        # The median of a non-negative number is at most twice its mean, and mean masses sum to 1.
+        (
+            total > 2,
+            "losvd_median sums to more than 2 in {}, which medians of probability masses cannot: "
+            "multiply densities by the bin width.",
+        ),
+    ):
+        if bad_rows.any():
+            bad = np.zeros_like(solved)
+            bad[solved] = bad_rows
+            raise ValueError(complaint.format(describe_bins(bad)))
+
+
+def warn_doubtful(rows: SolvedBins, stacklevel: int) -> None:
+    """Warn of LOSVDs that DYNAMITE reads but cannot reproduce.
+
+    These have mass in an outermost velocity bin, where the newer DYNAMITE's orbits have none, or medians
+    that sum to far less than 1.
+    """
+    total = rows.losvd.sum(axis=1)
+    share = rows.losvd[:, [0, -1]].max(axis=1) / total
+    full = np.zeros_like(rows.solved)
+    full[rows.solved] = share > _EDGE_SHARE
+    bins = np.flatnonzero(rows.solved)
+    if full.any():
+        worst = int(np.argmax(share))
+        warnings.warn(
+            f"an outermost velocity bin holds more than {_EDGE_SHARE:.1%} of the mass in "
+            f"{describe_bins(full)}; the worst is index {bins[worst]} with {share[worst]:.2%}. "
+            "Orbits have no mass there in recent versions of DYNAMITE: use a wider velocity grid, or "
+            "truncate_losvd() where the data do not support the wing.",
+            GridWarning,
+            stacklevel=stacklevel + 1,
+        )
+    low = np.zeros_like(rows.solved)
+    low[rows.solved] = total < _LOW_SUM
+    if low.any():
+        worst = int(np.argmin(total))
+        warnings.warn(
+            f"the median masses sum to less than {_LOW_SUM:g} in {describe_bins(low)}; the worst is index "
+            f"{bins[worst]} with {total[worst]:.3g}. The velocity bins are finer than the data resolve, or "
+            "hold densities instead of masses: use fewer velocity bins or larger Voronoi bins.",
+            stacklevel=stacklevel + 1,
+        )
