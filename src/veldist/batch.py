@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import as_completed
+from collections import defaultdict, deque
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
@@ -22,8 +22,6 @@ __all__ = ["BatchError", "fit_all_bins"]
 
 # Starting worker processes costs about a second: fewer bins than this are done before they are up.
 _MIN_BINS_FOR_PROCESSES = 12
-# A bin whose worker process died (out of memory, say) is tried once more before it counts as failed.
-_MAX_ATTEMPTS = 2
 
 
 class BatchError(RuntimeError):
@@ -173,33 +171,46 @@ def _fit_bin(task: _Task) -> _Outcome:
 
 
 def _outcomes(tasks: list[_Task], n_jobs: int | None) -> Iterator[_Outcome]:
-    """Outcomes in order of completion; bins whose process died are tried once more."""
+    """Outcomes in order of completion, from this process or from workers."""
     if n_jobs is None:
         n_jobs = 1 if len(tasks) < _MIN_BINS_FOR_PROCESSES else cpu_count()
     n_jobs = min(n_jobs, len(tasks))
     if n_jobs <= 1:
         yield from map(_fit_bin, tasks)
         return
-    for attempt in range(1, _MAX_ATTEMPTS + 1):
-        died: list[_Task] = []
-        # loky starts fresh interpreters that do not run the user's script again.
-        executor = get_reusable_executor(max_workers=n_jobs)
-        futures = {executor.submit(_fit_bin, task): task for task in tasks}
-        try:
-            for future in as_completed(futures):
-                try:
-                    yield future.result()
-                except BrokenProcessPool as error:
-                    if attempt == _MAX_ATTEMPTS:
-                        yield _Outcome(futures[future].index, None, error)
-                    else:
-                        died.append(futures[future])
-        except (KeyboardInterrupt, GeneratorExit):
-            executor.shutdown(wait=False, kill_workers=True)
-            raise
-        if not died:
-            return
-        tasks = died
+    waiting = deque(tasks)
+    suspects: list[_Task] = []
+    try:
+        while waiting:
+            suspects += yield from _run_pool(waiting, n_jobs)
+        # One of the bins under way when a process died killed it: each is tried again, alone.
+        for task in suspects:
+            if (yield from _run_pool(deque([task]), 1)):
+                reason = BrokenProcessPool("the worker process died twice on this bin (out of memory?)")
+                yield _Outcome(task.index, None, reason)
+    except (KeyboardInterrupt, GeneratorExit):
+        get_reusable_executor(max_workers=n_jobs).shutdown(wait=False, kill_workers=True)
+        raise
+
+
+def _run_pool(waiting: deque[_Task], n_jobs: int) -> Generator[_Outcome, None, list[_Task]]:
+    """Work off the queue until it is empty or a worker dies; return the tasks then under way."""
+    # loky starts fresh interpreters, which do not run the user's script again.
+    executor = get_reusable_executor(max_workers=n_jobs)
+    running: dict[Future[_Outcome], _Task] = {}
+    while waiting or running:
+        # No more in the queue than keeps the workers busy: data travel when they are needed.
+        while waiting and len(running) < 2 * n_jobs:
+            task = waiting.popleft()
+            running[executor.submit(_fit_bin, task)] = task
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            try:
+                outcome = future.result()
+            except BrokenProcessPool:
+                return list(running.values())
+            del running[future]
+            yield outcome
+    return []
 
 
 def _check_bins(bin_data_list: Any) -> list[dict[str, Any]]:

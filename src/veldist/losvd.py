@@ -70,7 +70,13 @@ class LosvdPosterior:
         outside : ndarray, (draws,)
             Mass outside the grid before conditioning.
         """
-        raw = self.posterior.cell_masses() @ overlap_matrix(self.velocity_edges, edges)
+        return self.regrid(self.posterior.cell_masses(), edges)
+
+    def regrid(
+        self, cell_masses: NDArray[np.float64], edges: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """As `bin_masses`, for given cell masses, (n, K)."""
+        raw = cell_masses @ overlap_matrix(self.velocity_edges, edges)
         inside = raw.sum(axis=1)
         return raw / inside[:, None], np.maximum(1.0 - inside, 0.0)
 

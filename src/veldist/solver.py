@@ -362,8 +362,8 @@ class KinematicSolver:
         """Labelled draws as an `xarray.DataTree`, for ArviZ and xarray.
 
         Group ``posterior`` holds ``intrinsic_pdf`` (chain, draw, velocity) and ``coefficients`` (chain,
-        draw, coefficient). All chains and rounds are there, which may be a few draws more than
-        ``num_samples``.
+        draw, coefficient). The chains are the independently started groups of the sampler; all their
+        draws are there, a few more than ``num_samples``.
 
         Raises
         ------
@@ -371,18 +371,10 @@ class KinematicSolver:
             Before `run`.
         """
         _, grid = self._need_draws("to_arviz()")
-        from arviz_base import from_dict
+        from veldist.interop import to_datatree
 
         assert self.posterior is not None
-        masses, _ = self.posterior.bin_masses(grid["edges"])
-        inner = self.posterior.posterior
-        chains, rounds = inner.component.shape
-        pdf = np.swapaxes(masses.reshape(rounds, chains, -1), 0, 1)
-        return from_dict(
-            {"posterior": {"intrinsic_pdf": pdf, "coefficients": inner.coefficients}},
-            dims={"intrinsic_pdf": ["velocity"], "coefficients": ["coefficient"]},
-            coords={"velocity": grid["centers"]},
-        )
+        return to_datatree(self.posterior, grid)
 
     def _need_draws(self, caller: str) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
         if self.samples is None or self.grid is None:

@@ -22,6 +22,8 @@ __all__ = [
     "strip_units",
     "to_array",
     "to_float",
+    "to_masses",
+    "to_uniform_centers",
 ]
 
 
@@ -80,6 +82,9 @@ def to_array(value: Any, name: str, unit: str) -> NDArray[np.float64]:
     array = np.asarray(value)
     if array.dtype.kind not in "iuf":
         try:
+            # Objects may hold numbers; complex numbers, dates and strings of digits are mistakes.
+            if array.dtype.kind != "O":
+                raise TypeError
             array = array.astype(np.float64)
         except (TypeError, ValueError):
             raise TypeError(f"{name} must hold real numbers in {unit}, got dtype {array.dtype}.") from None
@@ -102,6 +107,8 @@ def to_float(value: Any, name: str, unit: str) -> float:
     """
     plain = strip_units(value, name, unit)
     try:
+        if isinstance(plain, str | bytes):
+            raise TypeError
         number = float(plain)
     except (TypeError, ValueError):
         raise TypeError(f"{name} must be a single number in {unit}, got {value!r}.") from None
@@ -162,3 +169,79 @@ def check_keys(mapping: Any, required: tuple[str, ...], name: str) -> None:
     missing = [key for key in required if key not in mapping]
     if missing:
         raise ValueError(f"{name} lacks {missing}: it needs the keys {list(required)}.")
+
+
+def to_masses(value: Any, name: str, widths: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convert posterior draws to a float64 array of probability masses whose rows sum to exactly 1.
+
+    Parameters
+    ----------
+    value : array_like, shape (n_draws, n_bins)
+        Probability masses per velocity bin.
+    name : str
+        Name of the argument, for the messages.
+    widths : ndarray, shape (n_bins,)
+        Bin widths (km/s): they fix n_bins and tell densities from masses in the message.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If the shape is wrong, a value is NaN, infinite or negative, or a row is off 1 by more than 1e-3.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}.")
+    if array.ndim != 2 or array.shape[0] == 0 or array.shape[1] != widths.size:
+        raise ValueError(
+            f"{name} has shape {array.shape}, but (n_draws, n_bins) with n_bins = {widths.size} and at least "
+            "one draw is needed; pass a single distribution as pdf[None, :]."
+        )
+    array = array.astype(np.float64)
+    # One sum finds every NaN and infinity (but a sum of +inf and -inf is NaN as well).
+    if not np.isfinite(array.sum()):
+        bad = np.any(~np.isfinite(array), axis=1)
+        raise ValueError(
+            f"{name} has NaN or infinite masses in {describe_rows(bad)}: the fit has failed there."
+        )
+    if array.min() < 0:
+        bad = np.any(array < 0, axis=1)
+        raise ValueError(f"{name} has negative masses in {describe_rows(bad)}: probabilities are >= 0.")
+    total = array.sum(axis=1)
+    bad = np.abs(total - 1.0) > 1e-3
+    if bad.any():
+        cure = "divide each row by its sum"
+        if np.allclose(array @ widths, 1.0, atol=1e-3):
+            cure = "these are densities per km/s, not masses: multiply by the bin width"
+        raise ValueError(f"{name} has rows that do not sum to 1, {describe_rows(bad, total)}: {cure}.")
+    return array / total[:, None]
+
+
+def to_uniform_centers(value: Any, name: str) -> tuple[NDArray[np.float64], float]:
+    """Convert velocity bin centres to a float64 array in km/s and return it with the bin width.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If there are fewer than two, or if they are not finite, ascending and uniform to 1e-3 of a bin.
+    """
+    centers = to_array(value, name, "km/s")
+    if centers.size < 2:
+        raise ValueError(f"{name} has 1 value: at least two bins are needed to know the bin width.")
+    width = float(centers[-1] - centers[0]) / (centers.size - 1)
+    if not (width > 0 and np.isfinite(width)):
+        raise ValueError(
+            f"{name} must be finite and ascending, got {centers[0]} to {centers[-1]} km/s: "
+            "if they descend, reverse them and the columns of the draws."
+        )
+    step = np.diff(centers)
+    # Centres read back from a file with six digits, or from float32, are uniform enough. NaN fails the test.
+    if not np.all(np.abs(step - width) < 1e-3 * width):
+        raise ValueError(
+            f"{name} must be uniform, but its steps range from {step.min()} to {step.max()} km/s: "
+            "report the LOSVD on bins of equal width."
+        )
+    return centers, width

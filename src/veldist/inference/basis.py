@@ -38,7 +38,7 @@ _B2_SCALE = 0.5
 _TAIL_SCALE = 0.7
 _AMPLITUDES = (0.15, 0.35, 0.75, 1.5, 3.0)
 _AMPLITUDE_RATE = 1.5
-_NULL_WEIGHT = 0.25
+_NULL_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import logsumexp
 
 from veldist.inference.diagnostics import effective_sample_size, nested_rhat, pareto_k
+from veldist.inference.evidence import Evidence, combine_evidence
 from veldist.inference.laplace import find_modes
 from veldist.inference.likelihood import Likelihood
 from veldist.inference.posterior import Diagnostics, Posterior, masses
@@ -28,9 +29,9 @@ class Settings:
     n_draws : int
         Draws wanted at least.
     n_chains : int
-        Chains at most; fewer where few draws are wanted.
+        Chains, all moved at once.
     n_groups : int
-        Independently started groups of chains (for the nested R-hat).
+        Independently started groups of chains (for the nested R-hat); must divide their number.
     n_proposals : int
         Importance draws per group, spread over the prior's components.
     n_warmup : int
@@ -61,6 +62,10 @@ class Settings:
     rhat_max: float = 1.03
     ess_fraction: float = 0.25
     dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if self.n_chains % self.n_groups:
+            raise ValueError(f"n_groups = {self.n_groups} must divide n_chains = {self.n_chains}.")
 
 
 # Below this acceptance the leapfrog steps are made shorter.
@@ -113,42 +118,97 @@ def infer(
     settings = settings or Settings()
     if len(functional_names) != functionals.shape[1]:
         raise ValueError(f"{len(functional_names)} functional_names for {functionals.shape[1]} functionals.")
-    likelihood = Likelihood.from_design(design, psi @ prior.mean + log_base, background)
-    modes = find_modes(likelihood, psi, prior)
-    laplace = prior.log_weights + modes.log_evidence
-    laplace = laplace - logsumexp(laplace)
-    # The average of the modes is where most draws will be: offsets from it are small.
-    center = np.exp(laplace) @ (prior.scales * modes.x)
-    target = Target.build(likelihood, psi, prior, modes, center, np.dtype(settings.dtype).type)
-
-    group_size = min(settings.n_chains // settings.n_groups, -(-settings.n_draws // (4 * settings.n_groups)))
-    samples = [
-        importance_sample(
-            target, prior.log_weights, laplace, settings.n_proposals, _MIN_DRAWS_PER_COMPONENT, rng
+    # A step that overflows has no density and is refused: no reason for NumPy to warn.
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+        likelihood = Likelihood.from_design(design, psi @ prior.mean + log_base, background)
+        modes = find_modes(likelihood, psi, prior)
+        laplace = prior.log_weights + modes.log_evidence
+        laplace = laplace - logsumexp(laplace)
+        # The average of the modes is where most draws will be: offsets from it are small.
+        center = np.exp(laplace) @ (prior.scales * modes.x)
+        target = Target.build(likelihood, psi, prior, modes, center, np.dtype(settings.dtype).type)
+        samples = [
+            importance_sample(
+                target, prior.log_weights, laplace, settings.n_proposals, _MIN_DRAWS_PER_COMPONENT, rng
+            )
+            for _ in range(settings.n_groups)
+        ]
+        evidence = combine_evidence(
+            prior, logsumexp([s.log_evidence for s in samples], axis=0) - np.log(len(samples))
         )
-        for _ in range(settings.n_groups)
-    ]
-    component_evidence = logsumexp([s.log_evidence for s in samples], axis=0) - np.log(len(samples))
-    chains, cluster = _start(target, samples, group_size, rng)
-    probability = prior.log_weights + component_evidence
-    log_evidence = float(logsumexp(probability))
-    probability = np.exp(probability - log_evidence)
-    proposal = np.log((1.0 - _DEFENSIVE_SHARE) * probability + _DEFENSIVE_SHARE / probability.size)
+        run = _run_chains(
+            target, samples, evidence, prior, psi, log_base, functionals, functional_names, settings, rng
+        )
+    return Posterior(
+        coefficients=run.coefficients,
+        component=run.component,
+        psi=psi,
+        log_base=log_base,
+        prior=prior,
+        n_groups=settings.n_groups,
+        diagnostics=Diagnostics(
+            quantities=functional_names,
+            ess=run.ess,
+            rhat=run.rhat,
+            pareto_k=pareto_k(np.concatenate([s.log_weight for s in samples])),
+            acceptance=run.acceptance,
+            component_acceptance=run.component_acceptance,
+            log_evidence=evidence.total + target.likelihood.log_reference,
+            component_log_evidence=evidence.component + target.likelihood.log_reference,
+            component_probability=evidence.probability,
+            component_labels=prior.labels,
+            log_bayes_factor=evidence.log_bayes_factor,
+            n_rounds=run.n_rounds,
+            converged=not run.messages,
+            messages=run.messages,
+        ),
+    )
 
+
+@dataclass(frozen=True)
+class _Run:
+    """Kept draws of all chains and how good they are."""
+
+    coefficients: NDArray[np.float32]
+    component: NDArray[np.intp]
+    ess: NDArray[np.float64]
+    rhat: NDArray[np.float64]
+    acceptance: float
+    component_acceptance: float
+    n_rounds: int
+    messages: tuple[str, ...]
+
+
+def _run_chains(
+    target: Target,
+    samples: list[ImportanceSample],
+    evidence: Evidence,
+    prior: MixturePrior,
+    psi: NDArray[np.float64],
+    log_base: NDArray[np.float64],
+    functionals: NDArray[np.float64],
+    functional_names: tuple[str, ...],
+    settings: Settings,
+    rng: np.random.Generator,
+) -> _Run:
+    """Move the chains, ever longer, until the diagnostics of the kept rounds are good."""
+    chains, cluster = _start(target, samples, settings.n_chains // settings.n_groups, rng)
+    probability = evidence.probability
+    proposal = np.log((1.0 - _DEFENSIVE_SHARE) * probability + _DEFENSIVE_SHARE / probability.size)
     n_chains = cluster.size
     n_kept = max(2, -(-settings.n_draws // n_chains))
-    thin, n_leapfrog, n_rounds = settings.thin, settings.n_leapfrog, 0
-    warmup = settings.n_warmup
-    for _ in range(settings.max_doublings + 1):
-        coefficients = np.empty((n_chains, n_kept, psi.shape[1]), dtype=np.float32)
-        component = np.empty((n_chains, n_kept), dtype=np.intp)
-        rates = []
+    n_leapfrog, thin, warmup = settings.n_leapfrog, settings.thin, settings.n_warmup
+    n_rounds = 0
+    while True:
         for k in range(warmup):
             result = sweep(target, chains, proposal, n_leapfrog, rng)
             chains = result.chains
-            # Adapting only in rounds that are thrown away keeps the kept ones exact.
+            # Adapting only before rounds that are thrown away keeps the kept ones exact.
             if result.acceptance < _LOW_ACCEPTANCE and k < warmup - 1:
                 n_leapfrog += 1 + n_leapfrog // 2
+        coefficients = np.empty((n_chains, n_kept, psi.shape[1]), dtype=np.float32)
+        component = np.empty((n_chains, n_kept), dtype=np.intp)
+        rates = []
         for k in range(n_kept):
             for _ in range(thin):
                 result = sweep(target, chains, proposal, n_leapfrog, rng)
@@ -162,51 +222,14 @@ def infer(
         monitored = (weights @ functionals).reshape(n_chains, n_kept, -1)
         ess = effective_sample_size(monitored, cluster)
         rhat = nested_rhat(monitored, settings.n_groups)
-        acceptance, component_acceptance = np.mean(rates, axis=0)
+        acceptance, component_acceptance = (float(rate) for rate in np.mean(rates, axis=0))
         messages = _judge(functional_names, ess, rhat, acceptance, n_chains * n_kept, settings)
-        if not messages:
-            break
+        if not messages or thin >= settings.thin * 2**settings.max_doublings:
+            return _Run(
+                coefficients, component, ess, rhat, acceptance, component_acceptance, n_rounds, messages
+            )
         thin *= 2
         warmup = thin * n_kept
-
-    null = (
-        logsumexp(prior.log_weights[prior.is_null] + component_evidence[prior.is_null])
-        if prior.is_null.any()
-        else np.nan
-    )
-    other = ~prior.is_null
-    bayes_factor = (
-        logsumexp(prior.log_weights[other] + component_evidence[other])
-        - logsumexp(prior.log_weights[other])
-        - null
-        + logsumexp(prior.log_weights[prior.is_null])
-        if prior.is_null.any() and other.any()
-        else np.nan
-    )
-    offset = target.likelihood.log_reference
-    return Posterior(
-        coefficients=coefficients,
-        component=component,
-        psi=psi,
-        log_base=log_base,
-        prior=prior,
-        diagnostics=Diagnostics(
-            quantities=functional_names,
-            ess=ess,
-            rhat=rhat,
-            pareto_k=pareto_k(np.concatenate([s.log_weight for s in samples])),
-            acceptance=float(acceptance),
-            component_acceptance=float(component_acceptance),
-            log_evidence=log_evidence + offset,
-            component_log_evidence=component_evidence + offset,
-            component_probability=probability,
-            component_labels=prior.labels,
-            log_bayes_factor=float(bayes_factor),
-            n_rounds=n_rounds,
-            converged=not messages,
-            messages=messages,
-        ),
-    )
 
 
 def _start(

@@ -228,7 +228,7 @@ class Likelihood:
     def _blocks(self, size: int = _BLOCK) -> Any:
         """Rows of the ratio matrix and of the background, block by block."""
         for start in range(0, self.n_stars, size):
-            rows = slice(start, start + size)
+            rows = slice(start, min(start + size, self.n_stars))
             yield self.ratio[rows, :], None if self.background is None else self.background[rows]
 
 

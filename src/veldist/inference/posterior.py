@@ -99,6 +99,8 @@ class Posterior:
         The prior.
     diagnostics : Diagnostics
         Their quality.
+    n_groups : int
+        Independently started groups; consecutive blocks of chains.
     """
 
     coefficients: NDArray[np.float32]
@@ -107,11 +109,18 @@ class Posterior:
     log_base: NDArray[np.float64]
     prior: MixturePrior
     diagnostics: Diagnostics
+    n_groups: int
 
     @property
     def n_draws(self) -> int:
         """Number of draws, chains times rounds."""
         return self.component.size
+
+    def grouped_coefficients(self) -> NDArray[np.float32]:
+        """Draws of beta by independently started group, (groups, draws / groups, p)."""
+        chains, rounds, n_basis = self.coefficients.shape
+        blocks = self.coefficients.reshape(self.n_groups, chains // self.n_groups, rounds, n_basis)
+        return np.swapaxes(blocks, 1, 2).reshape(self.n_groups, -1, n_basis)
 
     def cell_masses(self) -> NDArray[np.float64]:
         """Masses of the cells in every draw, (draws, K), one round after the other; rows sum to 1."""

@@ -1,0 +1,51 @@
+"""Evidence of the prior's components, and of "not Gaussian"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from veldist.inference.prior import MixturePrior
+
+__all__ = ["Evidence", "combine_evidence"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Marginal likelihoods of the data under the prior and its components.
+
+    Attributes
+    ----------
+    component : ndarray, (G,)
+        Log evidence given each component.
+    probability : ndarray, (G,)
+        Posterior probability of each component.
+    total : float
+        Log evidence.
+    log_bayes_factor : float
+        Natural log of the evidence ratio of the other components together to the null components; NaN if
+        the prior has no null component, or no other.
+    """
+
+    component: NDArray[np.float64]
+    probability: NDArray[np.float64]
+    total: float
+    log_bayes_factor: float
+
+
+def combine_evidence(prior: MixturePrior, component: NDArray[np.float64]) -> Evidence:
+    """Weigh the components' log evidences (G,) with the prior."""
+    joint = prior.log_weights + component
+    total = float(logsumexp(joint))
+
+    def log_mean(which: NDArray[np.bool_]) -> float:
+        return float(logsumexp(joint[which]) - logsumexp(prior.log_weights[which]))
+
+    null = prior.is_null
+    contrast = log_mean(~null) - log_mean(null) if null.any() and not null.all() else float("nan")
+    return Evidence(
+        component=component, probability=np.exp(joint - total), total=total, log_bayes_factor=contrast
+    )

@@ -1,0 +1,104 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.special import softmax
+
+from veldist.inference import MixturePrior, choose_resolution, losvd_prior, make_cells
+
+
+def build(n_stars=200, error_ratio=0.3):
+    resolution = choose_resolution(n_stars, error_ratio)
+    cells = make_cells(-4, 4, resolution.cell_width)
+    return cells, *losvd_prior(cells.centers, cells.widths, resolution)
+
+
+def test_prior_mean_is_the_gaussian_of_the_frame():
+    cells, psi, prior = build()
+    mass = softmax(psi @ prior.mean + np.log(cells.widths))
+    expected = np.exp(-0.5 * cells.centers**2) * cells.widths
+    assert np.allclose(mass, expected / expected.sum(), rtol=1e-10)
+
+
+def test_the_null_component_is_exactly_gaussian():
+    cells, psi, prior = build()
+    component, beta = prior.sample(4000, np.random.default_rng(0))
+    null = prior.is_null[component]
+    assert 0 < null.sum() < 4000
+    # A Gaussian's log density has no third difference, on equal cells.
+    core = np.abs(cells.centers) < 3
+    third = np.diff(beta @ psi[core].T, n=3, axis=1)
+    assert np.abs(third[null]).max() < 1e-10
+    assert np.median(np.abs(third[~null]).max(axis=1)) > 1e-3
+
+
+@pytest.mark.parametrize(("n", "ratio"), [(50, 1.0), (2000, 0.3), (20000, 0.05)])
+def test_deviations_leave_location_and_scale_alone_and_vanish_in_the_wings(n, ratio):
+    cells, psi, _ = build(n, ratio)
+    z = cells.centers
+    deviation = psi[:, 3:]
+    assert np.all(deviation[np.abs(z) > 5.5] == 0)
+    # Before tapering the projection is exact; the taper acts where the weight is below 2e-3.
+    weight = np.exp(-0.5 * z**2) * cells.widths
+    moments = np.stack([np.ones_like(z), z, z**2]).dot(weight[:, None] * psi[:, 2:]) / weight.sum()
+    assert np.abs(moments).max() < 0.02
+
+
+def test_the_tail_direction_makes_a_student_t_of_a_gaussian():
+    cells, psi, prior = build()
+    z = cells.centers
+    # Student t of 4 degrees of freedom, up to a quadratic that b2 supplies.
+    log_t = -2.5 * np.log1p(z**2 / 4)
+    inside = np.abs(z) < 8
+    design = np.stack([np.ones_like(z), z**2, psi[:, 2]], axis=1)[inside]
+    coefficients, *_ = np.linalg.lstsq(design, log_t[inside], rcond=None)
+    assert np.allclose(design @ coefficients, log_t[inside], atol=1e-9)
+    assert coefficients[2] == pytest.approx(1.0)
+    assert np.allclose(psi[:, 2], psi[::-1, 2])
+
+
+def test_the_prior_treats_both_directions_alike():
+    _, psi, prior = build()
+    # Reversal maps each sine function to itself up to a sign: the prior covariance is unchanged.
+    for scales in prior.scales:
+        factor = psi * scales
+        covariance = factor @ factor.T
+        assert np.allclose(covariance, covariance[::-1, ::-1], atol=1e-9)
+
+
+def test_resolution_grows_with_the_information():
+    poor, rich = choose_resolution(100, 0.5), choose_resolution(20000, 0.05)
+    assert rich.cell_width < poor.cell_width
+    assert rich.n_functions > poor.n_functions
+    assert min(rich.lengths) < min(poor.lengths)
+    assert choose_resolution(20000, 3.0) == poor
+
+
+@given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 100))
+def test_mixture_samples_have_the_stated_moments(n_components, n_coefficients, seed):
+    rng = np.random.default_rng(seed)
+    weights = rng.dirichlet(np.ones(n_components))
+    prior = MixturePrior(
+        mean=rng.normal(size=n_coefficients),
+        scales=rng.uniform(0, 2, (n_components, n_coefficients)),
+        log_weights=np.log(weights),
+        labels=("",) * n_components,
+        is_null=np.zeros(n_components, dtype=bool),
+    )
+    n = 20000
+    component, beta = prior.sample(n, rng)
+    variance = weights @ prior.scales**2
+    # Five standard errors, over at most 4 x 50 comparisons.
+    assert np.all(np.abs(beta.mean(axis=0) - prior.mean) <= 5 * np.sqrt(variance / n))
+    frequency = np.bincount(component, minlength=n_components) / n
+    assert np.all(np.abs(frequency - weights) <= 5 * np.sqrt(weights * (1 - weights) / n) + 1e-12)
+
+
+def test_inconsistent_priors_are_refused():
+    good = {"mean": np.zeros(2), "scales": np.ones((1, 2)), "labels": ("a",), "is_null": np.ones(1, bool)}
+    with pytest.raises(ValueError, match="sum to 1"):
+        MixturePrior(**good, log_weights=np.log([0.5]))
+    with pytest.raises(ValueError, match="labels"):
+        MixturePrior(**good | {"labels": ()}, log_weights=np.zeros(1))
+    with pytest.raises(ValueError, match="mean"):
+        MixturePrior(**good | {"mean": np.zeros(3)}, log_weights=np.zeros(1))

@@ -1,0 +1,185 @@
+"""Exactness: the draws against brute force, more rejuvenation, double precision, other dimensions."""
+
+import numpy as np
+import pytest
+from scipy.stats import kurtosis, norm
+
+from tests.inference.brute_force import importance_sample, quantities
+from veldist.inference import MixturePrior, Settings, infer
+from veldist.losvd import fit_losvd
+
+
+def two_groups(rng):
+    err = rng.uniform(3, 6, 60)
+    return np.concatenate([rng.normal(-30, 8, 35), rng.normal(35, 8, 25)]) + rng.normal(0, err), err
+
+
+def twelve_stars(rng):
+    err = rng.uniform(5, 15, 12)
+    return rng.normal(0, 20, 12) + rng.normal(0, err), err
+
+
+def skewed(rng):
+    err = rng.uniform(2, 6, 150)
+    return rng.gamma(3, 8, 150) + rng.normal(0, err), err
+
+
+PROBLEMS = {"12 stars": twelve_stars, "two peaks": two_groups, "skewed": skewed}
+N_DRAWS = 4096
+
+
+@pytest.fixture(scope="module", params=PROBLEMS)
+def problem(request):
+    vel, err = PROBLEMS[request.param](np.random.default_rng(42))
+    fit = fit_losvd(vel, err, np.random.default_rng(1), Settings(n_draws=N_DRAWS))
+    return vel, err, fit, importance_sample(fit, vel, err, n=200_000, seed=7)
+
+
+def test_moments_and_quantiles_agree_with_brute_force(problem):
+    vel, err, fit, brute = problem
+    assert fit.posterior.diagnostics.converged
+    assert brute.ess > 10_000
+    z = fit.cells.centers
+    drawn, weighted = quantities(fit.posterior.cell_masses(), z), quantities(brute.masses, z)
+    # Nominal Monte Carlo error of the draws at their smallest effective size, and of the weights.
+    error = np.sqrt(1 / fit.posterior.diagnostics.ess_min + 1 / brute.ess)
+    for name, values in drawn.items():
+        reference = weighted[name]
+        mean = brute.weights @ reference
+        sd = np.sqrt(brute.weights @ (reference - mean) ** 2)
+        # 24 comparisons in all: 3.5 standard errors are exceeded by chance in 1 % of such tests.
+        assert abs(values.mean() - mean) < 3.5 * sd * error, name
+        order = np.argsort(reference)
+        cumulative = np.cumsum(brute.weights[order])
+        for level in (0.025, 0.16, 0.5, 0.84, 0.975):
+            quantile = reference[order][np.searchsorted(cumulative, level)]
+            below = np.mean(values <= quantile)
+            assert abs(below - level) < 4 * np.sqrt(level * (1 - level)) * error, (name, level)
+
+
+def test_evidence_and_component_probabilities_agree_with_brute_force(problem):
+    _, _, fit, brute = problem
+    diagnostics = fit.posterior.diagnostics
+    # 1300 importance draws of effective fraction 0.1-0.5: a standard error of at most 0.09.
+    assert diagnostics.log_evidence == pytest.approx(brute.log_evidence, abs=0.3)
+    expected = np.bincount(
+        brute.component, weights=brute.weights, minlength=diagnostics.component_probability.size
+    )
+    visited = np.bincount(fit.posterior.component.ravel(), minlength=expected.size) / fit.posterior.n_draws
+    error = np.sqrt(expected * (1 - expected)) * np.sqrt(1 / diagnostics.ess_min + 1 / brute.ess)
+    assert np.all(np.abs(visited - expected) < 4 * error + 2e-3)
+
+
+def test_fifty_times_more_rejuvenation_agrees_with_the_default(problem):
+    vel, err, fit, _ = problem
+    longer = fit_losvd(vel, err, np.random.default_rng(2), Settings(n_draws=N_DRAWS, thin=50))
+    assert longer.posterior.diagnostics.n_rounds >= 40 * fit.posterior.diagnostics.n_rounds
+    z = fit.cells.centers
+    short, long = (quantities(f.posterior.cell_masses(), z) for f in (fit, longer))
+    error = np.sqrt(sum(1 / f.posterior.diagnostics.ess_min for f in (fit, longer)))
+    for name in short:
+        sd = long[name].std()
+        assert abs(short[name].mean() - long[name].mean()) < 3.5 * sd * error, name
+        # The standard deviation of n draws has a relative error of sqrt((kurtosis - 1) / 4n).
+        tail = np.sqrt((kurtosis(long[name], fisher=False) - 1) / 4)
+        assert short[name].std() == pytest.approx(sd, rel=4 * tail * error), name
+
+
+def test_single_precision_gives_the_draws_of_double_precision(problem):
+    vel, err, _, _ = problem
+    draws = [
+        fit_losvd(vel, err, np.random.default_rng(3), Settings(n_draws=1000, dtype=dtype)).posterior
+        for dtype in ("float32", "float64")
+    ]
+    # The same random numbers and, but for one decision in thousands, the same decisions.
+    same = draws[0].component == draws[1].component
+    assert same.mean() > 0.98
+    difference = np.abs(draws[0].coefficients - draws[1].coefficients).max(axis=2)
+    assert np.median(difference) < 1e-4
+    masses = [d.cell_masses().mean(axis=0) for d in draws]
+    assert np.abs(masses[0] - masses[1]).sum() < 2e-3
+
+
+def test_the_engine_knows_no_dimension():
+    # Proper motions with independent errors on a grid of 12 x 12 cells; the linear part holds means,
+    # dispersions and the correlation.
+    rng = np.random.default_rng(8)
+    edges = np.linspace(-4, 4, 13)
+    center = 0.5 * (edges[1:] + edges[:-1])
+    x, y = (a.ravel() for a in np.meshgrid(center, center, indexing="ij"))
+    psi = np.stack([x, y, -0.5 * x**2, -0.5 * y**2, x * y], axis=1)
+    prior = MixturePrior(
+        mean=np.array([0.0, 0.0, 1.0, 1.0, 0.0]),
+        scales=np.array([[1.0, 1.0, 0.5, 0.5, 1.0]]),
+        log_weights=np.zeros(1),
+        labels=("gaussian",),
+        is_null=np.array([True]),
+    )
+    cov = np.array([[1.0, 0.5], [0.5, 1.0]])
+    stars = rng.multivariate_normal([0, 0], cov, 400)
+    err = 0.3
+    stars += rng.normal(0, err, stars.shape)
+    kernels = [np.diff(norm.cdf(edges[None], stars[:, [k]], err), axis=1) / np.diff(edges) for k in (0, 1)]
+    design = (kernels[0][:, :, None] * kernels[1][:, None, :]).reshape(400, -1)
+    posterior = infer(
+        design, psi, np.zeros(144), prior, np.stack([x, y, x * y], axis=1), ("x", "y", "xy"), rng
+    )
+    assert posterior.diagnostics.converged
+    assert np.isnan(posterior.diagnostics.log_bayes_factor)
+    w = posterior.cell_masses()
+    correlation = (w @ (x * y) - (w @ x) * (w @ y)) / np.sqrt(
+        (w @ x**2 - (w @ x) ** 2) * (w @ y**2 - (w @ y) ** 2)
+    )
+    # Error of a correlation of 0.5 from 400 stars, with error bars of 0.3: about 0.045.
+    assert correlation.mean() == pytest.approx(0.5, abs=0.15)
+    assert 0.02 < correlation.std() < 0.08
+
+
+def test_a_background_takes_the_blame_for_foreign_stars():
+    rng = np.random.default_rng(4)
+    vel = np.concatenate([rng.normal(0, 1, 150), rng.uniform(-6, 6, 50)])
+    err = np.full(200, 0.1)
+    edges = np.linspace(-8, 8, 81)
+    center = 0.5 * (edges[1:] + edges[:-1])
+    psi = np.stack([center, -0.5 * center**2], axis=1)
+    prior = MixturePrior(
+        mean=np.array([0.0, 1.0]),
+        scales=np.array([[1.0, 0.5]]),
+        log_weights=np.zeros(1),
+        labels=("gaussian",),
+        is_null=np.array([True]),
+    )
+    design = np.diff(norm.cdf(edges[None], vel[:, None], err[:, None]), axis=1) / np.diff(edges)
+    common = (psi, np.zeros(80), prior, center[:, None] ** np.array([1, 2]), ("z", "z^2"))
+    alone = infer(design, *common, np.random.default_rng(0))
+    clean = infer(0.75 * design, *common, np.random.default_rng(0), background=np.full(200, 0.25 / 12))
+
+    def sigma(p):
+        w = p.cell_masses()
+        return np.sqrt(w @ center**2 - (w @ center) ** 2)
+
+    assert sigma(alone).mean() > 1.6
+    assert sigma(clean).mean() == pytest.approx(1.0, abs=4 * sigma(clean).std())
+
+
+def test_failure_to_converge_is_said_not_hidden():
+    vel, err = two_groups(np.random.default_rng(0))
+    strict = Settings(n_draws=200, rhat_max=1.0, ess_fraction=1.1, max_doublings=1)
+    diagnostics = fit_losvd(vel, err, np.random.default_rng(0), strict).posterior.diagnostics
+    assert not diagnostics.converged
+    assert any("R-hat" in m for m in diagnostics.messages)
+    assert any("effective sample size" in m for m in diagnostics.messages)
+    assert "NOT CONVERGED" in str(diagnostics)
+
+
+def test_functionals_need_names():
+    with pytest.raises(ValueError, match="functional_names"):
+        infer(
+            np.ones((2, 3)),
+            np.ones((3, 1)),
+            np.zeros(3),
+            None,
+            np.ones((3, 2)),
+            ("a",),
+            np.random.default_rng(),
+        )

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import log_softmax
+
+from veldist.inference import Likelihood, choose_resolution, gaussian_design_matrix, losvd_prior, make_cells
+from veldist.inference.laplace import find_modes
+
+
+def build(vel, err):
+    resolution = choose_resolution(vel.size, float(np.median(err)))
+    cells = make_cells(vel.min(), vel.max(), resolution.cell_width)
+    psi, prior = losvd_prior(cells.centers, cells.widths, resolution)
+    design = gaussian_design_matrix(vel, err, cells.edges)
+    log_base = np.log(cells.widths)
+    return design, log_base, psi, prior, Likelihood.from_design(design, psi @ prior.mean + log_base)
+
+
+SAMPLES = {
+    "gaussian": np.random.default_rng(0).normal(0, 1, 80),
+    "two peaks": np.random.default_rng(1).normal(np.repeat([-1.2, 1.2], 60), 0.25),
+    "one far outlier": np.append(np.random.default_rng(2).normal(0, 1, 40), 12.0),
+    "two stars": np.array([-1.0, 1.0]),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_modes_are_stationary_maxima_of_the_posterior(name):
+    vel = SAMPLES[name]
+    err = np.random.default_rng(9).uniform(0.05, 0.6, vel.size)
+    design, log_base, psi, prior, likelihood = build(vel, err)
+    modes = find_modes(likelihood, psi, prior)
+    assert np.all(modes.converged)
+    curvature = likelihood.curvature((prior.scales * modes.x) @ psi.T, psi)
+    gradient = prior.scales * curvature.gradient - modes.x
+    # Distance to the stationary point, in posterior standard deviations.
+    whitened = np.einsum("gji,gj->gi", modes.whitener, gradient)
+    assert np.abs(whitened).max() < 5e-3
+    hessian = prior.scales[:, :, None] * curvature.exact * prior.scales[:, None, :] + np.eye(psi.shape[1])
+    identity = np.swapaxes(modes.whitener, 1, 2) @ hessian @ modes.whitener
+    assert np.allclose(identity, np.eye(psi.shape[1]), atol=1e-6)
+    # An independent optimiser on the textbook posterior, from the mode and from the prior mean.
+    g = prior.n_components - 1
+
+    def objective(x):
+        w = np.exp(log_softmax(psi @ (prior.mean + prior.scales[g] * x) + log_base))
+        return -np.sum(np.log(design @ w)) + 0.5 * x @ x
+
+    start = objective(modes.x[g])
+    assert minimize(objective, modes.x[g], method="BFGS", options={"maxiter": 30}).fun > start - 1e-4
+
+
+def test_evidence_of_the_gaussian_component_is_its_integral():
+    # Two coefficients only: integrate on a grid.
+    rng = np.random.default_rng(5)
+    vel, err = rng.normal(0, 1, 100), rng.uniform(0.2, 0.4, 100)
+    _, _, psi, prior, likelihood = build(vel, err)
+    modes = find_modes(likelihood, psi, prior)
+    x = np.stack(np.meshgrid(np.linspace(-2, 2, 401), np.linspace(-2.5, 3.5, 401)), axis=-1).reshape(-1, 2)
+    log_posterior = likelihood.log_likelihood((prior.scales[0, :2] * x) @ psi[:, :2].T) - 0.5 * np.sum(
+        x**2, 1
+    )
+    exact = np.log(np.sum(np.exp(log_posterior)) * (4 / 400) * (6 / 400) / (2 * np.pi))
+    # Laplace is right to O(1 / N) = 0.01, with a constant of a few.
+    assert modes.log_evidence[0] == pytest.approx(exact, abs=0.05)

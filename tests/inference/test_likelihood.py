@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+from scipy.optimize import approx_fprime
+from scipy.special import softmax
+
+from veldist.inference import Likelihood, gaussian_design_matrix
+
+
+@pytest.fixture(params=[False, True], ids=["members", "with background"])
+def problem(request):
+    rng = np.random.default_rng(3)
+    edges = np.linspace(-5, 5, 21)
+    n = 15
+    vel, err = rng.normal(0, 1.3, n), rng.uniform(0.1, 1, n)
+    design = gaussian_design_matrix(vel, err, edges)
+    background = None
+    if request.param:
+        member = rng.uniform(0.5, 1, n)
+        design, background = member[:, None] * design, (1 - member) * 0.05
+    psi = rng.normal(size=(20, 4))
+    log_base = np.log(np.diff(edges))
+    return design, background, psi, log_base, rng
+
+
+def textbook(beta, design, background, psi, log_base):
+    density = design @ softmax(psi @ beta + log_base)
+    return np.sum(np.log(density if background is None else density + background))
+
+
+def test_value_is_the_textbook_one(problem):
+    design, background, psi, log_base, rng = problem
+    likelihood = Likelihood.from_design(design, log_base, background)
+    beta = rng.normal(size=(6, 4))
+    expected = [textbook(b, design, background, psi, log_base) for b in beta]
+    delta = beta @ psi.T
+    assert np.allclose(likelihood.log_likelihood(delta) + likelihood.log_reference, expected, rtol=1e-12)
+    assert np.allclose(likelihood.value_and_gradient(delta)[0] + likelihood.log_reference, expected)
+    assert np.allclose(likelihood.curvature(delta, psi).value + likelihood.log_reference, expected)
+
+
+def test_gradient_and_hessian_agree_with_finite_differences(problem):
+    design, background, psi, log_base, rng = problem
+    likelihood = Likelihood.from_design(design, log_base, background)
+    beta = rng.normal(size=4)
+
+    def gradient(b):
+        return likelihood.curvature((psi @ b)[None], psi).gradient[0]
+
+    args = (design, background, psi, log_base)
+    numeric = approx_fprime(beta, textbook, 1e-6, *args)
+    curvature = likelihood.curvature((psi @ beta)[None], psi)
+    assert np.allclose(curvature.gradient[0], numeric, atol=1e-4)
+    assert np.allclose(likelihood.value_and_gradient((psi @ beta)[None])[1][0] @ psi, curvature.gradient[0])
+    step = 1e-5
+    hessian = [(gradient(beta + step * e) - gradient(beta - step * e)) / (2 * step) for e in np.eye(4)]
+    assert np.allclose(curvature.exact[0], -np.array(hessian), atol=1e-6)
+    assert np.linalg.eigvalsh(curvature.fisher[0]).min() > 0
+
+
+def test_rebasing_changes_nothing_but_the_zero_point(problem):
+    design, background, psi, log_base, rng = problem
+    likelihood = Likelihood.from_design(design, log_base, background)
+    delta, center = rng.normal(size=(5, 20)), rng.normal(size=20)
+    moved = likelihood.rebase(center, np.float64)
+    before = likelihood.log_likelihood(delta) + likelihood.log_reference
+    assert np.allclose(moved.log_likelihood(delta - center) + moved.log_reference, before, rtol=1e-12)
+    assert moved.log_likelihood(np.zeros((1, 20)))[0] == pytest.approx(0.0, abs=1e-12)
+    assert np.allclose(
+        moved.value_and_gradient(delta - center)[1], likelihood.value_and_gradient(delta)[1], atol=1e-11
+    )
+
+
+def test_blocks_of_stars_add_up(problem, monkeypatch):
+    design, background, psi, log_base, rng = problem
+    likelihood = Likelihood.from_design(design, log_base, background)
+    delta = rng.normal(size=(3, 20))
+    whole = likelihood.value_and_gradient(delta), likelihood.curvature(delta, psi)
+    monkeypatch.setattr("veldist.inference.likelihood._BLOCK", 4)
+    parts = likelihood.value_and_gradient(delta), likelihood.curvature(delta, psi)
+    assert np.allclose(whole[0][0], parts[0][0])
+    assert np.allclose(whole[0][1], parts[0][1])
+    assert np.allclose(whole[1].exact, parts[1].exact)
+
+
+def test_single_precision_error_is_far_below_the_monte_carlo_error():
+    # The claim of the module: offsets of posterior size (a few units) about a reference, 2000 stars.
+    rng = np.random.default_rng(0)
+    edges = np.linspace(-8, 8, 81)
+    vel, err = rng.normal(0, 1, 2000), rng.uniform(0.05, 1, 2000)
+    center = 0.5 * (edges[1:] + edges[:-1])
+    likelihood = Likelihood.from_design(gaussian_design_matrix(vel, err, edges), -0.5 * center**2)
+    delta = 0.3 * rng.normal(size=(50, 80))
+    zero = np.zeros(80)
+    exact = likelihood.rebase(zero, np.float64).log_likelihood(delta)
+    single = likelihood.rebase(zero, np.float32).log_likelihood(delta.astype(np.float32))
+    assert single.dtype == np.float32
+    # A change of the log density by d biases an expectation by at most d standard deviations; 1000
+    # draws leave 0.03.
+    assert np.abs(single - exact).max() < 2e-3
+
+
+def test_a_star_sixty_dispersions_out_keeps_a_finite_likelihood():
+    edges = np.concatenate([np.linspace(-8, 8, 81), np.arange(9.0, 63.0)])
+    center = 0.5 * (edges[1:] + edges[:-1])
+    design = gaussian_design_matrix(np.array([0.0, 60.0]), np.array([0.1, 0.1]), edges)
+    likelihood = Likelihood.from_design(design, -0.5 * center**2 + np.log(np.diff(edges)))
+    assert -1900 < likelihood.log_reference < -1700
+    value, gradient = likelihood.value_and_gradient(np.zeros((1, center.size)))
+    assert value[0] == pytest.approx(0.0, abs=1e-12)
+    assert np.all(np.isfinite(gradient))
+
+
+def test_a_star_out_of_reach_is_named():
+    edges = np.linspace(-1, 1, 5)
+    design = gaussian_design_matrix(np.array([0.0, 90.0]), np.array([0.1, 0.1]), edges)
+    with pytest.raises(ValueError, match=r"1 of 2 stars .* \(rows 1\)"):
+        Likelihood.from_design(design, np.zeros(4))

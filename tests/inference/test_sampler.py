@@ -1,0 +1,128 @@
+"""The moves leave the posterior invariant, and run on any array library of the standard."""
+
+from dataclasses import fields, is_dataclass, replace
+
+import array_api_strict as strict
+import numpy as np
+import pytest
+
+from veldist.inference import Likelihood, choose_resolution, gaussian_design_matrix, losvd_prior, make_cells
+from veldist.inference.laplace import find_modes
+from veldist.inference.sampler import Chains, importance_sample, resample, sweep
+from veldist.inference.target import Target
+
+
+@pytest.fixture(scope="module")
+def problem():
+    rng = np.random.default_rng(11)
+    vel, err = rng.normal(0, 1, 40), rng.uniform(0.1, 0.5, 40)
+    resolution = choose_resolution(40, 0.3)
+    cells = make_cells(-4, 4, resolution.cell_width)
+    psi, prior = losvd_prior(cells.centers, cells.widths, resolution)
+    likelihood = Likelihood.from_design(
+        gaussian_design_matrix(vel, err, cells.edges), psi @ prior.mean + np.log(cells.widths)
+    )
+    modes = find_modes(likelihood, psi, prior)
+    laplace = prior.log_weights + modes.log_evidence
+    laplace -= np.logaddexp.reduce(laplace)
+    target = Target.build(likelihood, psi, prior, modes, np.zeros(psi.shape[1]), np.float64)
+    return target, prior, modes, laplace, likelihood, psi
+
+
+def to_strict(record):
+    """The same record with its arrays those of the strict implementation of the standard."""
+    changes = {}
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if isinstance(value, np.ndarray) and field.name not in ("identity", "component"):
+            changes[field.name] = strict.asarray(value)
+        elif is_dataclass(value):
+            changes[field.name] = to_strict(value)
+    return replace(record, **changes)
+
+
+def test_target_is_the_posterior_in_whitened_coordinates(problem):
+    target, prior, modes, _, likelihood, psi = problem
+    rng = np.random.default_rng(0)
+    component = np.sort(rng.integers(0, prior.n_components, 30))
+    u = rng.normal(size=(30, psi.shape[1]))
+    x = modes.x[component] + np.einsum("cij,cj->ci", modes.whitener[component], u)
+    expected = likelihood.log_likelihood((prior.scales[component] * x) @ psi.T) - 0.5 * np.sum(x**2, axis=1)
+    assert np.allclose(target.value(component, u), expected, atol=1e-9)
+    value, gradient = target.value_and_gradient(component, u)
+    assert np.allclose(value, expected, atol=1e-9)
+    for k in (0, 17, 29):
+        for d in (0, 1, 5):
+            step = np.zeros_like(u)
+            step[k, d] = 1e-5
+            slope = (target.value(component, u + step) - target.value(component, u - step))[k] / 2e-5
+            assert gradient[k, d] == pytest.approx(slope, abs=1e-5)
+
+
+def test_importance_weights_estimate_the_evidence_of_every_component(problem):
+    target, prior, modes, laplace, _, _ = problem
+    sample = importance_sample(target, prior.log_weights, laplace, 4000, 500, np.random.default_rng(1))
+    # Near-Gaussian posteriors: Laplace errs by a few per cent, the weights' Monte Carlo error is alike.
+    assert np.allclose(sample.log_evidence, modes.log_evidence, atol=0.35)
+    total = np.logaddexp.reduce(sample.log_weight)
+    assert total == pytest.approx(np.logaddexp.reduce(prior.log_weights + sample.log_evidence), abs=0.1)
+
+
+def test_moves_leave_the_posterior_invariant(problem):
+    # Start many chains from a large importance sample; after many rounds the mean log density and the
+    # component frequencies are still those of the weighted sample.
+    target, prior, _, laplace, _, _ = problem
+    rng = np.random.default_rng(2)
+    sample = importance_sample(target, prior.log_weights, laplace, 60000, 200, rng)
+    weight = np.exp(sample.log_weight - np.logaddexp.reduce(sample.log_weight))
+    ess = 1 / np.sum(weight**2)
+    n_chains = 2000
+    chains = resample(target, sample, n_chains, rng)
+    value = target.value(sample.component, sample.u)
+    expected = weight @ value
+    scatter = np.sqrt(weight @ (value - expected) ** 2)
+    frequency = np.bincount(sample.component, weights=weight, minlength=prior.n_components)
+    for _ in range(25):
+        chains = sweep(target, chains, laplace, 4, rng).chains
+    error = np.sqrt(1 / n_chains + 1 / ess)
+    assert abs(chains.value.mean() - expected) < 4 * scatter * error
+    after = np.bincount(chains.component, minlength=prior.n_components) / n_chains
+    assert np.all(np.abs(after - frequency) < 4 * np.sqrt(frequency * (1 - frequency)) * error + 2 / n_chains)
+    assert ess > 2000
+
+
+def test_sweep_keeps_track_of_chains_and_cached_values(problem):
+    target, prior, _, laplace, _, _ = problem
+    rng = np.random.default_rng(3)
+    sample = importance_sample(target, prior.log_weights, laplace, 500, 2, rng)
+    outcome = sweep(target, resample(target, sample, 64, rng), laplace, 4, rng)
+    chains = outcome.chains
+    assert sorted(chains.identity) == list(range(64))
+    assert np.all(np.diff(chains.component) >= 0)
+    value, gradient = target.value_and_gradient(chains.component, chains.u)
+    assert np.allclose(value, chains.value)
+    assert np.allclose(gradient, chains.gradient)
+    assert outcome.acceptance > 0.6
+    assert outcome.component_acceptance > 0.5
+
+
+def test_the_engine_uses_only_operations_of_the_array_api_standard(problem):
+    target, prior, modes, laplace, likelihood, psi = problem
+    again = find_modes(to_strict(likelihood), strict.asarray(psi), prior)
+    assert np.allclose(np.asarray(again.x), modes.x, atol=1e-10)
+    strict_target = to_strict(target)
+    samples = [
+        importance_sample(t, prior.log_weights, laplace, 200, 2, np.random.default_rng(4))
+        for t in (target, strict_target)
+    ]
+    starts = [
+        resample(t, s, 32, np.random.default_rng(5))
+        for t, s in zip((target, strict_target), samples, strict=True)
+    ]
+    ends = [
+        sweep(t, c, laplace, 4, np.random.default_rng(6)).chains
+        for t, c in zip((target, strict_target), starts, strict=True)
+    ]
+    assert isinstance(ends[0], Chains)
+    assert np.array_equal(ends[0].component, ends[1].component)
+    assert np.allclose(ends[0].u, np.asarray(ends[1].u), atol=1e-10)
