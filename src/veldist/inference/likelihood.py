@@ -178,15 +178,12 @@ class Likelihood:
     def curvature(self, delta: Array, psi: Array) -> Curvature:
         """Value, gradient and exact negative Hessian with respect to the coefficients of ``psi`` (K, p)."""
         xp = delta.__array_namespace__()
-        n_points, (n_cells, n_basis) = delta.shape[0], psi.shape
+        n_points, n_basis = delta.shape[0], psi.shape[1]
         mass = xp.exp(delta)
         norm = mass @ self.reference
         weight = mass * self.reference[None, :] / norm[:, None]
         mean = weight @ psi
-        # (K, C p): every star's expectation of the basis, for all points in one product.
-        lifted = xp.reshape(
-            xp.permute_dims(mass[:, :, None] * psi[None, :, :], (1, 0, 2)), (n_cells, n_points * n_basis)
-        )
+        lifted = mass[:, :, None] * psi[None, :, :]
         total = xp.zeros_like(norm)
         pull = xp.zeros_like(mass)
         members: Array = xp.zeros_like(norm) + self.n_stars
@@ -201,11 +198,9 @@ class Likelihood:
                 members = members - xp.sum(foreign / density, axis=1)
             total = total + xp.sum(xp.log(density), axis=1)
             pull = pull + (1.0 / density) @ ratio
-            expected = xp.reshape(ratio @ lifted, (ratio.shape[0], n_points, n_basis))
-            score = (
-                xp.permute_dims(expected, (1, 0, 2)) / density[:, :, None]
-                - share[:, :, None] * mean[:, None, :]
-            )
+            # Every star's expectation of the basis, less the density's: (C, n, p).
+            score = (ratio[None, :, :] @ lifted) / density[:, :, None]
+            score = score - share[:, :, None] * mean[:, None, :]
             fisher = fisher + xp.matrix_transpose(score) @ score
         responsibility = mass * pull
         pulled = responsibility @ psi
