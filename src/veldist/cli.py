@@ -1,0 +1,176 @@
+"""The commands ``veldist fit`` and ``veldist demo``."""
+
+from __future__ import annotations
+
+import logging
+import time
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from veldist.catalog import StarCatalog
+    from veldist.pipeline import MapResult, PipelineSettings
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    help="Line-of-sight velocity distributions of resolved stars, as posteriors.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Out = Annotated[Path, typer.Option(help="Folder for the results; files of the same names are replaced.")]
+Seed = Annotated[int, typer.Option(min=0, help="Seed of the random numbers.")]
+Samples = Annotated[int, typer.Option(min=1, help="Posterior draws per spatial bin.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Worker processes; all cores by default.")]
+PerBin = Annotated[int, typer.Option(min=1, help="Stars wanted in every spatial bin.")]
+
+
+@app.callback()
+def main(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")] = False,
+) -> None:
+    """Line-of-sight velocity distributions of resolved stars, as posteriors."""
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, format="%(message)s")
+    logging.getLogger("veldist").setLevel(logging.DEBUG if verbose else logging.INFO)
+    for chatty in ("matplotlib", "PIL", "concurrent"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    # A person at a terminal wants the message, not the line of source code.
+    warnings.formatwarning = _plain_warning
+
+
+def _plain_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    return f"warning: {message}\n"
+
+
+@app.command()
+def fit(
+    catalog: Annotated[Path, typer.Argument(help="Star table: CSV, ECSV, FITS or VOTable.")],
+    x: Annotated[str, typer.Option(help="Column of the first position coordinate (offset on the sky).")],
+    y: Annotated[str, typer.Option(help="Column of the second position coordinate.")],
+    vel: Annotated[str, typer.Option(help="Column of the line-of-sight velocity.")],
+    err: Annotated[str, typer.Option(help="Column of its 1-sigma error.")],
+    membership: Annotated[str | None, typer.Option(help="Column of the membership probability.")] = None,
+    min_membership: Annotated[float | None, typer.Option(help="Keep stars of at least this one.")] = None,
+    position_unit: Annotated[
+        str | None, typer.Option(help="Unit of positions without one: arcsec, arcmin or deg.")
+    ] = None,
+    drop_masked: Annotated[
+        bool, typer.Option("--drop-masked", help="Drop rows with missing values.")
+    ] = False,
+    stars_per_bin: PerBin = 150,
+    min_stars: Annotated[int, typer.Option(min=1, help="Skip bins with fewer stars.")] = 10,
+    grid_center: Annotated[float | None, typer.Option(help="Centre of the velocity grid, km/s.")] = None,
+    grid_width: Annotated[float | None, typer.Option(help="Full width of the velocity grid, km/s.")] = None,
+    grid_bins: Annotated[int | None, typer.Option(help="Number of velocity bins.")] = None,
+    num_samples: Samples = 1000,
+    psf_sigma: Annotated[float, typer.Option(help="Width of DYNAMITE's PSF, arcsec.")] = 0.1,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    out: Out = Path("veldist_out"),
+) -> None:
+    """Fit the LOSVDs of a star table and write maps, a summary table and DYNAMITE input.
+
+    Positions are offsets on the sky (tangent plane), converted to arcsec; velocities are in km/s. The
+    velocity grid is chosen from the data unless its three options are given.
+    """
+    from veldist.pipeline import PipelineSettings
+
+    with _plain_errors():
+        grid = {"center": grid_center, "width": grid_width, "n_bins": grid_bins}
+        given = [name for name, value in grid.items() if value is not None]
+        if given and len(given) < len(grid):
+            raise ValueError("--grid-center, --grid-width and --grid-bins belong together: give all or none.")
+        from veldist.catalog import read_catalog
+
+        start = time.perf_counter()
+        stars = read_catalog(
+            catalog,
+            x=x,
+            y=y,
+            vel=vel,
+            err=err,
+            membership=membership,
+            min_membership=min_membership,
+            drop_masked=drop_masked,
+            position_unit=position_unit,
+        )
+        settings = PipelineSettings(
+            stars_per_bin=stars_per_bin,
+            grid=grid if given else None,
+            num_samples=num_samples,
+            min_stars=min_stars,
+            seed=seed,
+            n_jobs=jobs,
+            psf_sigma=psf_sigma,
+        )
+        _run(stars, settings, out, start)
+
+
+@app.command()
+def demo(
+    out: Out = Path("veldist_demo"),
+    n_stars: Annotated[int, typer.Option(min=100, help="Expected number of stars.")] = 10_000,
+    stars_per_bin: PerBin = 130,
+    seed: Seed = 1,
+    jobs: Jobs = None,
+) -> None:
+    """Make a mock rotating globular cluster, fit it, and compare the maps with the truth."""
+    from veldist.pipeline import PipelineSettings
+
+    with _plain_errors():
+        from veldist.demo import compare_with_truth, make_catalog
+
+        start = time.perf_counter()
+        cluster, catalog = make_catalog(out, n_stars, seed)
+        settings = PipelineSettings(stars_per_bin=stars_per_bin, seed=seed, n_jobs=jobs)
+        result = _run(catalog, settings, out, start, done=False)
+        path, lines = compare_with_truth(result, cluster, out)
+        for line in lines:
+            typer.echo(line)
+        typer.echo(f"wrote {path}\ndone in {time.perf_counter() - start:.1f} s")
+
+
+def _run(
+    catalog: StarCatalog, settings: PipelineSettings, out: Path, start: float, done: bool = True
+) -> MapResult:
+    """Fit, write, and say what was written."""
+    from veldist.pipeline import fit_catalog, write_results
+
+    # Headless machines have no display; nothing is shown on one anyway.
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    result = fit_catalog(catalog, settings)
+    fitted = [s.diagnostics for s in result.solvers if s is not None]
+    paths = write_results(result, out)
+    diagnostics: list[Any] = [d for d in fitted if d is not None]
+    typer.echo(
+        f"{len(diagnostics)} of {len(result.solvers)} bins fitted, "
+        f"{sum(d.converged for d in diagnostics)} converged; smallest effective sample size "
+        f"{min(d.ess_min for d in diagnostics):.0f}; "
+        f"{sum(d.log_bayes_factor > 3 for d in diagnostics)} bins clearly not Gaussian (log Bayes factor > 3)"
+    )
+    for path in paths:
+        typer.echo(f"wrote {path}")
+    if done:
+        typer.echo(f"done in {time.perf_counter() - start:.1f} s")
+    return result
+
+
+@contextmanager
+def _plain_errors() -> Generator[None]:
+    """Turn errors that a user can mend into one message and exit code 1."""
+    try:
+        yield
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(1) from None

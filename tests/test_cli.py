@@ -1,0 +1,120 @@
+"""The commands, as a user runs them."""
+
+import numpy as np
+import pytest
+from astropy.table import QTable, Table
+from typer.testing import CliRunner
+
+from veldist.cli import app
+from veldist.simulate import rotating_cluster
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory):
+    cluster = rotating_cluster(n_stars=500, seed=3, v_systemic=55.0)
+    table = Table(
+        {
+            "xi_arcmin": cluster.x / 60,
+            "eta_arcmin": cluster.y / 60,
+            "v_kms": cluster.vel,
+            "e_kms": cluster.err,
+            "p": np.where(np.arange(cluster.n_stars) % 10 == 0, 0.5, 0.99),
+        }
+    )
+    path = tmp_path_factory.mktemp("catalog") / "stars.csv"
+    table.write(path, format="ascii.csv")
+    return path, cluster
+
+
+COLUMNS = ("--x", "xi_arcmin", "--y", "eta_arcmin", "--vel", "v_kms", "--err", "e_kms")
+
+
+def test_fit_writes_maps_table_and_dynamite_input(catalog, tmp_path):
+    path, cluster = catalog
+    out = tmp_path / "result"
+    result = run(
+        "fit", path, *COLUMNS, "--membership", "p", "--min-membership", 0.9, "--stars-per-bin", 60,
+        "--num-samples", 200, "--jobs", 1, "--out", out,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    for name in (
+        "kinematic_maps.png",
+        "losvds.png",
+        "summary.ecsv",
+        "dynamite_input/bayes_losvd_kins.ecsv",
+        "dynamite_input/aperture.dat",
+        "dynamite_input/bins.dat",
+    ):
+        assert (out / name).stat().st_size > 100
+        assert str(out / name) in result.output.replace("\n", "")
+    assert "done in" in result.output
+    table = QTable.read(out / "summary.ecsv")
+    n_members = int(np.sum(np.arange(cluster.n_stars) % 10 != 0))
+    assert table["n_stars"].sum() == n_members
+    assert len(table) == round(n_members / 60)
+    assert np.all(np.abs(table["v_mean"].to_value("km/s") - 55) < 12)
+    assert np.all((table["sigma"].to_value("km/s") > 5) & (table["sigma"].to_value("km/s") < 16))
+    kinematics = Table.read(out / "dynamite_input/bayes_losvd_kins.ecsv", format="ascii.ecsv")
+    assert np.allclose(kinematics["xbin"], table["x"].to_value("arcsec"))
+
+
+def test_fit_takes_a_grid(catalog, tmp_path):
+    path, _ = catalog
+    grid = ("--grid-center", 55, "--grid-width", 160, "--grid-bins", 32)
+    arguments = (
+        "fit",
+        path,
+        *COLUMNS,
+        "--stars-per-bin",
+        250,
+        "--num-samples",
+        100,
+        "--jobs",
+        1,
+        "--out",
+        tmp_path,
+    )
+    assert run(*arguments, *grid).exit_code == 0
+    table = Table.read(tmp_path / "dynamite_input/bayes_losvd_kins.ecsv", format="ascii.ecsv")
+    assert table.meta["nvbins"] == 32
+    assert table.meta["dv"] == pytest.approx(5.0)
+    result = run(*arguments, *grid[:2])
+    assert result.exit_code == 1
+    assert "belong together" in result.output
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"--vel": "velocity"}, "velocity"),
+        ({"--min-membership": 0.5}, "membership"),
+        ({"--stars-per-bin": 60, "--min-stars": 500}, "min_stars"),
+    ],
+)
+def test_mistakes_give_one_plain_message(catalog, tmp_path, change, message):
+    path, _ = catalog
+    options = dict(zip(COLUMNS[::2], COLUMNS[1::2], strict=True)) | change
+    result = run("fit", path, *(part for pair in options.items() for part in pair), "--out", tmp_path)
+    assert result.exit_code == 1
+    assert "error:" in result.output
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_file_is_named(tmp_path):
+    result = run("fit", tmp_path / "nothing.csv", *COLUMNS)
+    assert result.exit_code == 1
+    assert "nothing.csv" in result.output
+
+
+def test_demo_runs_and_compares_with_the_truth(tmp_path):
+    result = run("demo", "--out", tmp_path, "--n-stars", 600, "--stars-per-bin", 100, "--jobs", 1)
+    assert result.exit_code == 0, result.output
+    for name in ("catalog.ecsv", "kinematic_maps.png", "losvds.png", "truth.png", "summary.ecsv"):
+        assert (tmp_path / name).exists()
+    assert "hold the truth" in result.output or "holds the truth" in result.output
