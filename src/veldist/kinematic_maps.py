@@ -1,0 +1,110 @@
+"""The kinematic maps of a galaxy or cluster in one figure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veldist.map_plots import plot_map
+from veldist.validate import check_keys
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_kinematic_maps"]
+
+
+class _Panel(NamedTuple):
+    metric: str
+    label: str
+    cmap: str
+    diverging: bool
+
+
+_PANELS = (
+    _Panel("v_mean", r"$V$ [km s$^{-1}$]", "RdBu_r", True),
+    _Panel("sigma", r"$\sigma$ [km s$^{-1}$]", "viridis", False),
+    _Panel("skewness", "Skewness", "PuOr_r", True),
+    _Panel("kurtosis", "Excess kurtosis", "PuOr_r", True),
+)
+
+
+def plot_kinematic_maps(
+    maps: dict[str, dict[str, Any]],
+    grid: Any,
+    ids: Any,
+    n_stars: Any = None,
+    fig: Figure | None = None,
+) -> tuple[Figure, NDArray[Any]]:
+    """Draw V, dispersion, skewness, excess kurtosis and number of stars of all spatial bins.
+
+    Colours span the 2-98 percentiles of each map. V diverges from its median over the bins, the systemic
+    velocity; skewness and kurtosis from 0.
+
+    Parameters
+    ----------
+    maps : dict
+        From `veldist.analysis.compute_summary_maps`.
+    grid, ids
+        Pixels and their bins, as for `plot_map`.
+    n_stars : array_like, shape (n_bins,), optional
+        Number of stars per bin, NaN for skipped bins; without it there are four panels.
+    fig : matplotlib.figure.Figure, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    axes : ndarray of matplotlib.axes.Axes, shape (4,) or (5,)
+        In the order given above.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a map is missing, or as `plot_map`.
+    """
+    check_keys(maps, tuple(panel.metric for panel in _PANELS), "maps")
+    panels = [(panel, maps[panel.metric]["median"]) for panel in _PANELS]
+    if n_stars is not None:
+        panels.append((_Panel("n_stars", "Number of stars", "cividis", False), n_stars))
+    shape = grid.y_size / grid.x_size
+    # Tall fields side by side, wide ones in two columns.
+    n_columns = len(panels) if shape > 1.6 else 2 if shape < 0.5 or len(panels) == 4 else 3
+    n_rows = -(-len(panels) // n_columns)
+    if fig is None:
+        import matplotlib.pyplot as plt
+
+        panel_height = float(np.clip((7.1 / n_columns - 0.3) * shape, 0.8, 6.0)) + 0.75
+        fig = plt.figure(figsize=(7.1, 0.4 + n_rows * panel_height), layout="compressed")
+    axes = fig.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for ax in axes[len(panels) :]:
+        ax.remove()
+    axes = axes[: len(panels)]
+    for ax, (panel, values) in zip(axes, panels, strict=True):
+        center = None
+        if panel.diverging:
+            finite = np.asarray(values, dtype=np.float64)
+            finite = finite[np.isfinite(finite)]
+            center = float(np.median(finite)) if panel.metric == "v_mean" and finite.size else 0.0
+        plot_map(
+            values,
+            grid,
+            ids,
+            ax,
+            label=panel.label,
+            cmap=panel.cmap,
+            diverging=panel.diverging,
+            center=center,
+            percentiles=(2.0, 98.0),
+            colorbar="top",
+        )
+    for k, ax in enumerate(axes):
+        lowest, leftmost = k + n_columns >= len(axes), k % n_columns == 0
+        ax.tick_params(labelbottom=lowest, labelleft=leftmost)
+        if not lowest:
+            ax.set_xlabel("")
+        if not leftmost:
+            ax.set_ylabel("")
+    return fig, axes
