@@ -35,6 +35,7 @@ def _seconds(command: list[str]) -> float:
 
 
 def main() -> None:
+    """Print the table."""
     print(f"import of the public names: {import_time():.2f} s")
     for name, losvd in simulate.standard_losvds(v=0.0, sigma=20.0).items():
         times, sizes = [], []
@@ -49,8 +50,8 @@ def main() -> None:
             assert solver.diagnostics is not None
             sizes.append(solver.diagnostics.ess_min)
         print(
-            f"{name:18s} {1e3 * np.median(times):6.1f} ms (median of {REPEATS}, worst {1e3 * max(times):.0f}); "
-            f"smallest effective sample size {np.median(sizes):.0f} (worst {min(sizes):.0f})"
+            f"{name:18s} {1e3 * np.median(times):6.1f} ms (median of {REPEATS}), "
+            f"worst {1e3 * max(times):.0f} ms; smallest effective sample size {np.median(sizes):.0f} (worst {min(sizes):.0f})"
         )
 
 

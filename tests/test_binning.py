@@ -111,10 +111,12 @@ def test_one_star():
     assert (bins.n_bins, bins.x_bin[0], bins.y_bin[0]) == (1, 3.0, 4.0)
 
 
-def test_lattice_of_positions():
-    line = np.arange(40.0)
+@pytest.mark.parametrize(("side", "stars_per_bin", "max_iter"), [(20, 16, 30), (30, 25, 0), (30, 50, 30)])
+def test_lattice_of_positions(side, stars_per_bin, max_iter):
+    """Whole rows of a lattice have the same power distance to two sites until the borders are tilted."""
+    line = np.arange(float(side))
     positions = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    bins = bin_stars(*positions.T, 50)
+    bins = bin_stars(*positions.T, stars_per_bin, max_iter=max_iter)
     check(bins, positions)
     assert np.ptp(bins.counts) <= 1
 

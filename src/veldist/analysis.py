@@ -1,22 +1,22 @@
 """What the posterior draws mean: scalar summaries of an LOSVD, per bin, as maps and as a table.
 
 Every summary is computed on every draw and then quoted as the median of the draws with half of their
-16-84 percentile range as its uncertainty. A draw is read as the histogram it is: density constant within
-each velocity bin (see `veldist.moments` for what follows from that).
+16-84 percentile range as its uncertainty. Moments are those of the smooth density behind a histogram;
+percentiles take the density as constant within each velocity bin (see `veldist.moments`).
 
-=================== ===================================================================================
-``v_mean``          mean velocity, km/s
-``v_median``        median velocity, km/s
-``v_asymmetry``     ``v_mean - v_median``, km/s: positive where the longer tail is at high velocities
-``sigma``           dispersion (standard deviation), km/s
-``iqr``             interquartile range, km/s: unlike the dispersion, blind to what the wings do
-``sigma_iqr``       ``iqr / 1.349``, km/s: the dispersion of the Gaussian with that interquartile range
-``skewness``        third standardised moment; positive where the longer tail is at high velocities
-``kurtosis``        excess kurtosis: fourth standardised moment minus 3, 0 for a Gaussian
-``tail_weight``     probability farther than 1 ``sigma`` from ``v_mean``; 0.3173 for a Gaussian
+==================== ======================================================================================
+``v_mean``           mean velocity, km/s
+``v_median``         median velocity, km/s
+``v_asymmetry``      ``v_mean - v_median``, km/s: positive where the longer tail is at high velocities
+``sigma``            dispersion (standard deviation), km/s
+``iqr``              interquartile range, km/s: unlike the dispersion, blind to what the wings do
+``sigma_iqr``        ``iqr / 1.349``, km/s: the dispersion of the Gaussian with that interquartile range
+``skewness``         third standardised moment; positive where the longer tail is at high velocities
+``kurtosis``         excess kurtosis: fourth standardised moment minus 3, 0 for a Gaussian
+``tail_weight``      probability farther than 1 ``sigma`` from ``v_mean``; 0.3173 for a Gaussian
 ``bimodality_score`` number of modes that the posterior supports (see `veldist.modality`): 1 for a Gaussian,
-                    2 or more where distinct peaks are real
-=================== ===================================================================================
+                     2 or more where distinct peaks are real
+==================== ======================================================================================
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ def main(
     for chatty in ("matplotlib", "PIL", "concurrent"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # A person at a terminal wants the message, not the line of source code.
-    warnings.formatwarning = _plain_warning
+    warnings.formatwarning = _plain_warning  # ty: ignore[invalid-assignment]
 
 
 def _plain_warning(
@@ -143,11 +143,11 @@ def _run(
     catalog: StarCatalog, settings: PipelineSettings, out: Path, start: float, done: bool = True
 ) -> MapResult:
     """Fit, write, and say what was written."""
+    import matplotlib as mpl
+
     from veldist.pipeline import fit_catalog, write_results
 
     # Headless machines have no display; nothing is shown on one anyway.
-    import matplotlib as mpl
-
     mpl.use("Agg")
     result = fit_catalog(catalog, settings)
     fitted = [s.diagnostics for s in result.solvers if s is not None]

@@ -219,7 +219,9 @@ def _equalise(points: Floats, sites: Floats, weights: Floats, n_rounds: int) -> 
         weights = _widen_margins(points, sites, weights, cell)
         cell = nearest_site(points, sites, weights)
         counts = np.bincount(cell, minlength=len(sites))
-        if counts.min() > 0 and (np.ptp(counts) < spread or len(sites) < len(best[0])):
+        if counts.min() == 0:  # rounding has decided ties against a cell
+            sites, weights, cell = best
+        elif np.ptp(counts) < spread or len(sites) < len(best[0]):
             best, spread = (sites, weights, cell), np.ptp(counts)
     return best
 
