@@ -1,27 +1,31 @@
-# Every target makes its own environment in .venv: only Python 3.11 or newer and make are needed.
+# Every target makes what it needs of its own environment in .venv: only Python 3.11 or newer and make are
+# needed.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
 .PHONY: demo test lint clean
 
-demo: $(STAMP)
+demo: $(VENV)/.core
 	$(BIN)/veldist demo --out veldist_demo
 
-test: $(STAMP)
+test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto
 
-lint: $(STAMP)
+lint: $(VENV)/.test $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ty check --python $(VENV)
 
-$(STAMP): pyproject.toml
+$(VENV)/.core: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[test,lint]"
-	touch $(STAMP)
+	$(INSTALL) .
+	touch $@
+
+$(VENV)/.%: $(VENV)/.core
+	$(INSTALL) ".[$*]"
+	touch $@
 
 clean:
 	rm -rf $(VENV) veldist_demo

@@ -49,10 +49,8 @@ def main() -> None:
             times.append(time.perf_counter() - start)
             assert solver.diagnostics is not None
             sizes.append(solver.diagnostics.ess_min)
-        print(
-            f"{name:18s} {1e3 * np.median(times):6.1f} ms (median of {REPEATS}), "
-            f"worst {1e3 * max(times):.0f} ms; smallest effective sample size {np.median(sizes):.0f} (worst {min(sizes):.0f})"
-        )
+        time_text = f"{1e3 * np.median(times):5.1f} ms (worst of {REPEATS}: {1e3 * max(times):.0f})"
+        print(f"{name:18s} {time_text}; smallest ESS {np.median(sizes):.0f} (worst {min(sizes):.0f})")
 
 
 if __name__ == "__main__":
