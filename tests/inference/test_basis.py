@@ -13,11 +13,17 @@ def build(n_stars=200, error_ratio=0.3):
     return cells, *losvd_prior(cells.centers, cells.widths, resolution)
 
 
-def test_prior_mean_is_the_gaussian_of_the_frame():
+def test_the_frames_gaussian_has_coefficients_zero_and_one():
     cells, psi, prior = build()
-    mass = softmax(psi @ prior.mean + np.log(cells.widths))
+    beta = np.zeros(psi.shape[1])
+    beta[1] = 1.0
+    mass = softmax(psi @ beta + np.log(cells.widths))
     expected = np.exp(-0.5 * cells.centers**2) * cells.widths
     assert np.allclose(mass, expected / expected.sum(), rtol=1e-10)
+    # The prior is centred on a Gaussian too, and falls like 1 / b2 at b2 = 1.
+    slope = (prior.mean[1] - 1.0) / prior.scales[:, 1] ** 2
+    assert np.allclose(slope, -1.0)
+    assert np.all(np.delete(prior.mean, 1) == 0)
 
 
 def test_the_null_component_is_exactly_gaussian():

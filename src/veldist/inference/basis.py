@@ -35,6 +35,9 @@ _TAIL_NU = 4.0
 
 _B1_SCALE = 1.0
 _B2_SCALE = 0.5
+# Below 1 by the variance: at b2 = 1 the prior then falls like 1 / b2, the reference prior of a dispersion,
+# without which the dispersions of small samples come out low.
+_B2_MEAN = 1.0 - _B2_SCALE**2
 _TAIL_SCALE = 0.7
 _AMPLITUDES = (0.15, 0.35, 0.75, 1.5, 3.0)
 _AMPLITUDE_RATE = 1.5
@@ -153,7 +156,7 @@ def losvd_prior(
             labels.append(f"length={length:g}, amplitude={amplitude:g}")
             log_weights.append(np.log(mass / len(resolution.lengths)))
     prior = MixturePrior(
-        mean=np.concatenate([[0.0, 1.0], np.zeros(1 + order.size)]),
+        mean=np.concatenate([[0.0, _B2_MEAN], np.zeros(1 + order.size)]),
         scales=np.array(scales),
         log_weights=np.array(log_weights),
         labels=tuple(labels),
