@@ -131,7 +131,7 @@ def pixelize(
     """Draw the bins on a grid of square pixels that covers the stars.
 
     A pixel belongs to the bin that its centre lies in. It belongs to no bin if its centre lies outside the
-    stars' convex hull by more than a pixel, or farther from every star than twice the local distance
+    stars' convex hull by more than a pixel, or farther from every star than three times the local distance
     between stars. Pixels are made smaller until every bin owns at least one.
 
     Parameters
@@ -142,7 +142,7 @@ def pixelize(
         Positions (arcsec) of the stars that define the footprint: usually those that were binned.
     n_pixels : int, optional
         Number of pixels along the longer side, at least 2; more are taken if some bin needs them. By default
-        so many that the most compact bin owns about 25.
+        100, or so many that the most compact bin owns about 25.
     max_pixels : int
         Largest number of pixels along the longer side.
     angle_deg : float or Quantity
@@ -172,7 +172,7 @@ def pixelize(
     n = check_count(n_pixels, "n_pixels", 2)
     if n > max_pixels:
         raise ValueError(f"n_pixels is {n}, above max_pixels, which is {max_pixels}: raise max_pixels.")
-    reach = 2 * star_spacing(positions)
+    reach = 3 * star_spacing(positions)
     while True:
         grid = covering_grid(positions, n, angle)
         xx, yy = grid.centers()
@@ -218,10 +218,10 @@ def _report_counts(counts: Ints, n_wanted: int) -> None:
 
 
 def _guess_n_pixels(bins: SpatialBins, positions: Floats) -> int:
-    """Choose the pixels' number along the longer side so that the most compact bin owns about 25."""
+    """Choose the pixels' number along the longer side: the most compact bin owns about 25; at least 100."""
     ids = bins.assign(*positions.T)
     square = (positions[:, 0] - bins.x_bin[ids]) ** 2 + (positions[:, 1] - bins.y_bin[ids]) ** 2
     rms = np.sqrt(np.bincount(ids, square) / np.maximum(np.bincount(ids), 1))
     # Bins of one star have no extent of their own.
     size = 0.5 * rms[rms > 0].min() if (rms > 0).any() else 0.2 * star_spacing(positions).min()
-    return int(np.clip(np.ptp(positions, axis=0).max() / size, 10, 1e6))
+    return int(np.clip(np.ptp(positions, axis=0).max() / size, 100, 1e6))

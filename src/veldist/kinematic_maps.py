@@ -30,6 +30,9 @@ _PANELS = (
     _Panel("kurtosis", "Excess kurtosis", "PuOr_r", True),
 )
 
+# Numbers of stars are drawn over at least this range.
+_LEAST_STARS = 10
+
 
 def plot_kinematic_maps(
     maps: dict[str, dict[str, Any]],
@@ -83,10 +86,14 @@ def plot_kinematic_maps(
         ax.remove()
     axes = axes[: len(panels)]
     for ax, (panel, values) in zip(axes, panels, strict=True):
-        center = None
+        finite = np.asarray(values, dtype=np.float64)
+        finite = finite[np.isfinite(finite)]
+        center = vmin = vmax = None
+        if panel.metric == "n_stars" and finite.size and np.ptp(finite) < _LEAST_STARS:
+            # Colours that run over a star or two would make much of nothing.
+            middle = float(np.round(finite.mean()))
+            vmin, vmax = middle - _LEAST_STARS / 2, middle + _LEAST_STARS / 2
         if panel.diverging:
-            finite = np.asarray(values, dtype=np.float64)
-            finite = finite[np.isfinite(finite)]
             center = float(np.median(finite)) if panel.metric == "v_mean" and finite.size else 0.0
         plot_map(
             values,
@@ -97,6 +104,8 @@ def plot_kinematic_maps(
             cmap=panel.cmap,
             diverging=panel.diverging,
             center=center,
+            vmin=vmin,
+            vmax=vmax,
             percentiles=(2.0, 98.0),
             colorbar="top",
         )
