@@ -16,6 +16,7 @@ from veldist.blas import one_thread
 from veldist.errors import ConvergenceWarning, GridWarning, OrderError, OutlierWarning
 from veldist.inference import Diagnostics, Settings
 from veldist.losvd import LosvdPosterior, fit_losvd
+from veldist.stars import check_coverage, read_stars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,7 +118,7 @@ class KinematicSolver:
         n_bins = validate.check_count(n_bins, "n_bins", 3)
         edges = center + width * (np.arange(n_bins + 1) / n_bins - 0.5)
         if self.vel is not None:
-            _check_coverage(self.vel, edges)
+            check_coverage(self.vel, edges, stacklevel=2)
         self.grid = {
             "centers": 0.5 * (edges[1:] + edges[:-1]),
             "edges": edges,
@@ -154,14 +155,8 @@ class KinematicSolver:
         """
         if self.grid is None:
             raise OrderError("add_data() needs a velocity grid: call setup_grid() first.")
-        vel = validate.to_array(vel, "vel", "km/s")
-        err = validate.strip_units(err, "err", "km/s")
-        err = validate.to_array(np.full(vel.size, err) if np.ndim(err) == 0 else err, "err", "km/s")
-        validate.check_same_length(vel, err, "vel", "err")
-        validate.check_finite(vel, "vel")
-        validate.check_finite(err, "err")
-        validate.check_positive(err, "err", "every star needs the 1-sigma error of its own velocity.")
-        _check_coverage(vel, self.grid["edges"])
+        vel, err = read_stars(vel, err)
+        check_coverage(vel, self.grid["edges"], stacklevel=2)
         self.vel, self.err = vel, err
         self.samples = self.clipped_samples = self.posterior = None
 
@@ -386,21 +381,3 @@ def check_gpu(gpu: bool | None) -> None:
     """Refuse what this version cannot do."""
     if gpu:
         raise NotImplementedError("gpu=True is not available in this version: pass gpu=False.")
-
-
-def _check_coverage(vel: NDArray[np.float64], edges: NDArray[np.float64]) -> None:
-    """Refuse a grid that misses all stars, warn of one that misses some."""
-    outside = (vel < edges[0]) | (vel > edges[-1])
-    grid = f"the grid [{edges[0]:g}, {edges[-1]:g}] km/s"
-    if outside.all():
-        raise ValueError(
-            f"all {vel.size} stars lie outside {grid}; their velocities span [{vel.min():g}, {vel.max():g}] "
-            "km/s: check center, width and units."
-        )
-    if outside.any():
-        warnings.warn(
-            f"{validate.describe_rows(outside, vel)} of vel lie outside {grid}. They are part of the fit; "
-            "the reported masses are conditional on the grid.",
-            GridWarning,
-            stacklevel=3,
-        )

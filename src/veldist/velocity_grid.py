@@ -9,6 +9,7 @@ import numpy as np
 
 from veldist import validate
 from veldist.inference import fit_frame
+from veldist.stars import read_stars
 
 __all__ = ["suggest_grid"]
 
@@ -45,11 +46,11 @@ def suggest_grid(bin_data_list: Sequence[dict[str, Any]], min_stars: int = 10) -
     frames, sizes = [], []
     for k, data in enumerate(bin_data_list):
         validate.check_keys(data, ("vel", "err"), f"bin_data_list[{k}]")
-        vel = np.asarray(validate.strip_units(data["vel"], "vel", "km/s"), dtype=np.float64)
-        err = np.broadcast_to(np.asarray(validate.strip_units(data["err"], "err", "km/s"), float), vel.shape)
-        if vel.size >= min_stars:
-            frames.append(fit_frame(vel, err))
-            sizes.append(vel.size)
+        if np.size(data["vel"]) < min_stars:
+            continue
+        vel, err = read_stars(data["vel"], data["err"])
+        frames.append(fit_frame(vel, err))
+        sizes.append(vel.size)
     if not frames:
         raise ValueError(f"no bin has min_stars = {min_stars} stars: lower min_stars or use larger bins.")
     location = np.array([f.location for f in frames])
