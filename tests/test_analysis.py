@@ -14,6 +14,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from scipy.special import ndtr, owens_t
 
+from veldist import GridWarning
 from veldist.analysis import METRICS, compute_summary, compute_summary_maps, summary_draws, summary_table
 
 VELOCITY_METRICS = ("v_mean", "v_median", "v_asymmetry", "sigma", "iqr", "sigma_iqr")
@@ -346,3 +347,13 @@ def test_table_refuses_wrong_positions(solvers):
         summary_table(solvers, x=[1.0, 2.0, 3.0], y=[1.0, 2.0])
     with pytest.raises(ValueError, match="x has 1 of 3 values"):
         summary_table(solvers, x=[1.0, np.nan, 3.0], y=[1.0, 2.0, 3.0])
+
+
+def test_bins_wider_than_the_dispersion_are_warned_about():
+    narrow = masses(stats.norm(2.0, 7.0), grid(10.0))
+    with pytest.warns(GridWarning, match=r"the velocity bins are wider .* 10 against 7 km/s"):
+        compute_summary(narrow, grid(10.0))
+    cases = [solver(narrow, grid(10.0)), None, solver(masses(GAUSSIAN, grid(10.0)), grid(10.0))]
+    with pytest.warns(GridWarning, match=r"of 1 of 3 solvers \(0\)") as caught:
+        compute_summary_maps(cases)
+    assert len(caught) == 1

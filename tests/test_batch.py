@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from veldist import BatchError, GridWarning, KinematicSolver, fit_all_bins
-from veldist.batch import name_bins
+from veldist.validate import name_indices
 
 GRID = {"center": 0.0, "width": 160.0, "n_bins": 32}
 RUN = {"num_samples": 100, "seed": 17}
@@ -52,13 +52,24 @@ def test_a_failing_bin_is_named_and_the_others_are_kept():
     assert set(caught.value.failures) == {1}
     assert [s is None for s in caught.value.solvers] == [False, True, False]
     assert caught.value.solvers[2].samples["intrinsic_pdf"].shape == (100, 32)
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert str(again) == str(caught.value)
+    assert again.solvers[2].n_stars == 30
+
+
+def test_failures_are_told_even_where_warnings_are_errors():
+    bins = make_bins([30, 30])
+    bins[0]["err"][0] = -1.0
+    bins[1]["vel"][0] = 85.0
+    with pytest.raises(BatchError, match="bin 0"):
+        fit_all_bins(bins, GRID, RUN, progress=False)
 
 
 def test_warnings_of_many_bins_are_told_once():
     bins = make_bins([30, 30, 30])
     for k in (0, 2):
-        bins[k]["vel"][:2] = 200.0
-    with pytest.warns(GridWarning, match=r"2 of 3 bins \(0, 2\) gave this warning; bin 0: 2 of 30") as caught:
+        bins[k]["vel"][:2] = 85.0
+    with pytest.warns(GridWarning, match=r"2 of 3 bins \(0, 2\):\n  bin 0: 2 of 30") as caught:
         fit_all_bins(bins, GRID, RUN, progress=False)
     assert len([w for w in caught if w.category is GridWarning]) == 1
 
@@ -74,6 +85,9 @@ def test_warnings_of_many_bins_are_told_once():
         ({"grid_kwargs": GRID | {"width": -1}}, ValueError, "width must be positive"),
         ({"run_kwargs": {"samples": 3}}, TypeError, r"run_kwargs has unknown keys \['samples'\]"),
         ({"run_kwargs": {"seed": -1}}, ValueError, "seed"),
+        ({"run_kwargs": {"num_samples": 0}}, ValueError, "num_samples must be at least 1"),
+        ({"run_kwargs": {"settings": 5}}, TypeError, "settings must be"),
+        ({"run_kwargs": ["num_samples"]}, TypeError, "run_kwargs must be a dict"),
         ({"run_kwargs": {"gpu": True}}, NotImplementedError, "gpu"),
         ({"min_stars": 0}, ValueError, "min_stars"),
         ({"n_jobs": 0}, ValueError, "n_jobs"),
@@ -133,5 +147,5 @@ def test_results_travel_by_pickle():
 
 
 def test_bins_are_named_up_to_a_limit():
-    assert name_bins([1, 2]) == "1, 2"
-    assert name_bins(range(30), limit=3) == "0, 1, 2, ..."
+    assert name_indices([1, 2]) == "1, 2"
+    assert name_indices(range(30), limit=3) == "0, 1, 2, ..."

@@ -5,6 +5,7 @@ import pytest
 from astropy.table import QTable, Table
 from typer.testing import CliRunner
 
+import veldist
 from veldist.cli import app
 from veldist.simulate import rotating_cluster
 
@@ -92,7 +93,8 @@ def test_fit_takes_a_grid(catalog, tmp_path):
     [
         ({"--vel": "velocity"}, "velocity"),
         ({"--min-membership": 0.5}, "membership"),
-        ({"--stars-per-bin": 60, "--min-stars": 500}, "min_stars"),
+        ({"--stars-per-bin": 60, "--min-stars": 500}, "--min-stars = 500"),
+        ({"--err": "v_kms"}, "vel and err are the same column"),
     ],
 )
 def test_mistakes_give_one_plain_message(catalog, tmp_path, change, message):
@@ -103,7 +105,29 @@ def test_mistakes_give_one_plain_message(catalog, tmp_path, change, message):
     assert "error:" in result.output
     assert message in result.output
     assert "Traceback" not in result.output
-    assert not list(tmp_path.iterdir())
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_a_bin_that_fails_does_not_take_the_others_with_it(catalog, tmp_path):
+    # A grid that holds no star of the two bins at high velocity.
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(0, 1, 100), rng.normal(50, 1, 50)])
+    table = {"x": x, "y": rng.normal(0, 1, 150), "v": np.where(x > 25, 500.0, 0.0) + rng.normal(0, 5, 150)}
+    Table(table | {"e": np.ones(150)}).write(tmp_path / "s.ecsv", format="ascii.ecsv")
+    result = run(
+        "fit", tmp_path / "s.ecsv", "--x", "x", "--y", "y", "--vel", "v", "--err", "e", "--stars-per-bin", 50,
+        "--grid-center", 0, "--grid-width", 60, "--grid-bins", 20, "--num-samples", 100, "--jobs", 1,
+        "--out", tmp_path / "out",
+    )  # fmt: skip
+    assert result.exit_code == 1
+    assert result.output.count("failed and is left out") == 1
+    assert "2 of 3 bins fitted" in result.output
+    written = Table.read(tmp_path / "out/dynamite_input/bayes_losvd_kins.ecsv", format="ascii.ecsv")
+    assert len(written) == 2
+
+
+def test_the_version_is_printed():
+    assert run("--version").output.strip() == veldist.__version__
 
 
 def test_a_missing_file_is_named(tmp_path):

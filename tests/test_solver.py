@@ -3,6 +3,7 @@ import warnings
 import astropy.units as u
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 
 from veldist import ConvergenceWarning, GridWarning, KinematicSolver, OrderError, OutlierWarning, simulate
@@ -153,6 +154,19 @@ def test_quantities_are_converted():
         solver.setup_grid(0, 80 * u.s, 40)
 
 
+def test_other_containers_are_taken():
+    vel, err = stars(40)
+    expected = solve(vel, err).samples["intrinsic_pdf"]
+    series = pd.Series(vel, index=np.arange(40) + 7)
+    for container in (list(vel), tuple(vel), series, [v * u.km / u.s for v in vel]):
+        assert np.array_equal(solve(container, list(err)).samples["intrinsic_pdf"], expected)
+    missing = pd.Series(vel, dtype="Float64")
+    missing[5] = pd.NA
+    for bad in (missing, series.where(series.index != 12)):
+        with pytest.raises(ValueError, match=r"vel has 1 of 40 values \(row 5"):
+            solve(bad, err)
+
+
 def with_value(array, rows, value):
     out = np.array(array, dtype=float)
     out[rows] = value
@@ -176,6 +190,9 @@ def with_value(array, rows, value):
         (lambda v, e: (v.reshape(10, 10), e), ValueError, r"one-dimensional, got shape \(10, 10\)"),
         (lambda v, e: (v + 1e4, e), ValueError, r"all 100 stars lie outside the grid \[-40, 40\]"),
         (lambda v, e: (["a"] * 100, e), TypeError, "vel must hold real numbers"),
+        (lambda v, e: (np.array([str(x) for x in v], object), e), TypeError, "vel must hold real numbers"),
+        (lambda v, e: (None, e), TypeError, "vel is None"),
+        (lambda v, e: (v, None), TypeError, "err is None"),
         (lambda v, e: (v + 1j, e), TypeError, "vel must hold real numbers"),
         (lambda v, e: (np.ma.masked_where(v > 5, v), e), ValueError, "masked"),
     ],
@@ -241,11 +258,19 @@ def test_stars_and_mass_outside_the_grid_are_told():
     assert np.median(solver.samples["outside_grid"]) == pytest.approx(0.317, abs=0.12)
 
 
-def test_far_outliers_are_told():
-    vel, err = stars(200)
+@pytest.mark.parametrize("n", [20, 200])
+def test_far_outliers_are_told_in_small_samples_too(n):
+    vel, err = stars(n)
     vel[7] = 300.0
-    with pytest.warns(OutlierWarning, match=r"1 of 200 values \(row 7: 300.0\)"):
+    with pytest.warns(OutlierWarning, match=rf"1 of {n} values \(row 7: 300.0\)"):
         solve(vel, err, width=800.0)
+
+
+def test_stars_with_large_errors_are_no_outliers():
+    # Errors up to three dispersions: a star ten dispersions out is then nothing special.
+    rng = np.random.default_rng(0)
+    vel, err = simulate.observe(simulate.Gaussian(0, 3), 150, (1.0, 10.0), rng)
+    solve(vel, err)
 
 
 def test_failure_to_converge_warns():

@@ -45,3 +45,10 @@ def test_small_bins_do_not_count():
         suggest_grid(bins, min_stars=500)
     with pytest.raises(ValueError, match=r"bin_data_list\[0\] lacks \['err'\]"):
         suggest_grid([{"vel": np.zeros(20)}])
+
+
+def test_a_foreground_star_does_not_stretch_the_grid():
+    bins = make_bins([0, 0, 0], [10, 10, 10])
+    expected = suggest_grid(bins)
+    bins[1]["vel"][0] = 9999.0
+    assert suggest_grid(bins)["width"] < 1.2 * expected["width"]

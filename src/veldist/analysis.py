@@ -1,41 +1,29 @@
-"""What the posterior draws mean: scalar summaries of an LOSVD, per bin, as maps and as a table.
+"""What the posterior draws mean: summaries of one LOSVD, of a map, and as a table.
 
-Every summary is computed on every draw and then quoted as the median of the draws with half of their
-16-84 percentile range as its uncertainty. Moments are those of the smooth density behind a histogram;
-percentiles take the density as constant within each velocity bin (see `veldist.moments`).
-
-==================== ======================================================================================
-``v_mean``           mean velocity, km/s
-``v_median``         median velocity, km/s
-``v_asymmetry``      ``v_mean - v_median``, km/s: positive where the longer tail is at high velocities
-``sigma``            dispersion (standard deviation), km/s
-``iqr``              interquartile range, km/s: unlike the dispersion, blind to what the wings do
-``sigma_iqr``        ``iqr / 1.349``, km/s: the dispersion of the Gaussian with that interquartile range
-``skewness``         third standardised moment; positive where the longer tail is at high velocities
-``kurtosis``         excess kurtosis: fourth standardised moment minus 3, 0 for a Gaussian
-``tail_weight``      probability farther than 1 ``sigma`` from ``v_mean``; 0.3173 for a Gaussian
-``bimodality_score`` number of modes that the posterior supports (see `veldist.modality`): 1 for a Gaussian,
-                     2 or more where distinct peaks are real
-==================== ======================================================================================
+The metrics are defined in `veldist.summaries`: every one is computed on every draw and then quoted as the
+median of the draws with half of their 16-84 percentile range as its uncertainty.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist.modality import count_modes, supported_modes
-from veldist.moments import (
-    IQR_PER_SIGMA,
-    histogram_cdf,
-    histogram_moments,
-    histogram_percentile,
-    mass_beyond_sigma,
+from veldist.errors import GridWarning
+from veldist.summaries import (
+    COLUMNS,
+    METRICS,
+    SIGMA,
+    checked_draws,
+    solver_draws,
+    summarise,
+    summary_draws,
 )
-from veldist.validate import check_finite, to_array, to_masses, to_uniform_centers
+from veldist.validate import check_finite, name_indices, to_array
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -48,63 +36,6 @@ __all__ = [
     "summary_draws",
     "summary_table",
 ]
-
-METRICS = (
-    "v_mean",
-    "v_median",
-    "v_asymmetry",
-    "sigma",
-    "iqr",
-    "sigma_iqr",
-    "skewness",
-    "kurtosis",
-    "tail_weight",
-    "bimodality_score",
-)
-"""Names of the summaries, in the order of every dictionary and table."""
-
-# Unit and meaning of the columns of `summary_table`.
-_COLUMNS = {
-    "v_mean": ("km/s", "mean velocity"),
-    "v_median": ("km/s", "median velocity"),
-    "v_asymmetry": ("km/s", "mean minus median velocity"),
-    "sigma": ("km/s", "velocity dispersion"),
-    "iqr": ("km/s", "interquartile range"),
-    "sigma_iqr": ("km/s", "dispersion of a Gaussian of this interquartile range"),
-    "skewness": (None, "skewness"),
-    "kurtosis": (None, "excess kurtosis"),
-    "tail_weight": (None, "probability beyond 1 sigma of v_mean, Gaussian 0.3173"),
-    "bimodality_score": (None, "number of modes that the posterior supports"),
-}
-
-
-def summary_draws(pdf_samples: Any, grid_centers: Any) -> dict[str, NDArray[np.float64]]:
-    """Summaries of each posterior draw: the full posterior of every metric.
-
-    Parameters
-    ----------
-    pdf_samples : array_like, shape (n_draws, n_bins)
-        Posterior draws of the LOSVD, probability mass per bin. Rows must sum to 1 within 1e-3; what is
-        left of the difference is divided out.
-    grid_centers : array_like or Quantity, shape (n_bins,)
-        Bin centres (km/s), uniform and ascending.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (n_draws,)
-        One array for each of `METRICS`; ``bimodality_score`` holds the number of modes of the draw. Use them
-        for anything that a median and an uncertainty do not tell: correlations, probabilities such as
-        ``np.mean(draws["skewness"] > 0)``.
-
-    Raises
-    ------
-    TypeError
-        If the values are not real numbers.
-    ValueError
-        If the shapes disagree, the centres are not uniform and ascending, masses are NaN, infinite or
-        negative, or rows do not sum to 1 (densities instead of masses, for instance).
-    """
-    return _summary_draws(*_checked(pdf_samples, grid_centers, "pdf_samples", "grid_centers"))
 
 
 def compute_summary(pdf_samples: Any, grid_centers: Any) -> dict[str, tuple[float, float] | int]:
@@ -128,9 +59,15 @@ def compute_summary(pdf_samples: Any, grid_centers: Any) -> dict[str, tuple[floa
     ------
     TypeError, ValueError
         As `summary_draws`.
+
+    Warns
+    -----
+    GridWarning
+        If the velocity bins are wider than the dispersion, too coarse for all but the mean.
     """
-    masses, edges = _checked(pdf_samples, grid_centers, "pdf_samples", "grid_centers")
-    median, uncertainty, score = _summarise(masses, edges)
+    masses, edges = checked_draws(pdf_samples, grid_centers, "pdf_samples", "grid_centers")
+    median, uncertainty, score = summarise(masses, edges)
+    _warn_if_coarse(median[SIGMA : SIGMA + 1], np.diff(edges[:2]))
     summary: dict[str, tuple[float, float] | int] = {
         metric: (float(median[k]), float(uncertainty[k])) for k, metric in enumerate(METRICS[:-1])
     }
@@ -157,13 +94,21 @@ def compute_summary_maps(solvers: Sequence[Any]) -> dict[str, dict[str, NDArray[
     ------
     TypeError, ValueError
         If there are no bins, a solver has not been run, or as `summary_draws`, naming the solver.
+
+    Warns
+    -----
+    GridWarning
+        As `compute_summary`, once for all bins.
     """
     values = np.full((2, len(METRICS), _n_solvers(solvers)), np.nan)
+    width = np.full(len(solvers), np.nan)
     for i, solver in enumerate(solvers):
         if solver is not None:
             masses, edges = solver_draws(solver, i)
-            values[0, :, i], values[1, :, i], score = _summarise(masses, edges)
+            values[0, :, i], values[1, :, i], score = summarise(masses, edges)
             values[0, -1, i] = score
+            width[i] = edges[1] - edges[0]
+    _warn_if_coarse(values[0, SIGMA], width)
     return {
         metric: {"median": values[0, k].copy(), "uncertainty": values[1, k].copy()}
         for k, metric in enumerate(METRICS)
@@ -225,7 +170,7 @@ def summary_table(solvers: Sequence[Any], x: Any = None, y: Any = None) -> QTabl
             )
         add(name, values, "arcsec", f"{name} position of the bin")
     add("n_stars", np.array(collect("n_stars", np.nan), dtype=float), None, "number of stars")
-    for metric, (unit, description) in _COLUMNS.items():
+    for metric, (unit, description) in COLUMNS.items():
         add(metric, maps[metric]["median"], unit, f"{description} (posterior median)")
         add(
             f"{metric}_unc", maps[metric]["uncertainty"], unit, f"half the 16-84 percentile range of {metric}"
@@ -238,60 +183,21 @@ def summary_table(solvers: Sequence[Any], x: Any = None, y: Any = None) -> QTabl
     return table
 
 
-def solver_draws(solver: Any, index: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Checked posterior masses (n_draws, n_bins) and bin edges (km/s) of one of a list of solvers.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the solver has not been run, or as `summary_draws`; the message names ``solvers[index]``.
-    """
-    samples = getattr(solver, "samples", None)
-    if not samples or "intrinsic_pdf" not in samples:
-        raise ValueError(f"solvers[{index}] has no samples['intrinsic_pdf']: call its run() first.")
-    return _checked(
-        samples["intrinsic_pdf"],
-        solver.grid["centers"],
-        f"solvers[{index}].samples['intrinsic_pdf']",
-        f"solvers[{index}].grid['centers']",
-    )
-
-
-def _summary_draws(masses: NDArray[np.float64], edges: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    mean, sigma, skewness, kurtosis = histogram_moments(masses, edges)
-    cdf = histogram_cdf(masses)
-    median = histogram_percentile(cdf, edges, 0.5)
-    iqr = histogram_percentile(cdf, edges, 0.75) - histogram_percentile(cdf, edges, 0.25)
-    return {
-        "v_mean": mean,
-        "v_median": median,
-        "v_asymmetry": mean - median,
-        "sigma": sigma,
-        "iqr": iqr,
-        "sigma_iqr": iqr / IQR_PER_SIGMA,
-        "skewness": skewness,
-        "kurtosis": kurtosis,
-        "tail_weight": mass_beyond_sigma(cdf, edges, mean, sigma),
-        "bimodality_score": count_modes(masses).astype(np.float64),
-    }
-
-
-def _summarise(
-    masses: NDArray[np.float64], edges: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
-    """Median and uncertainty of all metrics, in their order, and the number of supported modes."""
-    draws = _summary_draws(masses, edges)
-    low, median, high = np.percentile([draws[metric] for metric in METRICS], [16.0, 50.0, 84.0], axis=1)
-    return median, 0.5 * (high - low), supported_modes(masses, draws["bimodality_score"])
-
-
-def _checked(
-    pdf_samples: Any, grid_centers: Any, pdf_name: str, grid_name: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Masses with rows that sum to 1 and bin edges in km/s, both checked."""
-    centers, dv = to_uniform_centers(grid_centers, grid_name)
-    masses = to_masses(pdf_samples, pdf_name, np.full(centers.size, dv))
-    return masses, np.linspace(centers[0] - 0.5 * dv, centers[-1] + 0.5 * dv, centers.size + 1)
+def _warn_if_coarse(sigma: NDArray[np.float64], width: NDArray[np.float64]) -> None:
+    """Warn of LOSVDs narrower than their velocity bins (both km/s, NaN where there is none)."""
+    coarse = np.flatnonzero(width > sigma)
+    if coarse.size:
+        worst = coarse[np.argmax(width[coarse] / sigma[coarse])]
+        where = (
+            f" of {coarse.size} of {sigma.size} solvers ({name_indices(coarse)})" if sigma.size > 1 else ""
+        )
+        warnings.warn(
+            f"the velocity bins{where} are wider than the dispersion (worst: {width[worst]:.3g} against "
+            f"{sigma[worst]:.3g} km/s): only v_mean can be trusted. KinematicSolver.setup_grid() with "
+            "narrower bins reports the same posterior without fitting again.",
+            GridWarning,
+            stacklevel=3,
+        )
 
 
 def _n_solvers(solvers: Sequence[Any]) -> int:

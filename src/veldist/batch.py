@@ -16,7 +16,7 @@ from loky import cpu_count, get_reusable_executor
 from tqdm import tqdm
 
 from veldist import validate
-from veldist.solver import KinematicSolver, check_gpu
+from veldist.solver import KinematicSolver, check_run
 
 __all__ = ["BatchError", "fit_all_bins"]
 
@@ -44,6 +44,9 @@ class BatchError(RuntimeError):
         )
         self.solvers = solvers
         self.failures = failures
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.solvers, self.failures)
 
 
 def fit_all_bins(
@@ -87,6 +90,8 @@ def fit_all_bins(
         results.
     """
     bins = _check_bins(bin_data_list)
+    if run_kwargs is not None and not isinstance(run_kwargs, dict):
+        raise TypeError(f"run_kwargs must be a dict, got {type(run_kwargs).__name__}.")
     run_kwargs = dict(run_kwargs or {})
     seed = validate.check_count(run_kwargs.pop("seed", 0), "run_kwargs['seed']", 0)
     min_stars = validate.check_count(min_stars, "min_stars", 1)
@@ -99,7 +104,7 @@ def fit_all_bins(
     if skipped:
         warnings.warn(
             f"{len(skipped)} of {len(bins)} bins have fewer than min_stars = {min_stars} stars and are "
-            f"skipped: {name_bins(skipped)}.",
+            f"skipped: {validate.name_indices(skipped)}.",
             stacklevel=2,
         )
     # Large bins first, so that no worker is left alone with one at the end.
@@ -108,7 +113,7 @@ def fit_all_bins(
 
     solvers: list[KinematicSolver | None] = [None] * len(bins)
     failures: dict[int, BaseException] = {}
-    notes: dict[type[Warning], dict[int, str]] = defaultdict(dict)
+    notes: dict[type[Warning], dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     with tqdm(total=len(tasks), desc="LOSVDs", unit="bin", disable=not progress) as bar:
         for outcome in _outcomes(tasks, n_jobs):
             bar.update()
@@ -116,23 +121,22 @@ def fit_all_bins(
             if outcome.error is not None:
                 failures[outcome.index] = outcome.error
             for category, text in outcome.notes:
-                notes[category].setdefault(outcome.index, text)
-    for category, texts in notes.items():
-        first = min(texts)
-        warnings.warn(
-            f"{len(texts)} of {len(tasks)} bins ({name_bins(sorted(texts))}) gave this warning; bin {first}: "
-            f"{texts[first]}",
-            category,
-            stacklevel=2,
-        )
-    if failures:
-        raise BatchError(solvers, failures)
+                notes[category][outcome.index].append(text)
+    try:
+        for category, texts in notes.items():
+            warnings.warn(_join_notes(texts, len(tasks)), category, stacklevel=2)
+    finally:
+        # Also where warnings are errors: the bins' failures, and the results, come first.
+        if failures:
+            raise BatchError(solvers, failures)
     return solvers
 
 
-def name_bins(indices: Sequence[int], limit: int = 20) -> str:
-    """Comma-separated bin indices, the first ``limit`` of them."""
-    return ", ".join(str(k) for k in indices[:limit]) + (", ..." if len(indices) > limit else "")
+def _join_notes(texts: dict[int, list[str]], n_bins: int, limit: int = 5) -> str:
+    """One text for the warnings of one kind from many bins."""
+    shown = "".join(f"\n  bin {k}: {' '.join(texts[k])}" for k in sorted(texts)[:limit])
+    rest = f"\n  ... and {len(texts) - limit} more" if len(texts) > limit else ""
+    return f"{len(texts)} of {n_bins} bins ({validate.name_indices(sorted(texts))}):{shown}{rest}"
 
 
 @dataclass(frozen=True)
@@ -240,4 +244,4 @@ def _check_settings(grid_kwargs: Any, run_kwargs: dict[str, Any]) -> None:
         if unknown:
             raise TypeError(f"{name} has unknown keys {unknown}; allowed are {allowed}.")
     KinematicSolver().setup_grid(**grid_kwargs)
-    check_gpu(run_kwargs.get("gpu"))
+    check_run(**run_kwargs)

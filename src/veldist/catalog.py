@@ -128,8 +128,8 @@ def read_catalog(
     Warns
     -----
     UserWarning
-        If rows are dropped because of ``drop_masked``, or if positions look like right ascension and
-        declination.
+        If rows are dropped because of ``drop_masked``, if stars stand in the table more than once, or if
+        positions look like right ascension and declination.
     """
     threshold = _check_membership(membership, min_membership)
     table = read_table(Path(path), format)
@@ -137,6 +137,7 @@ def read_catalog(
     if membership is not None:
         columns["membership"] = membership
     check_columns(table, columns)
+    _check_distinct(columns)
     units = find_units(table, {"x": x, "y": y}, POSITION_ENDINGS, position_unit, "position_unit", "arcsec")
     units |= find_units(
         table, {"vel": vel, "err": err}, VELOCITY_ENDINGS, velocity_unit, "velocity_unit", "km/s"
@@ -179,6 +180,7 @@ def read_catalog(
         n_below,
     )
     rows = np.flatnonzero(kept)
+    _warn_if_repeated(np.column_stack([values[role][rows] for role in ("x", "y", "vel", "err")]), path)
     stars = {role: column[rows] for role, column in values.items()}
     return StarCatalog(
         x=stars["x"],
@@ -206,6 +208,25 @@ def _check_membership(membership: str | None, min_membership: float | None) -> f
     if not 0 <= threshold <= 1:
         raise ValueError(f"min_membership must be between 0 and 1, got {threshold}.")
     return threshold
+
+
+def _check_distinct(columns: dict[str, str]) -> None:
+    """Raise `ValueError` if two arguments name the same column."""
+    for name in columns.values():
+        twins = [other for other, same in columns.items() if same == name]
+        if len(twins) > 1:
+            raise ValueError(f"{' and '.join(twins)} are the same column '{name}': name one for each.")
+
+
+def _warn_if_repeated(stars: NDArray[np.float64], path: str | Path) -> None:
+    """Warn of stars that stand in the table more than once, value for value."""
+    n_repeated = len(stars) - len(np.unique(stars, axis=0))
+    if n_repeated:
+        warnings.warn(
+            f"{n_repeated} of the {len(stars)} stars kept from '{path}' repeat another one exactly: counted "
+            "twice, a star makes error bars too small. Remove the copies.",
+            stacklevel=3,
+        )
 
 
 def _find_usable(

@@ -32,8 +32,19 @@ Jobs = Annotated[int | None, typer.Option(min=1, help="Worker processes; all cor
 PerBin = Annotated[int, typer.Option(min=1, help="Stars wanted in every spatial bin.")]
 
 
+def _version(value: bool) -> None:
+    if value:
+        import veldist
+
+        typer.echo(veldist.__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more about what is done.")] = False,
 ) -> None:
     """Line-of-sight velocity distributions of resolved stars, as posteriors."""
@@ -63,6 +74,12 @@ def fit(
     position_unit: Annotated[
         str | None, typer.Option(help="Unit of positions without one: arcsec, arcmin or deg.")
     ] = None,
+    velocity_unit: Annotated[
+        str | None, typer.Option(help="Unit of velocities without one: km/s or m/s.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(help="Format of the table, if its name does not tell.")
+    ] = None,
     drop_masked: Annotated[
         bool, typer.Option("--drop-masked", help="Drop rows with missing values.")
     ] = False,
@@ -72,7 +89,7 @@ def fit(
     grid_width: Annotated[float | None, typer.Option(help="Full width of the velocity grid, km/s.")] = None,
     grid_bins: Annotated[int | None, typer.Option(help="Number of velocity bins.")] = None,
     num_samples: Samples = 1000,
-    psf_sigma: Annotated[float, typer.Option(help="Width of DYNAMITE's PSF, arcsec.")] = 0.1,
+    psf_sigma: Annotated[float, typer.Option(min=0.0, help="Width of DYNAMITE's PSF, arcsec.")] = 0.1,
     seed: Seed = 0,
     jobs: Jobs = None,
     out: Out = Path("veldist_out"),
@@ -102,6 +119,8 @@ def fit(
             min_membership=min_membership,
             drop_masked=drop_masked,
             position_unit=position_unit,
+            velocity_unit=velocity_unit,
+            format=format,
         )
         settings = PipelineSettings(
             stars_per_bin=stars_per_bin,
@@ -112,7 +131,9 @@ def fit(
             n_jobs=jobs,
             psf_sigma=psf_sigma,
         )
-        _run(stars, settings, out, start)
+        result = _run(stars, settings, out, start)
+    if result.failures:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -149,6 +170,8 @@ def _run(
 
     # Headless machines have no display; nothing is shown on one anyway.
     mpl.use("Agg")
+    # Before minutes are spent on results that could not be written.
+    out.mkdir(parents=True, exist_ok=True)
     result = fit_catalog(catalog, settings)
     fitted = [s.diagnostics for s in result.solvers if s is not None]
     paths = write_results(result, out)
@@ -161,6 +184,8 @@ def _run(
     )
     for path in paths:
         typer.echo(f"wrote {path}")
+    for index, error in sorted(result.failures.items()):
+        typer.echo(f"error: bin {index} failed and is left out: {error}", err=True)
     if done:
         typer.echo(f"done in {time.perf_counter() - start:.1f} s")
     return result
@@ -172,5 +197,13 @@ def _plain_errors() -> Generator[None]:
     try:
         yield
     except (ValueError, TypeError, OSError, RuntimeError) as error:
-        typer.echo(f"error: {error}", err=True)
+        typer.echo(f"error: {_as_options(str(error))}", err=True)
         raise typer.Exit(1) from None
+
+
+def _as_options(message: str) -> str:
+    """The library's message in the terms of the command line."""
+    message = message.replace("drop_masked=True", "--drop-masked")
+    for name in ("min_membership", "position_unit", "velocity_unit", "min_stars", "stars_per_bin"):
+        message = message.replace(name, "--" + name.replace("_", "-"))
+    return message

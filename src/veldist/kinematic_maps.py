@@ -32,6 +32,7 @@ _PANELS = (
 
 # Numbers of stars are drawn over at least this range.
 _LEAST_STARS = 10
+_PERCENTILES = (2.0, 98.0)
 
 
 def plot_kinematic_maps(
@@ -44,7 +45,7 @@ def plot_kinematic_maps(
     """Draw V, dispersion, skewness, excess kurtosis and number of stars of all spatial bins.
 
     Colours span the 2-98 percentiles of each map. V diverges from its median over the bins, the systemic
-    velocity; skewness and kurtosis from 0.
+    velocity; skewness and kurtosis from 0; these three over at least their typical uncertainty.
 
     Parameters
     ----------
@@ -93,8 +94,12 @@ def plot_kinematic_maps(
             # Colours that run over a star or two would make much of nothing.
             middle = float(np.round(finite.mean()))
             vmin, vmax = middle - _LEAST_STARS / 2, middle + _LEAST_STARS / 2
-        if panel.diverging:
-            center = float(np.median(finite)) if panel.metric == "v_mean" and finite.size else 0.0
+        if panel.diverging and finite.size:
+            center = float(np.median(finite)) if panel.metric == "v_mean" else 0.0
+            # Colours that run over less than the uncertainty would make much of noise.
+            noise = float(np.nanmedian(maps[panel.metric].get("uncertainty", 0.0)))
+            if np.abs(np.percentile(finite, _PERCENTILES) - center).max() < noise:
+                vmax = center + noise
         plot_map(
             values,
             grid,
@@ -106,7 +111,7 @@ def plot_kinematic_maps(
             center=center,
             vmin=vmin,
             vmax=vmax,
-            percentiles=(2.0, 98.0),
+            percentiles=_PERCENTILES,
             colorbar="top",
         )
     for k, ax in enumerate(axes):

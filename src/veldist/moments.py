@@ -58,7 +58,8 @@ def histogram_moments(masses: Floats, edges: Floats) -> tuple[Floats, Floats, Fl
     m4 = np.vecdot(weighted * deviation, square)
     variance = np.maximum(m2 - 1.0 / 12.0, 1.0 / 12.0)
     skewness = m3 / variance**1.5
-    kurtosis = (m4 - 3.0 * m2**2 + 1.0 / 120.0) / variance**2
+    # No distribution has less than skewness^2 - 2; a histogram too coarse for the corrections could.
+    kurtosis = np.maximum((m4 - 3.0 * m2**2 + 1.0 / 120.0) / variance**2, skewness**2 - 2.0)
     return middle + dv * mean, dv * np.sqrt(variance), skewness, kurtosis
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from veldist.batch import fit_all_bins
+from veldist.batch import BatchError, fit_all_bins
 from veldist.binning import PixelGrid, SpatialBins, bin_stars, pixelize
 from veldist.catalog import StarCatalog
 from veldist.solver import KinematicSolver
@@ -69,6 +69,8 @@ class MapResult:
         One per spatial bin.
     settings : PipelineSettings
         With the velocity grid filled in.
+    failures : dict of int to Exception
+        Bins that could not be fitted, and why; their solvers are None.
     """
 
     bins: SpatialBins
@@ -76,12 +78,13 @@ class MapResult:
     pixel_ids: np.ndarray
     solvers: list[KinematicSolver | None]
     settings: PipelineSettings
+    failures: dict[int, BaseException]
 
 
 def fit_catalog(
     catalog: StarCatalog, settings: PipelineSettings | None = None, progress: bool = True
 ) -> MapResult:
-    """Bin the stars on the sky and fit the LOSVD of every bin.
+    """Bin the stars on the sky and fit the LOSVD of every bin. Bins that fail do not stop the others.
 
     Parameters
     ----------
@@ -92,9 +95,9 @@ def fit_catalog(
     progress : bool
         Whether to show a progress bar.
     """
-    from dataclasses import replace
-
     settings = settings or PipelineSettings()
+    if settings.grid is not None:
+        KinematicSolver().setup_grid(**settings.grid)
     bins = bin_stars(catalog.x, catalog.y, settings.stars_per_bin)
     pixels, pixel_ids = pixelize(bins, catalog.x, catalog.y)
     members = [bins.bin_ids == k for k in range(bins.n_bins)]
@@ -111,15 +114,28 @@ def fit_catalog(
         settings.grid["width"] / 2,
         settings.grid["n_bins"],
     )
-    solvers = fit_all_bins(
-        data,
-        grid_kwargs=settings.grid,
-        run_kwargs={"num_samples": settings.num_samples, "seed": settings.seed},
-        min_stars=settings.min_stars,
-        n_jobs=settings.n_jobs,
-        progress=progress,
+    failures: dict[int, BaseException] = {}
+    try:
+        solvers = fit_all_bins(
+            data,
+            grid_kwargs=settings.grid,
+            run_kwargs={"num_samples": settings.num_samples, "seed": settings.seed},
+            min_stars=settings.min_stars,
+            n_jobs=settings.n_jobs,
+            progress=progress,
+        )
+    except BatchError as error:
+        if all(solver is None for solver in error.solvers):
+            raise
+        solvers, failures = error.solvers, error.failures
+    return MapResult(
+        bins=bins,
+        pixels=pixels,
+        pixel_ids=pixel_ids,
+        solvers=solvers,
+        settings=settings,
+        failures=failures,
     )
-    return MapResult(bins=bins, pixels=pixels, pixel_ids=pixel_ids, solvers=solvers, settings=settings)
 
 
 def write_results(result: MapResult, out: str | Path) -> list[Path]:

@@ -16,7 +16,7 @@ from veldist.blas import one_thread
 from veldist.errors import ConvergenceWarning, GridWarning, OrderError, OutlierWarning
 from veldist.inference import Diagnostics, Settings
 from veldist.losvd import LosvdPosterior, fit_losvd
-from veldist.stars import check_coverage, read_stars
+from veldist.stars import OUTLIER, check_coverage, find_outliers, read_stars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,8 +28,6 @@ logger = logging.getLogger(__name__)
 
 # Fraction of the posterior mass outside the grid that is worth a warning; +-3 sigma leave out 0.3 %.
 _OUTSIDE_WARNING = 0.02
-# Stars this many dispersions out are rather foreground than tail.
-_OUTLIER = 8.0
 
 
 class KinematicSolver:
@@ -209,10 +207,7 @@ class KinematicSolver:
         """
         if self.vel is None or self.err is None or self.grid is None:
             raise OrderError("run() needs a grid and stars: call setup_grid() and add_data() first.")
-        validate.check_count(num_warmup, "num_warmup", 0)
-        num_samples = validate.check_count(num_samples, "num_samples", 1)
-        seed = validate.check_count(seed, "seed", 0)
-        check_gpu(gpu)
+        check_run(num_warmup, num_samples, gpu, seed, settings)
         settings = replace(settings or Settings(), n_draws=num_samples)
         with one_thread():
             posterior = fit_losvd(self.vel, self.err, np.random.default_rng(seed), settings)
@@ -225,11 +220,12 @@ class KinematicSolver:
                 ConvergenceWarning,
                 stacklevel=2,
             )
-        far = np.abs(posterior.frame.standardise(self.vel)) > _OUTLIER
+        far = find_outliers(self.vel, self.err)
         if far.any():
             warnings.warn(
-                f"{validate.describe_rows(far, self.vel)} of vel lie more than {_OUTLIER:g} dispersions from "
-                "the mean: if these stars are no members, remove them, for they widen the LOSVD.",
+                f"{validate.describe_rows(far, self.vel)} of vel lie more than {OUTLIER:g} dispersions from "
+                "the median velocity. The LOSVD is stretched to reach them: remove these stars unless they "
+                "are members.",
                 OutlierWarning,
                 stacklevel=2,
             )
@@ -377,7 +373,18 @@ class KinematicSolver:
         return self.samples, self.grid
 
 
-def check_gpu(gpu: bool | None) -> None:
-    """Refuse what this version cannot do."""
+def check_run(
+    num_warmup: int = 0,
+    num_samples: int = 1,
+    gpu: bool | None = None,
+    seed: int = 0,
+    settings: Settings | None = None,
+) -> None:
+    """Check the arguments of `KinematicSolver.run`, which says what is raised."""
+    validate.check_count(num_warmup, "num_warmup", 0)
+    validate.check_count(num_samples, "num_samples", 1)
+    validate.check_count(seed, "seed", 0)
     if gpu:
         raise NotImplementedError("gpu=True is not available in this version: pass gpu=False.")
+    if settings is not None and not isinstance(settings, Settings):
+        raise TypeError(f"settings must be veldist.inference.Settings, got {type(settings).__name__}.")

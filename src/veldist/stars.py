@@ -10,8 +10,12 @@ from numpy.typing import NDArray
 
 from veldist import validate
 from veldist.errors import GridWarning
+from veldist.inference import robust_frame
 
-__all__ = ["check_coverage", "read_stars"]
+__all__ = ["check_coverage", "find_outliers", "read_stars"]
+
+# Stars this many robust dispersions out, their own errors included, are foreground rather than tail.
+OUTLIER = 8.0
 
 
 def read_stars(vel: Any, err: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -34,7 +38,9 @@ def read_stars(vel: Any, err: Any) -> tuple[NDArray[np.float64], NDArray[np.floa
     """
     vel = validate.to_array(vel, "vel", "km/s")
     err = validate.strip_units(err, "err", "km/s")
-    err = validate.to_array(np.full(vel.size, err) if np.ndim(err) == 0 else err, "err", "km/s")
+    if err is not None and np.ndim(err) == 0:
+        err = np.full(vel.size, err)
+    err = validate.to_array(err, "err", "km/s")
     validate.check_same_length(vel, err, "vel", "err")
     validate.check_finite(vel, "vel")
     validate.check_finite(err, "err")
@@ -78,3 +84,13 @@ def check_coverage(vel: NDArray[np.float64], edges: NDArray[np.float64], stackle
             GridWarning,
             stacklevel=stacklevel + 1,
         )
+
+
+def find_outliers(vel: NDArray[np.float64], err: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Stars that are hardly members: beyond `OUTLIER` dispersions from the median velocity.
+
+    Dispersion and location are robust, so that an outlier cannot hide behind its own effect, and a star's
+    own error counts as part of its distance.
+    """
+    frame = robust_frame(vel, err)
+    return np.abs(vel - frame.location) > OUTLIER * np.hypot(frame.scale, err)

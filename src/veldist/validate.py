@@ -7,6 +7,8 @@ it deals with clean numbers in km/s, arcsec and degrees.
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ __all__ = [
     "check_positive",
     "check_same_length",
     "describe_rows",
+    "name_indices",
     "strip_units",
     "to_array",
     "to_float",
@@ -38,6 +41,11 @@ def describe_rows(bad: NDArray[np.bool_], values: NDArray[Any] | None = None, li
     return text + ")"
 
 
+def name_indices(indices: Sequence[int] | NDArray[np.integer], limit: int = 20) -> str:
+    """Comma-separated indices, the first ``limit`` of them."""
+    return ", ".join(str(k) for k in indices[:limit]) + (", ..." if len(indices) > limit else "")
+
+
 def strip_units(value: Any, name: str, unit: str) -> Any:
     """Convert an `astropy.units.Quantity` to plain numbers in ``unit``; pass plain numbers through.
 
@@ -46,7 +54,16 @@ def strip_units(value: Any, name: str, unit: str) -> Any:
     ValueError
         If the quantity cannot be expressed in ``unit``, or if a masked array has masked entries.
     """
+    if isinstance(value, list | tuple) and len(value) and getattr(value[0], "unit", None) is not None:
+        from astropy import units as u
+
+        value = u.Quantity(value)
     mask = getattr(value, "mask", None)
+    # A pandas Series has a *method* of that name, and holds what is missing as NaN.
+    if callable(mask):
+        with suppress(TypeError, ValueError):
+            value = value.to_numpy(dtype=np.float64, na_value=np.nan)
+        mask = None
     if mask is not None and np.any(mask):
         bad = np.broadcast_to(np.asarray(mask, dtype=bool), np.shape(value)).ravel()
         raise ValueError(
@@ -60,12 +77,17 @@ def strip_units(value: Any, name: str, unit: str) -> Any:
             value = u.Quantity(value).to_value(unit)
         except u.UnitConversionError:
             raise ValueError(
-                f"{name} has unit '{value.unit}', which cannot be converted to {unit}: "
-                f"pass a quantity convertible to {unit}, or plain numbers in {unit}."
+                f"{name} has unit '{value.unit}', which cannot be converted to {unit or 'a pure number'}: "
+                f"pass a quantity that can, or plain numbers{_in(unit)}."
             ) from None
     if isinstance(value, np.ma.MaskedArray):
         value = value.data
     return value
+
+
+def _in(unit: str) -> str:
+    """The unit in a message; dimensionless numbers need none."""
+    return f" in {unit}" if unit else ""
 
 
 def to_array(value: Any, name: str, unit: str) -> NDArray[np.float64]:
@@ -78,16 +100,21 @@ def to_array(value: Any, name: str, unit: str) -> NDArray[np.float64]:
     ValueError
         If the array is not one-dimensional, is empty, has masked entries or a wrong unit.
     """
+    if value is None:
+        raise TypeError(f"{name} is None: pass one number for every star.")
     value = strip_units(value, name, unit)
     array = np.asarray(value)
     if array.dtype.kind not in "iuf":
         try:
             # Objects may hold numbers; complex numbers, dates and strings of digits are mistakes.
-            if array.dtype.kind != "O":
+            if array.dtype.kind != "O" or any(isinstance(item, str | bytes) for item in array.flat):
                 raise TypeError
             array = array.astype(np.float64)
         except (TypeError, ValueError):
-            raise TypeError(f"{name} must hold real numbers in {unit}, got dtype {array.dtype}.") from None
+            raise TypeError(
+                f"{name} must hold real numbers{_in(unit)}, got a {type(value).__name__} of dtype "
+                f"{array.dtype}."
+            ) from None
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}.")
     if array.size == 0:
@@ -107,11 +134,11 @@ def to_float(value: Any, name: str, unit: str) -> float:
     """
     plain = strip_units(value, name, unit)
     try:
-        if isinstance(plain, str | bytes):
+        if isinstance(plain, str | bytes | bool | np.bool_):
             raise TypeError
         number = float(plain)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a single number in {unit}, got {value!r}.") from None
+        raise TypeError(f"{name} must be a single number{_in(unit)}, got {value!r}.") from None
     if not np.isfinite(number):
         raise ValueError(f"{name} must be finite, got {number}.")
     return number

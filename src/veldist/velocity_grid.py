@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from veldist import validate
-from veldist.inference import fit_frame
+from veldist.inference import robust_frame
 from veldist.stars import read_stars
 
 __all__ = ["suggest_grid"]
@@ -24,7 +24,8 @@ def suggest_grid(bin_data_list: Sequence[dict[str, Any]], min_stars: int = 10) -
     """Velocity grid that covers the LOSVDs of all bins, with about three bins to the typical dispersion.
 
     The grid decides how the LOSVD is reported, not what it is. It reaches five dispersions beyond every
-    bin's mean velocity, on both sides of a common centre.
+    bin's median velocity, on both sides of a common centre. Medians and dispersions are robust: a foreground
+    star does not stretch the grid (and is then told to lie outside it).
 
     Parameters
     ----------
@@ -49,7 +50,7 @@ def suggest_grid(bin_data_list: Sequence[dict[str, Any]], min_stars: int = 10) -
         if np.size(data["vel"]) < min_stars:
             continue
         vel, err = read_stars(data["vel"], data["err"])
-        frames.append(fit_frame(vel, err))
+        frames.append(robust_frame(vel, err))
         sizes.append(vel.size)
     if not frames:
         raise ValueError(f"no bin has min_stars = {min_stars} stars: lower min_stars or use larger bins.")

@@ -42,7 +42,7 @@ def test_the_null_component_is_exactly_gaussian():
 def test_deviations_leave_location_and_scale_alone_and_vanish_in_the_wings(n, ratio):
     cells, psi, _ = build(n, ratio)
     z = cells.centers
-    deviation = psi[:, 3:]
+    deviation = psi[:, 4:]
     assert np.all(deviation[np.abs(z) > 5.5] == 0)
     # Before tapering the projection is exact; the taper acts where the weight is below 2e-3.
     weight = np.exp(-0.5 * z**2) * cells.widths
@@ -61,6 +61,18 @@ def test_the_tail_direction_makes_a_student_t_of_a_gaussian():
     assert np.allclose(design @ coefficients, log_t[inside], atol=1e-9)
     assert coefficients[2] == pytest.approx(1.0)
     assert np.allclose(psi[:, 2], psi[::-1, 2])
+
+
+def test_the_asymmetric_direction_gives_a_gaussian_two_widths():
+    cells, psi, prior = build()
+    z = cells.centers
+    # Widths of 1.25 on the left and 0.8 on the right, up to a linear term that b1 supplies.
+    log_density = -0.5 * np.where(z < 0, z / 1.25, z / 0.8) ** 2
+    inside = np.abs(z) < 8
+    coefficients, *_ = np.linalg.lstsq(psi[inside][:, [0, 1, 3]], log_density[inside], rcond=None)
+    assert np.allclose(psi[inside][:, [0, 1, 3]] @ coefficients, log_density[inside], atol=1e-9)
+    assert coefficients[2] == pytest.approx((1 / 1.25**2 - 1 / 0.8**2) / 2)
+    assert np.allclose(psi[:, 3], -psi[::-1, 3])
 
 
 def test_the_prior_treats_both_directions_alike():

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from veldist.inference import fit_frame, make_cells, overlap_matrix
+from veldist.inference import fit_frame, make_cells, overlap_matrix, robust_frame
 
 
 def negative_log_likelihood(p, vel, err):
@@ -72,3 +72,25 @@ def test_overlap_integrates_piecewise_constant_densities_exactly():
     assert np.allclose(
         (mass @ overlap_matrix(cells, fine)).reshape(-1, 4).sum(axis=1), mass @ overlap_matrix(cells, coarse)
     )
+
+
+@pytest.mark.parametrize("ratio", [0.1, 1.0, 2.0])
+def test_the_robust_frame_ignores_foreground(ratio):
+    rng = np.random.default_rng(4)
+    err = rng.uniform(0.5, 1.5, 2000) * ratio * 10.0
+    vel = rng.normal(50.0, 10.0, 2000) + rng.normal(0.0, err)
+    clean = robust_frame(vel, err)
+    # Errors of a median and of a median absolute deviation: 1.25 and 1.17 times sigma / sqrt(N), times four.
+    spread = np.hypot(10.0, 10.0 * ratio)
+    assert clean.location == pytest.approx(50.0, abs=5 * spread / np.sqrt(2000))
+    assert clean.scale == pytest.approx(10.0, abs=4.7 * spread**2 / 10.0 / np.sqrt(2000))
+    vel[:20] = 9999.0
+    dirty = robust_frame(vel, err)
+    assert abs(dirty.location - clean.location) < 0.03 * spread
+    assert dirty.scale == pytest.approx(clean.scale, rel=0.03 * (1 + ratio**2))
+
+
+def test_the_robust_frame_of_unresolved_or_equal_stars_is_at_the_bound():
+    err = np.full(200, 10.0)
+    assert robust_frame(np.zeros(200), err).scale ** 2 == pytest.approx(np.sqrt(2 / 200) * 100.0)
+    assert robust_frame(np.array([1.0, 1.0, 1.0, 500.0]), np.ones(4)).scale < 2

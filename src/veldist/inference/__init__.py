@@ -7,7 +7,7 @@ dimension.
 from veldist.inference.basis import Resolution, choose_resolution, losvd_prior
 from veldist.inference.design import gaussian_design_matrix
 from veldist.inference.engine import Settings, infer
-from veldist.inference.frame import Cells, Frame, fit_frame, make_cells, overlap_matrix
+from veldist.inference.frame import Cells, Frame, fit_frame, make_cells, overlap_matrix, robust_frame
 from veldist.inference.likelihood import Likelihood
 from veldist.inference.posterior import Diagnostics, Posterior
 from veldist.inference.prior import MixturePrior
@@ -28,4 +28,5 @@ __all__ = [
     "losvd_prior",
     "make_cells",
     "overlap_matrix",
+    "robust_frame",
 ]

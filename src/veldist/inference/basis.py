@@ -1,17 +1,19 @@
 r"""The one-dimensional LOSVD prior: basis functions of z and the scales of their coefficients.
 
-The log-density is :math:`b_1 z - b_2 z^2/2 + c\,T(z) + \sum_k a_k \phi_k(z)`:
+The log-density is :math:`b_1 z - b_2 z^2/2 + c\,T(z) + d\,A(z) + \sum_k a_k \phi_k(z)`:
 
 * ``b1, b2`` carry location and scale: (0, 1) is the Gaussian of the frame;
 * ``T`` is the direction from a Gaussian to a Student t of 4 degrees of freedom, so that heavy tails are
   one coefficient away;
+* ``A`` is that to a two-piece Gaussian of different widths on its two sides, so that a wing that is longer on
+  one side is one coefficient away too;
 * ``phi_k`` are the sine functions of the Hilbert-space approximation of a Gaussian process (Solin &
   Sarkka 2020, Stat. Comput. 30, 419, eqs 4, 56, 60), whose coefficients are independent with variance
   ``tau^2 S_l(omega_k)``, S being the spectral density of the squared-exponential kernel of length l.
 
-``T`` and ``phi`` have {1, z, z^2} projected out under a Gaussian weight, so that location and scale stay
-with b1 and b2; ``phi`` is tapered to zero in the wings, where stars are too few to teach it anything.
-The pairs (l, tau) form a small grid with weights, tau = 0 (where c = 0 too: exactly Gaussian) among them,
+``T``, ``A`` and ``phi`` have {1, z, z^2} projected out under a Gaussian weight, so that location and scale
+stay with b1 and b2; ``phi`` is tapered to zero in the wings, where stars are too few to teach it anything.
+The pairs (l, tau) form a small grid with weights, tau = 0 (where c = d = 0 too: exactly Gaussian) among them,
 and an exponential prior on tau: the penalised-complexity prior of Simpson et al. (2017, Stat. Sci. 32, 1).
 """
 
@@ -39,9 +41,10 @@ _B2_SCALE = 0.5
 # without which the dispersions of small samples come out low.
 _B2_MEAN = 1.0 - _B2_SCALE**2
 _TAIL_SCALE = 0.7
+_ASYMMETRY_SCALE = 0.5
 _AMPLITUDES = (0.15, 0.35, 0.75, 1.5, 3.0)
 _AMPLITUDE_RATE = 1.5
-_NULL_WEIGHT = 0.1
+_NULL_WEIGHT = 0.05
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,14 @@ def _tail_direction(z: NDArray[np.float64], weight: NDArray[np.float64]) -> NDAr
     return log_ratio(inside) - a - b * inside**2
 
 
+def _asymmetry_direction(z: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``z |z| / 2`` less its linear part, linear beyond `_TAIL_END`: different widths left and right."""
+    inside = np.clip(z, -_TAIL_END, _TAIL_END)
+    shape = 0.5 * inside * np.abs(inside)
+    slope = np.sum(weight * z * shape) / np.sum(weight * z**2)
+    return shape - slope * inside
+
+
 def losvd_prior(
     centers: NDArray[np.float64], widths: NDArray[np.float64], resolution: Resolution
 ) -> tuple[NDArray[np.float64], MixturePrior]:
@@ -126,7 +137,7 @@ def losvd_prior(
     Returns
     -------
     psi : ndarray, (K, p)
-        Basis: columns z, -z^2/2, the heavy-tailed direction, the deviation functions.
+        Basis: columns z, -z^2/2, the heavy-tailed and the asymmetric direction, the deviation functions.
     prior : MixturePrior
         Prior of the coefficients.
     """
@@ -137,12 +148,11 @@ def losvd_prior(
     inside = np.clip(z, -_HALF_WIDTH, _HALF_WIDTH)
     sines = np.sin(omega[None, :] * (inside[:, None] + _HALF_WIDTH)) / np.sqrt(_HALF_WIDTH)
     deviation = _taper(z)[:, None] * _project_out_quadratic(sines, z, weight)
-    psi = np.concatenate(
-        [z[:, None], -0.5 * z[:, None] ** 2, _tail_direction(z, weight)[:, None], deviation], axis=1
-    )
+    shape = np.stack([_tail_direction(z, weight), _asymmetry_direction(z, weight)], axis=1)
+    psi = np.concatenate([z[:, None], -0.5 * z[:, None] ** 2, shape, deviation], axis=1)
 
     linear = np.array([_B1_SCALE, _B2_SCALE])
-    scales = [np.concatenate([linear, np.zeros(1 + order.size)])]
+    scales = [np.concatenate([linear, np.zeros(2 + order.size)])]
     labels = ["gaussian"]
     log_weights = [np.log(_NULL_WEIGHT)]
     tau = np.array(_AMPLITUDES)
@@ -152,11 +162,13 @@ def losvd_prior(
     for length in resolution.lengths:
         spectral = np.sqrt(2.0 * np.pi) * length * np.exp(-0.5 * (length * omega) ** 2)
         for amplitude, mass in zip(tau, tau_weight, strict=True):
-            scales.append(np.concatenate([linear, [_TAIL_SCALE], amplitude * np.sqrt(spectral)]))
+            scales.append(
+                np.concatenate([linear, [_TAIL_SCALE, _ASYMMETRY_SCALE], amplitude * np.sqrt(spectral)])
+            )
             labels.append(f"length={length:g}, amplitude={amplitude:g}")
             log_weights.append(np.log(mass / len(resolution.lengths)))
     prior = MixturePrior(
-        mean=np.concatenate([[0.0, _B2_MEAN], np.zeros(1 + order.size)]),
+        mean=np.concatenate([[0.0, _B2_MEAN], np.zeros(2 + order.size)]),
         scales=np.array(scales),
         log_weights=np.array(log_weights),
         labels=tuple(labels),

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import ndtri
 
-__all__ = ["Cells", "Frame", "fit_frame", "make_cells", "overlap_matrix"]
+__all__ = ["Cells", "Frame", "fit_frame", "make_cells", "overlap_matrix", "robust_frame"]
 
 # Cells reach this far at least: beyond it even a Student-t-like tail (see `basis`) holds < 1e-4 of the mass.
 _REACH = 8.0
@@ -80,7 +82,7 @@ def fit_frame(
     shift = float(np.median(vel))
     y = vel - shift
     e2 = err**2
-    floor = float(np.sqrt(2.0) / np.sqrt(np.sum((e2.min() / e2) ** 2))) * float(e2.min())
+    floor = _unresolved_variance(e2)
     s2 = max(float(np.var(y) - np.mean(e2)), 0.1 * float(np.var(y)), floor)
     m = 0.0
     for _ in range(max_iter):
@@ -93,6 +95,33 @@ def fit_frame(
         if done or s2 < floor:
             break
     return Frame(location=shift + m, scale=float(np.sqrt(max(s2, floor))))
+
+
+def robust_frame(vel: NDArray[np.float64], err: NDArray[np.float64]) -> Frame:
+    r"""Location and scale that a few foreground stars do not move.
+
+    The location is the median; the scale s makes the median of :math:`|y_i - m| / \sqrt{s^2 + e_i^2}` that of
+    a unit Gaussian, 0.6745: the median absolute deviation, corrected for the errors. It is kept above the
+    same bound as in `fit_frame`.
+    """
+    location = float(np.median(vel))
+    deviation, e2 = np.abs(vel - location), err**2
+    target = float(ndtri(0.75))
+
+    def excess(variance: float) -> float:
+        return float(np.median(deviation / np.sqrt(variance + e2))) - target
+
+    floor = _unresolved_variance(e2)
+    # At this variance every ratio is below the target.
+    ceiling = max(float(deviation.max() / target) ** 2, 2.0 * floor)
+    variance = brentq(excess, floor, ceiling, rtol=1e-6) if excess(floor) > 0 else floor
+    return Frame(location=location, scale=float(np.sqrt(variance)))
+
+
+def _unresolved_variance(e2: NDArray[np.float64]) -> float:
+    """Uncertainty of the squared dispersion of stars that have none, by the Cramer-Rao bound."""
+    # Referred to the smallest error, whose fourth power could underflow.
+    return float(np.sqrt(2.0) * e2.min() / np.sqrt(np.sum((e2.min() / e2) ** 2)))
 
 
 def make_cells(z_min: float, z_max: float, cell_width: float) -> Cells:
