@@ -124,6 +124,23 @@ def test_a_dying_worker_does_not_take_the_others_with_it():
     assert [k for k, s in enumerate(caught.value.solvers) if s is None] == [1]
 
 
+class Unpicklable(np.ndarray):
+    """Data that cannot be sent to a worker."""
+
+    def __reduce__(self):
+        raise TypeError("this array stays here")
+
+
+def test_data_that_cannot_travel_fail_alone():
+    bins = make_bins([20, 20, 20])
+    bins[2]["err"] = bins[2]["err"].view(Unpicklable)
+    bins[0]["vel"] = [[1.0, 2.0], *range(18)]
+    with pytest.raises(BatchError) as caught:
+        fit_all_bins(bins, GRID, RUN, n_jobs=2, progress=False)
+    assert set(caught.value.failures) == {0, 2}
+    assert caught.value.solvers[1] is not None
+
+
 def test_a_script_without_main_guard_can_use_all_cores(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veldist.dynamite_rows import SolvedBins, collect_losvds, find_solved, warn_doubtful
+from veldist.dynamite_doubts import warn_doubtful, warn_misplaced
+from veldist.dynamite_metadata import read_layout
+from veldist.dynamite_rows import SolvedBins, collect_losvds, find_solved
 from veldist.errors import GridWarning, OrderError
 
 N = 24
@@ -184,3 +186,25 @@ def test_densities_are_noticed() -> None:
     match = r"less than 0.5 in 1 of 2 bins \(index 1\); the worst is index 1 with 0.097.* densities instead"
     with pytest.warns(UserWarning, match=match):
         warn_doubtful(collect([Run(), solver]), stacklevel=1)
+
+
+def layout(ids: Any, angle: float = 0.0) -> Any:
+    """Six bins in a row of 3 x 2 pixels of 10 arcsec, centres in the middle of their own pixels."""
+    bins = [{"xbin": 10.0 * (k % 3) + 5.0, "ybin": 10.0 * (k // 3) + 5.0} for k in range(6)]
+    aperture = {"x_start": 0, "y_start": 0, "x_size": 30, "y_size": 20, "angle_deg": angle, "nx": 3, "ny": 2}
+    psf = {"sigma": [0.1], "weight": [1.0]}
+    metadata = {"bins": bins, "aperture": aperture, "pixel_bin_ids": ids, "psf": psf}
+    return read_layout(metadata, np.ones(6, dtype=bool), with_flux=False)
+
+
+def test_bins_in_their_own_pixels_are_not_doubted() -> None:
+    warn_misplaced(layout(np.arange(1, 7).reshape(2, 3)), stacklevel=1)
+    # Nor is a rotated aperture, or one bin out of six in its neighbour's pixel.
+    warn_misplaced(layout(np.array([6, 5, 4, 3, 2, 1]), angle=30.0), stacklevel=1)
+    warn_misplaced(layout(np.array([2, 1, 3, 4, 5, 6])), stacklevel=1)
+
+
+def test_a_shifted_or_flipped_pixel_map_is_warned_about() -> None:
+    for ids in ([2, 3, 4, 5, 6, 1], [6, 5, 4, 3, 2, 1]):
+        with pytest.warns(UserWarning, match="centres .* of 6 of 6 solved bins lie in pixels of another bin"):
+            warn_misplaced(layout(np.array(ids)), stacklevel=1)

@@ -258,6 +258,16 @@ def test_stars_and_mass_outside_the_grid_are_told():
     assert np.median(solver.samples["outside_grid"]) == pytest.approx(0.317, abs=0.12)
 
 
+def test_a_grid_that_the_losvd_misses_is_refused():
+    vel, err = stars(60)
+    solver = KinematicSolver()
+    solver.setup_grid(center=300.0, width=20.0, n_bins=5)
+    with pytest.warns(GridWarning):
+        solver.add_data(np.append(vel, 300.0), np.append(err, 250.0))
+    with pytest.raises(ValueError, match=r"next to no mass on the grid \[290, 310\]"):
+        solver.run(num_samples=50)
+
+
 @pytest.mark.parametrize("n", [20, 200])
 def test_far_outliers_are_told_in_small_samples_too(n):
     vel, err = stars(n)

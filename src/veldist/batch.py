@@ -99,7 +99,7 @@ def fit_all_bins(
         n_jobs = validate.check_count(n_jobs, "n_jobs", 1)
     _check_settings(grid_kwargs, run_kwargs)
 
-    sizes = [int(np.size(data["vel"])) for data in bins]
+    sizes = [_n_stars(data) for data in bins]
     skipped = [k for k, size in enumerate(sizes) if size < min_stars]
     if skipped:
         warnings.warn(
@@ -206,12 +206,18 @@ def _run_pool(waiting: deque[_Task], n_jobs: int) -> Generator[_Outcome, None, l
         # No more in the queue than keeps the workers busy: data travel when they are needed.
         while waiting and len(running) < 2 * n_jobs:
             task = waiting.popleft()
-            running[executor.submit(_fit_bin, task)] = task
+            try:
+                running[executor.submit(_fit_bin, task)] = task
+            except BrokenProcessPool:
+                waiting.appendleft(task)
+                return list(running.values())
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             try:
                 outcome = future.result()
             except BrokenProcessPool:
                 return list(running.values())
+            except Exception as error:  # the data could not be sent, or the result not be sent back
+                outcome = _Outcome(running[future].index, None, error)
             del running[future]
             yield outcome
     return []
@@ -230,6 +236,14 @@ def _check_bins(bin_data_list: Any) -> list[dict[str, Any]]:
     for k, data in enumerate(bins):
         validate.check_keys(data, ("vel", "err"), f"bin_data_list[{k}]")
     return bins
+
+
+def _n_stars(data: dict[str, Any]) -> int:
+    try:
+        return int(np.size(data["vel"]))
+    except ValueError:
+        # A ragged list: fitting the bin will say what is wrong with it.
+        return len(data["vel"])
 
 
 def _check_settings(grid_kwargs: Any, run_kwargs: dict[str, Any]) -> None:

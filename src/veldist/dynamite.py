@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import veldist
+from veldist.dynamite_doubts import warn_doubtful, warn_misplaced
 from veldist.dynamite_metadata import Aperture, VoronoiLayout, read_layout
-from veldist.dynamite_rows import FittedSolver, SolvedBins, collect_losvds, find_solved, warn_doubtful
+from veldist.dynamite_rows import FittedSolver, SolvedBins, collect_losvds, find_solved
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -117,7 +118,7 @@ def write_dynamite_kinematics(
         If an outermost velocity bin holds more than 0.5 % of an LOSVD's mass (orbits have none there in
         recent versions of DYNAMITE).
     UserWarning
-        If the median masses of a bin sum to less than 0.5.
+        If the median masses of a bin sum to less than 0.5, or most bin centres lie in pixels of other bins.
 
     Notes
     -----
@@ -141,6 +142,7 @@ def write_dynamite_kinematics(
     layout = read_layout(voronoi_bin_metadata, solved, with_flux=bin_flux_mode == "custom")
     rows = collect_losvds(solvers, solved)
     warn_doubtful(rows, stacklevel=2)
+    warn_misplaced(layout, stacklevel=2)
 
     table = _make_table(rows, layout, bin_flux_mode)
     paths.kinematics.parent.mkdir(parents=True, exist_ok=True)

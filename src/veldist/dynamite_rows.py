@@ -6,7 +6,6 @@ checks are here.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,15 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist.dynamite_metadata import describe_bins
-from veldist.errors import GridWarning, OrderError
+from veldist.errors import OrderError
 from veldist.validate import check_count, check_keys
 
-__all__ = ["FittedSolver", "SolvedBins", "collect_losvds", "find_solved", "warn_doubtful"]
+__all__ = ["FittedSolver", "SolvedBins", "collect_losvds", "find_solved"]
 
-# Share of the mass in an outermost velocity bin above which the user is warned.
-_EDGE_SHARE = 0.005
-# Sum of the median masses below which the user is warned.
-_LOW_SUM = 0.5
 # Velocity grids count as equal, and bins as equally wide, within this fraction of a bin.
 _GRID_TOLERANCE = 1e-6
 
@@ -246,36 +241,3 @@ def _check_masses(losvd: NDArray[np.float64], dlosvd: NDArray[np.float64], solve
             bad = np.zeros_like(solved)
             bad[solved] = bad_rows
             raise ValueError(complaint.format(describe_bins(bad)))
-
-
-def warn_doubtful(rows: SolvedBins, stacklevel: int) -> None:
-    """Warn of LOSVDs that DYNAMITE reads but cannot reproduce.
-
-    These have mass in an outermost velocity bin, where the newer DYNAMITE's orbits have none, or medians
-    that sum to far less than 1.
-    """
-    total = rows.losvd.sum(axis=1)
-    share = rows.losvd[:, [0, -1]].max(axis=1) / total
-    full = np.zeros_like(rows.solved)
-    full[rows.solved] = share > _EDGE_SHARE
-    bins = np.flatnonzero(rows.solved)
-    if full.any():
-        worst = int(np.argmax(share))
-        warnings.warn(
-            f"an outermost velocity bin holds more than {_EDGE_SHARE:.1%} of the mass in "
-            f"{describe_bins(full)}; the worst is index {bins[worst]} with {share[worst]:.2%}. "
-            "Orbits have no mass there in recent versions of DYNAMITE: use a wider velocity grid, or "
-            "truncate_losvd() where the data do not support the wing.",
-            GridWarning,
-            stacklevel=stacklevel + 1,
-        )
-    low = np.zeros_like(rows.solved)
-    low[rows.solved] = total < _LOW_SUM
-    if low.any():
-        worst = int(np.argmin(total))
-        warnings.warn(
-            f"the median masses sum to less than {_LOW_SUM:g} in {describe_bins(low)}; the worst is index "
-            f"{bins[worst]} with {total[worst]:.3g}. The velocity bins are finer than the data resolve, or "
-            "hold densities instead of masses: use fewer velocity bins or larger Voronoi bins.",
-            stacklevel=stacklevel + 1,
-        )

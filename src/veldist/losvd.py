@@ -30,6 +30,8 @@ __all__ = ["LosvdPosterior", "fit_losvd"]
 
 # The monitored masses: half a dispersion wide, out to three dispersions.
 _MONITOR_EDGES = np.linspace(-3.0, 3.0, 13)
+# A LOSVD conditional on a grid that holds less than this of it means nothing.
+_LEAST_INSIDE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,12 @@ class LosvdPosterior:
         """As `bin_masses`, for given cell masses, (n, K)."""
         raw = cell_masses @ overlap_matrix(self.velocity_edges, edges)
         inside = raw.sum(axis=1)
+        if inside.min() < _LEAST_INSIDE:
+            raise ValueError(
+                f"some draws of the LOSVD have next to no mass on the grid [{edges[0]:g}, {edges[-1]:g}] "
+                f"km/s: choose a grid around {self.frame.location:.4g} km/s that is wider than "
+                f"{self.frame.scale:.3g} km/s."
+            )
         return raw / inside[:, None], np.maximum(1.0 - inside, 0.0)
 
 
@@ -101,8 +109,10 @@ def fit_losvd(
     frame = fit_frame(vel, err)
     z, error_ratio = frame.standardise(vel), err / frame.scale
     resolution = choose_resolution(vel.size, float(np.median(error_ratio)))
-    margin = np.minimum(3.0 * error_ratio, 1.0)
-    cells = make_cells(float((z - margin).min()), float((z + margin).max()), resolution.cell_width)
+    # Cells must reach every star, but one with a broad error only from afar.
+    reach = np.abs(z) + np.minimum(3.0 * error_ratio, 1.0) - 5.0 * np.maximum(error_ratio - 1.0, 0.0)
+    left, right = (float(reach[side].max(initial=0.0)) for side in (z < 0, z >= 0))
+    cells = make_cells(-left, right, resolution.cell_width)
     psi, prior = losvd_prior(cells.centers, cells.widths, resolution)
     monitor = overlap_matrix(cells.edges, _MONITOR_EDGES)
     moments = cells.centers[:, None] ** np.arange(1, 5)[None, :]

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from scipy.stats import kurtosis, norm
 
 from tests.inference.brute_force import importance_sample, quantities
-from veldist.inference import MixturePrior, Settings, infer
+from veldist.inference import Likelihood, MixturePrior, Settings, gaussian_design_matrix, infer
 from veldist.losvd import fit_losvd
 
 
@@ -170,6 +171,63 @@ def test_failure_to_converge_is_said_not_hidden():
     assert any("R-hat" in m for m in diagnostics.messages)
     assert any("effective sample size" in m for m in diagnostics.messages)
     assert "NOT CONVERGED" in str(diagnostics)
+
+
+def test_a_broad_star_far_out_changes_nothing():
+    # Its velocity is no better known than that it may be anywhere: cells that reach it are empty, and
+    # points that overflow in them must not be refused.
+    rng = np.random.default_rng(1)
+    vel, err = rng.normal(0, 5, 100), np.ones(100)
+    fits = {}
+    for name, extra in {"without": None, "with": (200.0, 80.0), "and more": (9999.0, 9999.0)}.items():
+        v, e = (vel, err) if extra is None else (np.append(vel, extra[0]), np.append(err, extra[1]))
+        fit = fit_losvd(v, e, np.random.default_rng(2), Settings(n_draws=4000))
+        assert fit.posterior.diagnostics.converged
+        assert fit.posterior.diagnostics.acceptance > 0.8
+        w, z = fit.posterior.cell_masses(), fit.frame.velocity(fit.cells.centers)
+        fits[name] = np.sqrt(w @ z**2 - (w @ z) ** 2)
+    # Quantiles of 4000 draws of effective size 2000 and more: 0.03-0.05 standard deviations.
+    for name in ("with", "and more"):
+        shift = np.quantile(fits[name], [0.16, 0.5, 0.84]) - np.quantile(fits["without"], [0.16, 0.5, 0.84])
+        assert np.all(np.abs(shift) < 0.2 * fits["without"].std()), name
+
+
+def test_hidden_cells_change_no_likelihood():
+    # Cells so far out that the reference has nothing there, in single and double precision.
+    rng = np.random.default_rng(3)
+    edges = np.linspace(-60, 60, 241)
+    center = 0.5 * (edges[1:] + edges[:-1])
+    vel, err = np.append(rng.normal(0, 1, 50), 30.0), np.append(np.full(50, 0.2), 12.0)
+    likelihood = Likelihood.from_design(gaussian_design_matrix(vel, err, edges), -0.5 * center**2)
+    b2 = np.linspace(-0.3, 0.3, 13)
+    delta = -0.5 * b2[:, None] * center**2
+    exact = [
+        np.sum(np.log(gaussian_design_matrix(vel, err, edges) @ softmax(-0.5 * (1 + b) * center**2)))
+        for b in b2
+    ]
+    for dtype, tolerance in ((np.float32, 1e-3), (np.float64, 1e-9)):
+        rebased = likelihood.rebase(np.zeros(240), dtype)
+        assert rebased.hidden is not None
+        with np.errstate(over="ignore"):
+            value, gradient = rebased.value_and_gradient(delta.astype(dtype))
+        assert np.allclose(value + rebased.log_reference, exact, atol=tolerance)
+        assert np.all(np.isfinite(gradient))
+    # Points that would fill a hidden cell are refused.
+    assert rebased.log_likelihood(0.499 * center[None, :] ** 2)[0] == -np.inf
+
+
+def test_a_placeholder_among_the_velocities_ends_in_time_and_says_so():
+    rng = np.random.default_rng(4)
+    vel = np.append(rng.normal(0, 5, 2000), -9999.0)
+    fit = fit_losvd(vel, np.ones(2001), np.random.default_rng(0), Settings(n_draws=200))
+    assert np.all(np.isfinite(fit.posterior.cell_masses()))
+    assert not fit.posterior.diagnostics.converged or fit.posterior.diagnostics.acceptance > 0.3
+
+
+def test_settings_that_cannot_be_diagnosed_are_refused():
+    for bad in ({"n_groups": 1}, {"n_groups": 7}, {"n_groups": 256}):
+        with pytest.raises(ValueError, match="n_groups"):
+            Settings(**bad)
 
 
 def test_functionals_need_names():

@@ -18,7 +18,7 @@ def test_frame_is_the_maximum_of_the_likelihood(n, ratio):
     err = rng.uniform(0.5, 1.5, n) * ratio * 10.0
     vel = rng.normal(50.0, 10.0, n) + rng.normal(0.0, err)
     best = minimize(negative_log_likelihood, [50.0, np.log(100.0)], args=(vel, err), tol=1e-12)
-    frame = fit_frame(vel, err, max_iter=5000, rtol=1e-12)
+    frame = fit_frame(vel, err)
     assert frame.location == pytest.approx(best.x[0], abs=1e-3)
     assert frame.scale == pytest.approx(np.exp(best.x[1] / 2), rel=1e-4)
 
@@ -46,6 +46,10 @@ def test_frame_follows_shift_scale_and_reversal(seed, shift, scale, sign):
     assert moved.scale == pytest.approx(scale * frame.scale, rel=1e-5)
 
 
+def test_a_star_very_far_out_costs_few_cells():
+    assert make_cells(-1e6, 4.0, 0.2).centers.size < 150
+
+
 @given(st.floats(-30, 0), st.floats(0, 30), st.floats(0.08, 0.25))
 def test_cells_cover_the_range_with_fine_core(z_min, z_max, width):
     cells = make_cells(z_min, z_max, width)
@@ -53,7 +57,7 @@ def test_cells_cover_the_range_with_fine_core(z_min, z_max, width):
     assert cells.edges[-1] >= max(z_max, 8)
     core = np.abs(cells.centers) < 5.4
     assert np.allclose(cells.widths[core], width)
-    assert cells.widths.max() <= 1.0 + 1e-12
+    assert cells.widths[np.abs(cells.centers) < 14].max() <= 1.0 + 1e-12
     assert np.all(cells.widths > 0)
     mirrored = make_cells(-z_max, -z_min, width)
     assert np.allclose(cells.edges, -mirrored.edges[::-1])

@@ -64,12 +64,18 @@ class Settings:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.n_chains % self.n_groups:
-            raise ValueError(f"n_groups = {self.n_groups} must divide n_chains = {self.n_chains}.")
+        if self.n_groups < 2 or self.n_chains % self.n_groups or self.n_chains < 4 * self.n_groups:
+            raise ValueError(
+                f"n_chains = {self.n_chains} must be a multiple of n_groups = {self.n_groups}, at least four "
+                "times as many, in at least two groups."
+            )
 
 
 # Below this acceptance the leapfrog steps are made shorter.
 _LOW_ACCEPTANCE = 0.65
+_MAX_LEAPFROG = 48
+# With less than this there is no point in going on.
+_HOPELESS_ACCEPTANCE = 0.05
 _MIN_DRAWS_PER_COMPONENT = 2
 # Share of component proposals made without regard to the evidence, so that none is ever out of reach.
 _DEFENSIVE_SHARE = 0.02
@@ -133,8 +139,11 @@ def infer(
             )
             for _ in range(settings.n_groups)
         ]
+        sampled = logsumexp([s.log_evidence for s in samples], axis=0) - np.log(len(samples))
+        # A component none of whose draws has a likelihood is left with Laplace's approximation.
+        shift = likelihood.log_reference - target.likelihood.log_reference
         evidence = combine_evidence(
-            prior, logsumexp([s.log_evidence for s in samples], axis=0) - np.log(len(samples))
+            prior, np.where(np.isfinite(sampled), sampled, modes.log_evidence + shift)
         )
         run = _run_chains(
             target, samples, evidence, prior, psi, log_base, functionals, functional_names, settings, rng
@@ -205,7 +214,7 @@ def _run_chains(
             chains = result.chains
             # Adapting only before rounds that are thrown away keeps the kept ones exact.
             if result.acceptance < _LOW_ACCEPTANCE and k < warmup - 1:
-                n_leapfrog += 1 + n_leapfrog // 2
+                n_leapfrog = min(n_leapfrog + 1 + n_leapfrog // 2, _MAX_LEAPFROG)
         coefficients = np.empty((n_chains, n_kept, psi.shape[1]), dtype=np.float32)
         component = np.empty((n_chains, n_kept), dtype=np.intp)
         rates = []
@@ -224,7 +233,8 @@ def _run_chains(
         rhat = nested_rhat(monitored, settings.n_groups)
         acceptance, component_acceptance = (float(rate) for rate in np.mean(rates, axis=0))
         messages = _judge(functional_names, ess, rhat, acceptance, n_chains * n_kept, settings)
-        if not messages or thin >= settings.thin * 2**settings.max_doublings:
+        hopeless = acceptance < _HOPELESS_ACCEPTANCE and n_leapfrog == _MAX_LEAPFROG
+        if not messages or hopeless or thin >= settings.thin * 2**settings.max_doublings:
             return _Run(
                 coefficients, component, ess, rhat, acceptance, component_acceptance, n_rounds, messages
             )

@@ -7,6 +7,7 @@ error-corrected Gaussian ones of the bin's own stars. The reporting grid enters 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +19,12 @@ __all__ = ["Cells", "Frame", "fit_frame", "make_cells", "overlap_matrix", "robus
 
 # Cells reach this far at least: beyond it even a Student-t-like tail (see `basis`) holds < 1e-4 of the mass.
 _REACH = 8.0
+# Cells narrower than this fraction of the velocities would be lost to their rounding.
+_ROUNDING = 1e-9
 # Fine cells where the deviation basis acts (see `basis.TAPER_END`), growing ones outside it.
 _CORE = 5.5
 _GROWTH = 1.25
+_FAR = 15.0
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,12 @@ class Cells:
         return np.diff(self.edges)
 
 
-def fit_frame(
-    vel: NDArray[np.float64], err: NDArray[np.float64], max_iter: int = 200, rtol: float = 1e-6
-) -> Frame:
+def fit_frame(vel: NDArray[np.float64], err: NDArray[np.float64]) -> Frame:
     r"""Error-corrected Gaussian maximum likelihood of location and scale.
 
-    Maximises :math:`\prod_i N(y_i \mid m, s^2 + e_i^2)` by expectation-maximisation, which raises the
-    likelihood at every step (e.g. Bovy, Hogg & Roweis 2011, AnnApS 5, 1657, for one component).
+    Maximises :math:`\prod_i N(y_i \mid m, s^2 + e_i^2)`: with weights :math:`w_i = 1 / (s^2 + e_i^2)`, m is
+    the weighted mean, and s solves :math:`\sum_i w_i^2 (y_i - m)^2 = \sum_i w_i` (e.g. Pryor & Meylan 1993,
+    ASP Conf. 50, 357).
 
     Where the errors hide the dispersion, the maximum is at zero; the scale is therefore kept above the
     dispersion whose square equals the uncertainty of the square,
@@ -73,28 +76,19 @@ def fit_frame(
     ----------
     vel, err : ndarray, (N,)
         Velocities and 1-sigma errors, km/s.
-    max_iter : int
-        Iteration limit; the frame need not be exact, since the posterior does not depend on it beyond the
-        prior's centring.
-    rtol : float
-        Relative change of the scale at which to stop.
     """
     shift = float(np.median(vel))
-    y = vel - shift
-    e2 = err**2
-    floor = _unresolved_variance(e2)
-    s2 = max(float(np.var(y) - np.mean(e2)), 0.1 * float(np.var(y)), floor)
-    m = 0.0
-    for _ in range(max_iter):
-        weight = 1.0 / (s2 + e2)
-        m = float(np.sum(weight * y) / np.sum(weight))
-        gain = s2 * weight
-        new = float(np.mean((gain * (y - m)) ** 2 + gain * e2))
-        done = abs(new - s2) <= rtol * s2
-        s2 = new
-        if done or s2 < floor:
-            break
-    return Frame(location=shift + m, scale=float(np.sqrt(max(s2, floor))))
+    y, e2 = vel - shift, err**2
+
+    def location(variance: float) -> float:
+        return float(np.average(y, weights=1.0 / (variance + e2)))
+
+    def score(variance: float) -> float:
+        weight = 1.0 / (variance + e2)
+        return float(np.sum((weight * (y - location(variance))) ** 2 - weight)) * variance
+
+    variance = _solve_variance(score, e2, float(np.ptp(y)) ** 2, vel)
+    return Frame(location=shift + location(variance), scale=float(np.sqrt(variance)))
 
 
 def robust_frame(vel: NDArray[np.float64], err: NDArray[np.float64]) -> Frame:
@@ -111,17 +105,26 @@ def robust_frame(vel: NDArray[np.float64], err: NDArray[np.float64]) -> Frame:
     def excess(variance: float) -> float:
         return float(np.median(deviation / np.sqrt(variance + e2))) - target
 
-    floor = _unresolved_variance(e2)
-    # At this variance every ratio is below the target.
-    ceiling = max(float(deviation.max() / target) ** 2, 2.0 * floor)
-    variance = brentq(excess, floor, ceiling, rtol=1e-6) if excess(floor) > 0 else floor
+    variance = _solve_variance(excess, e2, float(deviation.max() / target) ** 2, vel)
     return Frame(location=location, scale=float(np.sqrt(variance)))
 
 
-def _unresolved_variance(e2: NDArray[np.float64]) -> float:
-    """Uncertainty of the squared dispersion of stars that have none, by the Cramer-Rao bound."""
+def _solve_variance(
+    excess: Callable[[float], float], e2: NDArray[np.float64], ceiling: float, vel: NDArray[np.float64]
+) -> float:
+    """Root of a function that falls with the variance, or the smallest variance that can be told from zero.
+
+    That is the Cramer-Rao bound of unresolved stars, and what the velocities' rounding allows.
+    """
     # Referred to the smallest error, whose fourth power could underflow.
-    return float(np.sqrt(2.0) * e2.min() / np.sqrt(np.sum((e2.min() / e2) ** 2)))
+    unresolved = float(np.sqrt(2.0) * e2.min() / np.sqrt(np.sum((e2.min() / e2) ** 2)))
+    floor = max(unresolved, (_ROUNDING * float(np.abs(vel).max())) ** 2)
+    if ceiling <= floor or excess(floor) <= 0.0:
+        return floor
+    # In the logarithm: the variance may span many decades.
+    return float(
+        np.exp(brentq(lambda t: excess(np.exp(t)), np.log(floor), np.log(ceiling) + 1e-3, xtol=1e-9))
+    )
 
 
 def make_cells(z_min: float, z_max: float, cell_width: float) -> Cells:
@@ -140,9 +143,11 @@ def make_cells(z_min: float, z_max: float, cell_width: float) -> Cells:
     def wing(reach: float) -> NDArray[np.float64]:
         edges = [core[-1]]
         width = cell_width
-        # One unit at most: a Gaussian falls too steeply in the wing for wider cells.
         while edges[-1] < reach:
-            width = min(width * _GROWTH, 1.0)
+            width *= _GROWTH
+            # A Gaussian falls too steeply for wider cells, until nothing is left of it.
+            if edges[-1] < _FAR:
+                width = min(width, 1.0)
             edges.append(edges[-1] + width)
         return np.array(edges[1:])
 

@@ -26,6 +26,8 @@ Array = Any
 
 # Shares below this are zero in effect; as subnormal numbers they would slow every product twentyfold.
 _TINY = {np.dtype(np.float32): 1e-30, np.dtype(np.float64): 1e-290}
+# Log of the largest mass that a point may put into a cell that is left out.
+_HIDDEN_LIMIT = -18.0
 # Stars per block: bounds the memory of the (chains x stars) intermediates.
 _BLOCK = 4096
 
@@ -67,12 +69,22 @@ class Likelihood:
         Share of the background in each star's density under the reference.
     log_reference : float
         Log-likelihood of the reference.
+    log_mass : ndarray, (K,)
+        Log of the reference's masses, also where they are too small to be represented.
+    hidden : array of bool, (K,), or None
+        Cells whose mass and shares are all negligible under the reference: they are left out, and points that
+        would put more than `_HIDDEN_LIMIT` into one have no likelihood. None if there are none.
+    hidden_excess : array, (K,)
+        ``log_mass`` above that limit in the hidden cells, -inf elsewhere.
     """
 
     ratio: Array
     reference: Array
     background: Array | None
     log_reference: float
+    log_mass: NDArray[np.float64]
+    hidden: Array | None
+    hidden_excess: Array
 
     @classmethod
     def from_design(
@@ -111,11 +123,33 @@ class Likelihood:
                 f"{lost.sum()} of {lost.size} stars have zero density in every cell (rows {rows}): "
                 "the cells must reach every star."
             )
+        return cls._build(
+            np.exp(log_joint - log_star[:, None]),
+            log_mass,
+            None if background is None else background / np.exp(log_star),
+            float(log_star.sum()),
+            np.float64,
+        )
+
+    @classmethod
+    def _build(
+        cls,
+        ratio: NDArray[np.float64],
+        log_mass: NDArray[np.float64],
+        background: NDArray[np.float64] | None,
+        log_reference: float,
+        dtype: Any,
+    ) -> Likelihood:
+        ratio, reference = _flush(ratio, dtype), _flush(np.exp(log_mass), dtype)
+        hidden = (reference == 0) & ~ratio.any(axis=0)
         return cls(
-            ratio=_flush(np.exp(log_joint - log_star[:, None]), np.float64),
-            reference=_flush(np.exp(log_mass), np.float64),
-            background=None if background is None else background / np.exp(log_star),
-            log_reference=float(log_star.sum()),
+            ratio=ratio,
+            reference=reference,
+            background=None if background is None else background.astype(dtype),
+            log_reference=log_reference,
+            log_mass=log_mass,
+            hidden=hidden if hidden.any() else None,
+            hidden_excess=np.where(hidden, log_mass - _HIDDEN_LIMIT, -np.inf).astype(dtype),
         )
 
     def rebase(self, delta: NDArray[np.float64], dtype: Any) -> Likelihood:
@@ -128,14 +162,15 @@ class Likelihood:
             background, density = None, share / mass.sum()
         else:
             density = share / mass.sum() + self.background
-            background = (self.background / density).astype(dtype)
+            background = self.background / density
         ratio /= (density * mass.sum())[:, None]
-        mass /= mass.sum()
-        return Likelihood(
-            ratio=_flush(ratio, dtype),
-            reference=_flush(mass, dtype),
-            background=background,
-            log_reference=self.log_reference + float(np.log(density).sum()),
+        log_mass = self.log_mass + delta
+        return Likelihood._build(
+            ratio,
+            log_mass - logsumexp(log_mass),
+            background,
+            self.log_reference + float(np.log(density).sum()),
+            dtype,
         )
 
     @property
@@ -146,7 +181,7 @@ class Likelihood:
     def log_likelihood(self, delta: Array) -> Array:
         """Log-likelihood relative to the reference's, (C,)."""
         xp = delta.__array_namespace__()
-        mass = xp.exp(delta)
+        mass, penalty = self._mass(delta)
         norm = mass @ self.reference
         total = xp.zeros_like(norm)
         for ratio, background in self._blocks():
@@ -154,12 +189,12 @@ class Likelihood:
             if background is not None:
                 density = density + norm[:, None] * background[None, :]
             total = total + xp.sum(xp.log(density), axis=1)
-        return total - self.n_stars * xp.log(norm)
+        return total - self.n_stars * xp.log(norm) + penalty
 
     def value_and_gradient(self, delta: Array) -> tuple[Array, Array]:
         """Log-likelihood relative to the reference's, (C,), and its gradient in ``delta``, (C, K)."""
         xp = delta.__array_namespace__()
-        mass = xp.exp(delta)
+        mass, penalty = self._mass(delta)
         norm = mass @ self.reference
         total = xp.zeros_like(norm)
         pull = xp.zeros_like(mass)
@@ -173,13 +208,13 @@ class Likelihood:
             total = total + xp.sum(xp.log(density), axis=1)
             pull = pull + (1.0 / density) @ ratio
         gradient = mass * (pull - (members / norm)[:, None] * self.reference[None, :])
-        return total - self.n_stars * xp.log(norm), gradient
+        return total - self.n_stars * xp.log(norm) + penalty, gradient
 
     def curvature(self, delta: Array, psi: Array) -> Curvature:
         """Value, gradient and exact negative Hessian with respect to the coefficients of ``psi`` (K, p)."""
         xp = delta.__array_namespace__()
         n_points, n_basis = delta.shape[0], psi.shape[1]
-        mass = xp.exp(delta)
+        mass, penalty = self._mass(delta)
         norm = mass @ self.reference
         weight = mass * self.reference[None, :] / norm[:, None]
         mean = weight @ psi
@@ -214,11 +249,22 @@ class Likelihood:
             + fisher
         )
         return Curvature(
-            value=total - self.n_stars * xp.log(norm),
+            value=total - self.n_stars * xp.log(norm) + penalty,
             gradient=pulled - members[:, None] * mean,
             exact=exact,
             fisher=fisher,
         )
+
+    def _mass(self, delta: Array) -> tuple[Array, Array]:
+        """Masses relative to the reference's, (C, K), and 0 or -inf for each point, (C,)."""
+        xp = delta.__array_namespace__()
+        if self.hidden is None:
+            return xp.exp(delta), xp.zeros(delta.shape[0], dtype=delta.dtype)
+        # Far cells may overflow there, and infinity times nothing is not a number.
+        mass = xp.exp(xp.where(self.hidden[None, :], xp.zeros_like(delta), delta))
+        excess = xp.max(delta + self.hidden_excess[None, :], axis=1)
+        zero = xp.zeros_like(excess)
+        return mass, xp.where(excess > 0.0, zero - xp.inf, zero)
 
     def _blocks(self, size: int = _BLOCK) -> Any:
         """Rows of the ratio matrix and of the background, block by block."""
