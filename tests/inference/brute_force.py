@@ -36,7 +36,7 @@ def importance_sample(
     # Naive differences of the CDF: good enough within a few error bars, and independent code.
     cdf = norm.cdf(edges[None, :], vel[:, None], err[:, None])
     design = np.diff(cdf, axis=1) / np.diff(edges)
-    modes = find_modes(Likelihood.from_design(design + 1e-300, psi @ prior.mean + log_base), psi, prior)
+    modes = find_modes(Likelihood.from_design(design + 1e-300, psi @ prior.center + log_base), psi, prior)
     proposal = 0.8 * softmax(prior.log_weights + modes.log_evidence) + 0.2 * np.exp(prior.log_weights)
     n_dim = psi.shape[1]
     masses, log_weights, components = [], [], []
@@ -44,7 +44,7 @@ def importance_sample(
         g = rng.choice(proposal.size, size=20000, p=proposal)
         u = inflate * rng.standard_normal((20000, n_dim))
         x = modes.x[g] + np.einsum("nij,nj->ni", modes.whitener[g], u)
-        w = np.exp(log_softmax((prior.mean + prior.scales[g] * x) @ psi.T + log_base, axis=1))
+        w = np.exp(log_softmax((prior.mean[g] + prior.scales[g] * x) @ psi.T + log_base, axis=1))
         log_posterior = prior.log_weights[g] + np.log(w @ design.T).sum(axis=1) - 0.5 * np.sum(x**2, axis=1)
         log_proposal = (
             np.log(proposal[g])

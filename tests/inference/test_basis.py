@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import softmax
+from scipy.stats import norm
 
 from veldist.inference import MixturePrior, choose_resolution, losvd_prior, make_cells
 
@@ -20,10 +21,24 @@ def test_the_frames_gaussian_has_coefficients_zero_and_one():
     mass = softmax(psi @ beta + np.log(cells.widths))
     expected = np.exp(-0.5 * cells.centers**2) * cells.widths
     assert np.allclose(mass, expected / expected.sum(), rtol=1e-10)
-    # The prior is centred on a Gaussian too, and falls like 1 / b2 at b2 = 1.
-    slope = (prior.mean[1] - 1.0) / prior.scales[:, 1] ** 2
+    # With enough stars the prior falls like 1 / b2 at b2 = 1.
+    slope = (prior.mean[:, 1] - 1.0) / prior.scales[:, 1] ** 2
     assert np.allclose(slope, -1.0)
-    assert np.all(np.delete(prior.mean, 1) == 0)
+    assert np.all(np.delete(prior.mean, 1, axis=1) == 0)
+
+
+@pytest.mark.parametrize("ratio", [0.0, 1.0])
+def test_few_stars_leave_the_dispersion_free(ratio):
+    # A prior flat in the dispersion, times 1 / (1 + (r / s)^2), from half to twice the frame's scale.
+    resolution = choose_resolution(20, ratio)
+    mean, sd, weight = np.transpose(resolution.precisions)
+    assert weight.sum() == pytest.approx(1.0)
+    s = np.linspace(0.65, 1.9, 60)
+    b2 = s**-2.0
+    density = norm.pdf(b2[:, None], mean, sd) @ weight * 2 * s**-3.0
+    expected = 1.0 / (1.0 + (ratio / s) ** 2)
+    ratio_of_both = density / expected
+    assert ratio_of_both.max() / ratio_of_both.min() < 1.5
 
 
 def test_the_null_component_is_exactly_gaussian():
@@ -85,7 +100,7 @@ def test_the_prior_treats_both_directions_alike():
 
 
 def test_resolution_grows_with_the_information():
-    poor, rich = choose_resolution(100, 0.5), choose_resolution(20000, 0.05)
+    poor, rich = choose_resolution(150, 0.3), choose_resolution(20000, 0.05)
     assert rich.cell_width < poor.cell_width
     assert rich.n_functions > poor.n_functions
     assert min(rich.lengths) < min(poor.lengths)
@@ -97,7 +112,7 @@ def test_mixture_samples_have_the_stated_moments(n_components, n_coefficients, s
     rng = np.random.default_rng(seed)
     weights = rng.dirichlet(np.ones(n_components))
     prior = MixturePrior(
-        mean=rng.normal(size=n_coefficients),
+        mean=rng.normal(size=(n_components, n_coefficients)),
         scales=rng.uniform(0, 2, (n_components, n_coefficients)),
         log_weights=np.log(weights),
         labels=("",) * n_components,
@@ -105,18 +120,23 @@ def test_mixture_samples_have_the_stated_moments(n_components, n_coefficients, s
     )
     n = 20000
     component, beta = prior.sample(n, rng)
-    variance = weights @ prior.scales**2
+    variance = weights @ (prior.scales**2 + (prior.mean - prior.center) ** 2)
     # Five standard errors, over at most 4 x 50 comparisons.
-    assert np.all(np.abs(beta.mean(axis=0) - prior.mean) <= 5 * np.sqrt(variance / n))
+    assert np.all(np.abs(beta.mean(axis=0) - prior.center) <= 5 * np.sqrt(variance / n))
     frequency = np.bincount(component, minlength=n_components) / n
     assert np.all(np.abs(frequency - weights) <= 5 * np.sqrt(weights * (1 - weights) / n) + 1e-12)
 
 
 def test_inconsistent_priors_are_refused():
-    good = {"mean": np.zeros(2), "scales": np.ones((1, 2)), "labels": ("a",), "is_null": np.ones(1, bool)}
+    good = {
+        "mean": np.zeros((1, 2)),
+        "scales": np.ones((1, 2)),
+        "labels": ("a",),
+        "is_null": np.ones(1, bool),
+    }
     with pytest.raises(ValueError, match="sum to 1"):
         MixturePrior(**good, log_weights=np.log([0.5]))
     with pytest.raises(ValueError, match="labels"):
         MixturePrior(**good | {"labels": ()}, log_weights=np.zeros(1))
     with pytest.raises(ValueError, match="mean"):
-        MixturePrior(**good | {"mean": np.zeros(3)}, log_weights=np.zeros(1))
+        MixturePrior(**good | {"mean": np.zeros((1, 3))}, log_weights=np.zeros(1))

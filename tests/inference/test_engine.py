@@ -71,6 +71,15 @@ def test_evidence_and_component_probabilities_agree_with_brute_force(problem):
     assert np.all(np.abs(visited - expected) < 4 * error + 2e-3)
 
 
+def test_coefficients_belong_to_their_component(problem):
+    _, _, fit, _ = problem
+    inner = fit.posterior
+    pinned = inner.prior.scales[inner.component] == 0
+    mean = inner.prior.mean[inner.component]
+    assert np.all(inner.coefficients[pinned] == mean[pinned].astype(np.float32))
+    assert np.all(inner.coefficients[~pinned] != mean[~pinned].astype(np.float32))
+
+
 def test_fifty_times_more_rejuvenation_agrees_with_the_default(problem):
     vel, err, fit, _ = problem
     longer = fit_losvd(vel, err, np.random.default_rng(2), Settings(n_draws=N_DRAWS, thin=50))
@@ -110,7 +119,7 @@ def test_the_engine_knows_no_dimension():
     x, y = (a.ravel() for a in np.meshgrid(center, center, indexing="ij"))
     psi = np.stack([x, y, -0.5 * x**2, -0.5 * y**2, x * y], axis=1)
     prior = MixturePrior(
-        mean=np.array([0.0, 0.0, 1.0, 1.0, 0.0]),
+        mean=np.array([[0.0, 0.0, 1.0, 1.0, 0.0]]),
         scales=np.array([[1.0, 1.0, 0.5, 0.5, 1.0]]),
         log_weights=np.zeros(1),
         labels=("gaussian",),
@@ -144,7 +153,7 @@ def test_a_background_takes_the_blame_for_foreign_stars():
     center = 0.5 * (edges[1:] + edges[:-1])
     psi = np.stack([center, -0.5 * center**2], axis=1)
     prior = MixturePrior(
-        mean=np.array([0.0, 1.0]),
+        mean=np.array([[0.0, 1.0]]),
         scales=np.array([[1.0, 0.5]]),
         log_weights=np.zeros(1),
         labels=("gaussian",),

@@ -4,13 +4,14 @@ Nothing in here knows of files, plots, bins on the sky or, outside `frame`, `des
 dimension.
 """
 
-from veldist.inference.basis import Resolution, choose_resolution, losvd_prior
+from veldist.inference.basis import losvd_prior
 from veldist.inference.design import gaussian_design_matrix
 from veldist.inference.engine import Settings, infer
 from veldist.inference.frame import Cells, Frame, fit_frame, make_cells, overlap_matrix, robust_frame
 from veldist.inference.likelihood import Likelihood
 from veldist.inference.posterior import Diagnostics, Posterior
 from veldist.inference.prior import MixturePrior
+from veldist.inference.resolution import Resolution, choose_resolution
 
 __all__ = [
     "Cells",

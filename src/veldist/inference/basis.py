@@ -19,14 +19,13 @@ and an exponential prior on tau: the penalised-complexity prior of Simpson et al
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from veldist.inference.prior import MixturePrior
+from veldist.inference.resolution import Resolution
 
-__all__ = ["Resolution", "choose_resolution", "losvd_prior"]
+__all__ = ["losvd_prior"]
 
 TAPER_START, TAPER_END = 3.5, 5.5
 # Half-width of the interval on which the sine functions live: the taper hides its ends.
@@ -36,53 +35,11 @@ _TAIL_END = 8.0
 _TAIL_NU = 4.0
 
 _B1_SCALE = 1.0
-_B2_SCALE = 0.5
-# Below 1 by the variance: at b2 = 1 the prior then falls like 1 / b2, the reference prior of a dispersion,
-# without which the dispersions of small samples come out low.
-_B2_MEAN = 1.0 - _B2_SCALE**2
 _TAIL_SCALE = 0.7
 _ASYMMETRY_SCALE = 0.5
 _AMPLITUDES = (0.15, 0.35, 0.75, 1.5, 3.0)
 _AMPLITUDE_RATE = 1.5
 _NULL_WEIGHT = 0.05
-
-
-@dataclass(frozen=True)
-class Resolution:
-    """How finely the density is described.
-
-    Attributes
-    ----------
-    cell_width : float
-        Width of the core cells, in units of the frame's scale.
-    n_functions : int
-        Number of deviation functions.
-    lengths : tuple of float
-        Correlation lengths of the deviation, in units of the frame's scale.
-    """
-
-    cell_width: float
-    n_functions: int
-    lengths: tuple[float, ...]
-
-
-def choose_resolution(n_stars: int, error_ratio: float) -> Resolution:
-    """Resolution that grows with the information in the data.
-
-    Parameters
-    ----------
-    n_stars : int
-        Number of stars.
-    error_ratio : float
-        Typical error in units of the frame's scale. Errors smear structure below about their own size, so
-        large ones make small cells useless.
-    """
-    informative = n_stars / (1.0 + error_ratio**2) ** 2
-    if informative < 1000:
-        return Resolution(cell_width=0.2, n_functions=28, lengths=(0.45, 0.75, 1.25))
-    if informative < 5000:
-        return Resolution(cell_width=0.15, n_functions=36, lengths=(0.35, 0.6, 1.1))
-    return Resolution(cell_width=0.1, n_functions=44, lengths=(0.25, 0.5, 1.0))
 
 
 def _project_out_quadratic(
@@ -132,7 +89,7 @@ def losvd_prior(
     centers, widths : ndarray, (K,)
         Cell centres and widths in standardised velocity.
     resolution : Resolution
-        Number of functions and correlation lengths.
+        Number of functions, correlation lengths, and the prior of b2.
 
     Returns
     -------
@@ -151,27 +108,30 @@ def losvd_prior(
     shape = np.stack([_tail_direction(z, weight), _asymmetry_direction(z, weight)], axis=1)
     psi = np.concatenate([z[:, None], -0.5 * z[:, None] ** 2, shape, deviation], axis=1)
 
-    linear = np.array([_B1_SCALE, _B2_SCALE])
-    scales = [np.concatenate([linear, np.zeros(2 + order.size)])]
-    labels = ["gaussian"]
-    log_weights = [np.log(_NULL_WEIGHT)]
     tau = np.array(_AMPLITUDES)
     # Exponential prior on tau, each grid point standing for the interval around it on a log scale.
     tau_weight = tau * np.exp(-_AMPLITUDE_RATE * tau)
-    tau_weight *= (1.0 - _NULL_WEIGHT) / tau_weight.sum()
+    tau_weight *= (1.0 - _NULL_WEIGHT) / tau_weight.sum() / len(resolution.lengths)
+    shapes = [(np.zeros(2 + order.size), "gaussian", _NULL_WEIGHT)]
     for length in resolution.lengths:
-        spectral = np.sqrt(2.0 * np.pi) * length * np.exp(-0.5 * (length * omega) ** 2)
-        for amplitude, mass in zip(tau, tau_weight, strict=True):
-            scales.append(
-                np.concatenate([linear, [_TAIL_SCALE, _ASYMMETRY_SCALE], amplitude * np.sqrt(spectral)])
-            )
-            labels.append(f"length={length:g}, amplitude={amplitude:g}")
-            log_weights.append(np.log(mass / len(resolution.lengths)))
+        spectral = np.sqrt(np.sqrt(2.0 * np.pi) * length) * np.exp(-0.25 * (length * omega) ** 2)
+        for amplitude, weight_tau in zip(tau, tau_weight, strict=True):
+            scales = np.concatenate([[_TAIL_SCALE, _ASYMMETRY_SCALE], amplitude * spectral])
+            shapes.append((scales, f"length={length:g}, amplitude={amplitude:g}", float(weight_tau)))
+
+    several = len(resolution.precisions) > 1
+    mean, scale, labels, weights = [], [], [], []
+    for b2_mean, b2_scale, b2_weight in resolution.precisions:
+        for scales, label, weight_shape in shapes:
+            mean.append(np.concatenate([[0.0, b2_mean], np.zeros(scales.size)]))
+            scale.append(np.concatenate([[_B1_SCALE, b2_scale], scales]))
+            labels.append(f"{label}, precision={b2_mean:g}" if several else label)
+            weights.append(weight_shape * b2_weight)
     prior = MixturePrior(
-        mean=np.concatenate([[0.0, _B2_MEAN], np.zeros(2 + order.size)]),
-        scales=np.array(scales),
-        log_weights=np.array(log_weights),
+        mean=np.array(mean),
+        scales=np.array(scale),
+        log_weights=np.log(weights),
         labels=tuple(labels),
-        is_null=np.arange(len(labels)) == 0,
+        is_null=np.array([not np.any(s[2:]) for s in scale]),
     )
     return psi, prior

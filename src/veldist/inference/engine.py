@@ -126,12 +126,12 @@ def infer(
         raise ValueError(f"{len(functional_names)} functional_names for {functionals.shape[1]} functionals.")
     # A step that overflows has no density and is refused: no reason for NumPy to warn.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        likelihood = Likelihood.from_design(design, psi @ prior.mean + log_base, background)
+        likelihood = Likelihood.from_design(design, psi @ prior.center + log_base, background)
         modes = find_modes(likelihood, psi, prior)
         laplace = prior.log_weights + modes.log_evidence
         laplace = laplace - logsumexp(laplace)
         # The average of the modes is where most draws will be: offsets from it are small.
-        center = np.exp(laplace) @ (prior.scales * modes.x)
+        center = np.exp(laplace) @ (prior.mean - prior.center + prior.scales * modes.x)
         target = Target.build(likelihood, psi, prior, modes, center, np.dtype(settings.dtype).type)
         samples = [
             importance_sample(
@@ -224,7 +224,9 @@ def _run_chains(
                 chains = result.chains
                 rates.append((result.acceptance, result.component_acceptance))
             x = np.asarray(target.place(chains.component, chains.u))[:, target.n_cells :]
-            coefficients[chains.identity, k] = prior.mean + prior.scales[chains.component] * x
+            coefficients[chains.identity, k] = (
+                prior.mean[chains.component] + prior.scales[chains.component] * x
+            )
             component[chains.identity, k] = chains.component
         n_rounds += warmup + n_kept * thin
         weights = masses(coefficients.reshape(-1, psi.shape[1]), psi, log_base)

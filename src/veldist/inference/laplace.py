@@ -16,7 +16,7 @@ __all__ = ["Modes", "find_modes"]
 class Modes:
     r"""Gaussian approximation of the posterior of each prior component.
 
-    In the whitened coefficients x, with :math:`\beta = \mu + s_g x` and x standard normal a priori, the
+    In the whitened coefficients x, with :math:`\beta = \mu_g + s_g x` and x standard normal a priori, the
     posterior given g is close to :math:`N(\hat x_g, H_g^{-1})`.
 
     Attributes
@@ -68,7 +68,7 @@ def find_modes(
 ) -> Modes:
     """Damped Newton with the exact Hessian, for every prior component together.
 
-    The likelihood's reference must be the density at the prior mean. Levenberg damping is raised for a
+    The likelihood's reference must be the density at the prior's centre. Levenberg damping is raised for a
     component whose step failed and released when it succeeds; where the exact Hessian is not positive
     definite the empirical Fisher information, which always is, takes its place (Nocedal & Wright 2006,
     Numerical Optimization, section 10.3).
@@ -88,12 +88,13 @@ def find_modes(
     """
     xp = psi.__array_namespace__()
     scales = xp.asarray(prior.scales, dtype=psi.dtype)
+    offset = xp.asarray(prior.mean - prior.center, dtype=psi.dtype)
     n_components, n_basis = scales.shape
     eye = xp.eye(n_basis, dtype=psi.dtype)[None, :, :]
 
     def curvature(x: Array) -> tuple[Array, Array, Array, Array]:
         """Log posterior, its gradient, exact and Fisher negative Hessians in x."""
-        c = likelihood.curvature((scales * x) @ psi.T, psi)
+        c = likelihood.curvature((offset + scales * x) @ psi.T, psi)
         outer = scales[:, :, None] * scales[:, None, :]
         return (
             c.value - 0.5 * xp.sum(x * x, axis=1),

@@ -12,15 +12,15 @@ __all__ = ["MixturePrior"]
 
 @dataclass(frozen=True)
 class MixturePrior:
-    r"""Prior :math:`\beta \sim \sum_g \pi_g N(\mu, \mathrm{diag}(s_g^2))`.
+    r"""Prior :math:`\beta \sim \sum_g \pi_g N(\mu_g, \mathrm{diag}(s_g^2))`.
 
     A scale of zero pins a coefficient to its mean: that is how one component can be exactly Gaussian
     while others are not.
 
     Attributes
     ----------
-    mean : ndarray, (p,)
-        Prior mean of the coefficients, shared by all components.
+    mean : ndarray, (G, p)
+        Prior means of the coefficients per component.
     scales : ndarray, (G, p)
         Standard deviations per component, >= 0.
     log_weights : ndarray, (G,)
@@ -38,8 +38,8 @@ class MixturePrior:
     is_null: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
-        n_components, n_coefficients = self.scales.shape
-        if self.mean.shape != (n_coefficients,):
+        n_components = self.scales.shape[0]
+        if self.mean.shape != self.scales.shape:
             raise ValueError(
                 f"mean has shape {self.mean.shape}, scales {self.scales.shape}: they must agree."
             )
@@ -54,8 +54,13 @@ class MixturePrior:
         """Number of components G."""
         return self.scales.shape[0]
 
+    @property
+    def center(self) -> NDArray[np.float64]:
+        """Mean of the whole mixture, (p,)."""
+        return np.exp(self.log_weights) @ self.mean
+
     def sample(self, n: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Draw ``n`` exact samples: component indices (n,) and coefficients (n, p)."""
         component = rng.choice(self.n_components, size=n, p=np.exp(self.log_weights))
-        x = rng.standard_normal((n, self.mean.size))
-        return component, self.mean + self.scales[component] * x
+        x = rng.standard_normal((n, self.mean.shape[1]))
+        return component, self.mean[component] + self.scales[component] * x

@@ -60,11 +60,11 @@ class Target:
         Parameters
         ----------
         likelihood : Likelihood
-            In double precision, referred to the prior mean.
+            In double precision, referred to the prior's centre.
         psi, prior, modes
             Basis, prior, and the modes found with them.
         center : array, (p,)
-            Offset of the coefficients from the prior mean at which to refer the likelihood.
+            Offset of the coefficients from the prior's centre at which to refer the likelihood.
         dtype
             Floating-point type of the sampler.
         """
@@ -73,7 +73,7 @@ class Target:
         reference = psi @ center
         # Products of densities are referred to the largest offset; this one shifts the others alike.
         reference = reference - xp.max(reference)
-        coefficients = scales * modes.x
+        coefficients = xp.asarray(prior.mean - prior.center, dtype=psi.dtype) + scales * modes.x
         lift_cells = xp.matrix_transpose(scales[:, :, None] * modes.whitener) @ psi.T
         return cls(
             likelihood=likelihood.rebase(reference, dtype),
