@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import brentq
 from scipy.special import ndtri
 
 __all__ = ["Cells", "Frame", "fit_frame", "make_cells", "overlap_matrix", "robust_frame"]
@@ -121,6 +120,9 @@ def _solve_variance(
     floor = max(unresolved, (_ROUNDING * float(np.abs(vel).max())) ** 2)
     if ceiling <= floor or excess(floor) <= 0.0:
         return floor
+    # Here, for it takes longer to load than all of the engine.
+    from scipy.optimize import brentq
+
     # In the logarithm: the variance may span many decades.
     return float(
         np.exp(brentq(lambda t: excess(np.exp(t)), np.log(floor), np.log(ceiling) + 1e-3, xtol=1e-9))

@@ -41,6 +41,10 @@ class Modes:
     converged: Array
 
 
+# Farthest start from a component's prior mean, in prior standard deviations.
+_START_LIMIT = 3.0
+
+
 def _cholesky(matrices: Array) -> tuple[Array, Array]:
     """Cholesky factors of a stack, and which of them exist; the identity stands in for the others."""
     xp = matrices.__array_namespace__()
@@ -110,7 +114,10 @@ def find_modes(
             return factor
         return _cholesky(xp.where(exists[:, None, None], exact, fisher) + damp)[0]
 
-    x = xp.zeros((n_components, n_basis), dtype=psi.dtype)
+    # All start at the mixture's centre, as far as their own prior lets them.
+    free = scales > 0.0
+    x = xp.where(free, -offset / xp.where(free, scales, xp.ones_like(scales)), xp.zeros_like(scales))
+    x = xp.clip(x, -_START_LIMIT, _START_LIMIT)
     damping = xp.zeros((n_components,), dtype=psi.dtype)
     value, gradient, exact, fisher = curvature(x)
     converged = xp.zeros((n_components,), dtype=xp.bool)
