@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from astropy import units as u
 
-from veldist.dynamite_metadata import Aperture, describe_bins, read_layout
+from veldist.dynamite_metadata import describe_bins, read_layout
+from veldist.pixel_grid import PixelGrid
 
 ALL_SOLVED = np.ones(3, dtype=bool)
 
@@ -32,7 +33,7 @@ def make_metadata() -> dict[str, Any]:
 
 def test_layout_of_all_bins() -> None:
     layout = read_layout(make_metadata(), ALL_SOLVED, with_flux=True)
-    assert layout.aperture == Aperture(-12.5, -7.5, 25.0, 15.0, 33.0, 5, 3)
+    assert layout.aperture == PixelGrid(-12.5, -7.5, 25.0, 15.0, 33.0, 5, 3)
     assert layout.xbin.tolist() == [0.0, 0.5, 1.0]
     assert layout.ybin.tolist() == [0.0, -1.0, -2.0]
     assert layout.bin_flux is not None

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 import veldist
 from veldist.dynamite_doubts import warn_doubtful, warn_misplaced
-from veldist.dynamite_metadata import Aperture, VoronoiLayout, read_layout
+from veldist.dynamite_metadata import VoronoiLayout, read_layout
 from veldist.dynamite_rows import FittedSolver, SolvedBins, collect_losvds, find_solved
+from veldist.pixel_grid import PixelGrid
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -228,7 +229,7 @@ def _make_table(rows: SolvedBins, layout: VoronoiLayout, bin_flux_mode: str) -> 
     return Table(columns, meta=meta)
 
 
-def _aperture_text(aperture: Aperture) -> str:
+def _aperture_text(aperture: PixelGrid) -> str:
     """Geometry of the pixel grid; ``repr`` of a float reads back as the same number."""
     a = aperture
     lines = [

@@ -13,38 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist.pixel_grid import PixelGrid
 from veldist.validate import check_count, check_keys, strip_units, to_float
 
-__all__ = ["Aperture", "VoronoiLayout", "describe_bins", "read_layout"]
+__all__ = ["VoronoiLayout", "describe_bins", "read_layout"]
 
 _ROOT = "voronoi_bin_metadata"
 # DYNAMITE refuses a PSF whose weights are further than this from 1.
 _PSF_WEIGHT_TOLERANCE = 1e-8
-
-
-@dataclass(frozen=True)
-class Aperture:
-    """The pixel grid on the sky.
-
-    Parameters
-    ----------
-    x_start, y_start : float
-        Lower left corner of the first pixel [arcsec].
-    x_size, y_size : float
-        Extent of the grid [arcsec].
-    angle_deg : float
-        Angle from the grid's x axis to the projected major axis [degrees].
-    nx, ny : int
-        Number of pixels along x and y.
-    """
-
-    x_start: float
-    y_start: float
-    x_size: float
-    y_size: float
-    angle_deg: float
-    nx: int
-    ny: int
 
 
 @dataclass(frozen=True)
@@ -57,7 +33,7 @@ class VoronoiLayout:
         Centres of the solved bins [arcsec].
     bin_flux : ndarray of float, shape (n_solved,), or None
         The user's fluxes, if they were asked for.
-    aperture : Aperture
+    aperture : PixelGrid
         The pixel grid.
     pixel_ids : ndarray of int, shape (nx * ny,)
         Row (1..n_solved) that each pixel belongs to, 0 for none; x varies fastest.
@@ -68,7 +44,7 @@ class VoronoiLayout:
     xbin: NDArray[np.float64]
     ybin: NDArray[np.float64]
     bin_flux: NDArray[np.float64] | None
-    aperture: Aperture
+    aperture: PixelGrid
     pixel_ids: NDArray[np.int64]
     psf_sigma: list[float]
     psf_weight: list[float]
@@ -118,7 +94,7 @@ def read_layout(metadata: Any, solved: NDArray[np.bool_], with_flux: bool) -> Vo
     return VoronoiLayout(xbin, ybin, flux, aperture, ids, sigma, weight)
 
 
-def _read_aperture(aperture: Any) -> Aperture:
+def _read_aperture(aperture: Any) -> PixelGrid:
     name = f"{_ROOT}['aperture']"
     check_keys(aperture, ("x_start", "y_start", "x_size", "y_size", "angle_deg", "nx", "ny"), name)
     lengths = {
@@ -133,7 +109,7 @@ def _read_aperture(aperture: Any) -> Aperture:
             )
     angle = to_float(aperture["angle_deg"], f"{name}['angle_deg']", "deg")
     nx, ny = (check_count(aperture[key], f"{name}['{key}']", minimum=1) for key in ("nx", "ny"))
-    return Aperture(**lengths, angle_deg=angle, nx=nx, ny=ny)
+    return PixelGrid(**lengths, angle_deg=angle, nx=nx, ny=ny)
 
 
 def _read_psf(psf: Any) -> tuple[list[float], list[float]]:
@@ -233,7 +209,7 @@ def _read_flux(bins: Sequence[dict[str, Any]], solved: NDArray[np.bool_]) -> NDA
     return flux
 
 
-def _read_pixel_ids(value: Any, aperture: Aperture, solved: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _read_pixel_ids(value: Any, aperture: PixelGrid, solved: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Check the ids of the user's numbering (1..n_bins, 0 = none) and map them to rows of the export."""
     name = f"{_ROOT}['pixel_bin_ids']"
     ids = np.asarray(strip_units(value, name, ""))
