@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from scipy.special import ndtr, owens_t
 
-from veldist import GridWarning
+from veldist import GridWarning, KinematicSolver
 from veldist.analysis import METRICS, compute_summary, compute_summary_maps, summary_draws, summary_table
 
 VELOCITY_METRICS = ("v_mean", "v_median", "v_asymmetry", "sigma", "iqr", "sigma_iqr")
@@ -357,3 +357,24 @@ def test_bins_wider_than_the_dispersion_are_warned_about():
     with pytest.warns(GridWarning, match=r"of 1 of 3 solvers \(0\)") as caught:
         compute_summary_maps(cases)
     assert len(caught) == 1
+
+
+def test_maps_do_not_depend_on_the_velocity_grid():
+    """A 7 km/s LOSVD on 600 km/s in 60 bins has the summaries that it has on a fitted grid."""
+    rng = np.random.default_rng(3)
+    fits = {}
+    for name, grid_kwargs in {"wide": (0.0, 600.0, 60), "fitted": (0.0, 120.0, 60)}.items():
+        fits[name] = KinematicSolver()
+        fits[name].setup_grid(*grid_kwargs)
+        if name == "wide":
+            vel, err = rng.normal(0, 7.0, 150) + rng.normal(0, 2.0, 150), np.full(150, 2.0)
+        fits[name].add_data(vel, err)
+        fits[name].run(num_samples=500)
+    maps = {name: compute_summary_maps([solver]) for name, solver in fits.items()}
+    for metric in METRICS:
+        wide, fitted = (maps[name][metric]["median"][0] for name in ("wide", "fitted"))
+        # The same draws: what differs is the interpolation, in bins of a quarter of the dispersion.
+        scale = maps["fitted"][metric]["uncertainty"][0]
+        assert wide == pytest.approx(fitted, abs=0.15 * scale + 1e-3), metric
+    with pytest.warns(GridWarning, match="rough"):
+        compute_summary(fits["wide"].samples["intrinsic_pdf"], fits["wide"].grid["centers"])

@@ -19,6 +19,7 @@ from veldist.summaries import (
     METRICS,
     SIGMA,
     checked_draws,
+    resolved_draws,
     solver_draws,
     summarise,
     summary_draws,
@@ -78,6 +79,9 @@ def compute_summary(pdf_samples: Any, grid_centers: Any) -> dict[str, tuple[floa
 def compute_summary_maps(solvers: Sequence[Any]) -> dict[str, dict[str, NDArray[np.float64]]]:
     """Summaries of all spatial bins, ready to be drawn as maps.
 
+    They are those of `compute_summary`, but do not suffer from coarse velocity bins: where these are wider
+    than 0.7 dispersions, the posterior behind a solver is summarised on narrower ones.
+
     Parameters
     ----------
     solvers : sequence of KinematicSolver or None
@@ -98,13 +102,13 @@ def compute_summary_maps(solvers: Sequence[Any]) -> dict[str, dict[str, NDArray[
     Warns
     -----
     GridWarning
-        As `compute_summary`, once for all bins.
+        As `compute_summary`, once for all solvers that hold no posterior to look at more closely.
     """
     values = np.full((2, len(METRICS), _n_solvers(solvers)), np.nan)
     width = np.full(len(solvers), np.nan)
     for i, solver in enumerate(solvers):
         if solver is not None:
-            masses, edges = solver_draws(solver, i)
+            masses, edges = resolved_draws(solver, i)
             values[0, :, i], values[1, :, i], score = summarise(masses, edges)
             values[0, -1, i] = score
             width[i] = edges[1] - edges[0]
@@ -193,8 +197,8 @@ def _warn_if_coarse(sigma: NDArray[np.float64], width: NDArray[np.float64]) -> N
         )
         warnings.warn(
             f"the velocity bins{where} are wider than the dispersion (worst: {width[worst]:.3g} against "
-            f"{sigma[worst]:.3g} km/s): only v_mean can be trusted. KinematicSolver.setup_grid() with "
-            "narrower bins reports the same posterior without fitting again.",
+            f"{sigma[worst]:.3g} km/s): all summaries but v_mean are rough. KinematicSolver.setup_grid() "
+            "with narrower bins reports the same posterior without fitting again.",
             GridWarning,
             stacklevel=3,
         )

@@ -36,7 +36,16 @@ from veldist.moments import (
 )
 from veldist.validate import to_masses, to_uniform_centers
 
-__all__ = ["COLUMNS", "METRICS", "SIGMA", "checked_draws", "solver_draws", "summarise", "summary_draws"]
+__all__ = [
+    "COLUMNS",
+    "METRICS",
+    "SIGMA",
+    "checked_draws",
+    "resolved_draws",
+    "solver_draws",
+    "summarise",
+    "summary_draws",
+]
 
 METRICS = (
     "v_mean",
@@ -67,6 +76,10 @@ COLUMNS = {
 }
 
 SIGMA = METRICS.index("sigma")
+
+# Bins wider than this, in dispersions, are divided where the posterior is at hand, into so many to a
+# dispersion, but not more parts than can be afforded.
+_COARSE, _BINS_PER_SIGMA, _MAX_PARTS = 0.7, 4.0, 50
 
 
 def summary_draws(pdf_samples: Any, grid_centers: Any) -> dict[str, NDArray[np.float64]]:
@@ -115,6 +128,22 @@ def solver_draws(solver: Any, index: int) -> tuple[NDArray[np.float64], NDArray[
         f"solvers[{index}].samples['intrinsic_pdf']",
         f"solvers[{index}].grid['centers']",
     )
+
+
+def resolved_draws(solver: Any, index: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """As `solver_draws`, on narrower bins over the same range where the grid is too coarse for summaries.
+
+    Percentiles and tail weights of a histogram need a few bins to the dispersion. Where there are fewer, the
+    posterior behind the solver, if there is one, is integrated over equal parts of the velocity bins.
+    """
+    masses, edges = solver_draws(solver, index)
+    posterior = getattr(solver, "posterior", None)
+    width = edges[1] - edges[0]
+    if posterior is None or width <= _COARSE * posterior.frame.scale:
+        return masses, edges
+    parts = min(int(np.ceil(_BINS_PER_SIGMA * width / posterior.frame.scale)), _MAX_PARTS)
+    edges = np.linspace(edges[0], edges[-1], (edges.size - 1) * parts + 1)
+    return posterior.bin_masses(edges)[0][: masses.shape[0]], edges
 
 
 def _summary_draws(masses: NDArray[np.float64], edges: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
