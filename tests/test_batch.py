@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from veldist import BatchError, GridWarning, KinematicSolver, fit_all_bins
-from veldist.validate import name_indices
+from veldist.validate import name_first
 
 GRID = {"center": 0.0, "width": 160.0, "n_bins": 32}
 RUN = {"num_samples": 100, "seed": 17}
@@ -164,5 +164,5 @@ def test_results_travel_by_pickle():
 
 
 def test_bins_are_named_up_to_a_limit():
-    assert name_indices([1, 2]) == "1, 2"
-    assert name_indices(range(30), limit=3) == "0, 1, 2, ..."
+    assert name_first([1, 2]) == "1, 2"
+    assert name_first(range(30), limit=3) == "0, 1, 2, ..."

@@ -24,7 +24,7 @@ from veldist.summaries import (
     summarise,
     summary_draws,
 )
-from veldist.validate import check_finite, name_indices, to_array
+from veldist.validate import check_finite, name_first, to_array
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -192,9 +192,7 @@ def _warn_if_coarse(sigma: NDArray[np.float64], width: NDArray[np.float64]) -> N
     coarse = np.flatnonzero(width > sigma)
     if coarse.size:
         worst = coarse[np.argmax(width[coarse] / sigma[coarse])]
-        where = (
-            f" of {coarse.size} of {sigma.size} solvers ({name_indices(coarse)})" if sigma.size > 1 else ""
-        )
+        where = f" of {coarse.size} of {sigma.size} solvers ({name_first(coarse)})" if sigma.size > 1 else ""
         warnings.warn(
             f"the velocity bins{where} are wider than the dispersion (worst: {width[worst]:.3g} against "
             f"{sigma[worst]:.3g} km/s): all summaries but v_mean are rough. KinematicSolver.setup_grid() "

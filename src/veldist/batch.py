@@ -104,7 +104,7 @@ def fit_all_bins(
     if skipped:
         warnings.warn(
             f"{len(skipped)} of {len(bins)} bins have fewer than min_stars = {min_stars} stars and are "
-            f"skipped: {validate.name_indices(skipped)}.",
+            f"skipped: {validate.name_first(skipped)}.",
             stacklevel=2,
         )
     # Large bins first, so that no worker is left alone with one at the end.
@@ -136,7 +136,7 @@ def _join_notes(texts: dict[int, list[str]], n_bins: int, limit: int = 5) -> str
     """One text for the warnings of one kind from many bins."""
     shown = "".join(f"\n  bin {k}: {' '.join(texts[k])}" for k in sorted(texts)[:limit])
     rest = f"\n  ... and {len(texts) - limit} more" if len(texts) > limit else ""
-    return f"{len(texts)} of {n_bins} bins ({validate.name_indices(sorted(texts))}):{shown}{rest}"
+    return f"{len(texts)} of {n_bins} bins ({validate.name_first(sorted(texts))}):{shown}{rest}"
 
 
 @dataclass(frozen=True)

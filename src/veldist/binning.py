@@ -13,10 +13,11 @@ from typing import Any
 
 import numpy as np
 
+from veldist.arrays import Floats, Ints
 from veldist.equal_counts import equal_count_diagram
 from veldist.pixel_grid import PixelGrid
 from veldist.pixels import covering_grid, footprint, star_spacing
-from veldist.power_diagram import Floats, Ints, nearest_site
+from veldist.power_diagram import nearest_site
 from veldist.validate import check_count, check_finite, check_same_length, strip_units, to_array, to_float
 
 __all__ = ["PixelGrid", "SpatialBins", "bin_stars", "pixelize"]

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -173,9 +173,8 @@ def _run(
     # Before minutes are spent on results that could not be written.
     out.mkdir(parents=True, exist_ok=True)
     result = fit_catalog(catalog, settings)
-    fitted = [s.diagnostics for s in result.solvers if s is not None]
     paths = write_results(result, out)
-    diagnostics: list[Any] = [d for d in fitted if d is not None]
+    diagnostics = [s.diagnostics for s in result.solvers if s is not None and s.diagnostics is not None]
     typer.echo(
         f"{len(diagnostics)} of {len(result.solvers)} bins fitted, "
         f"{sum(d.converged for d in diagnostics)} converged; smallest effective sample size "

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist.pixel_grid import PixelGrid
-from veldist.validate import check_count, check_keys, strip_units, to_float
+from veldist.validate import check_count, check_keys, name_first, strip_units, to_float
 
 __all__ = ["VoronoiLayout", "describe_bins", "read_layout"]
 
@@ -53,8 +53,8 @@ class VoronoiLayout:
 def describe_bins(bad: NDArray[np.bool_], limit: int = 5) -> str:
     """Say how many Voronoi bins are flagged and which come first, e.g. ``2 of 40 bins (indices 3, 17)``."""
     bins = np.flatnonzero(bad)
-    shown = ", ".join(str(b) for b in bins[:limit]) + (", ..." if bins.size > limit else "")
-    return f"{bins.size} of {bad.size} bins ({'indices' if bins.size > 1 else 'index'} {shown})"
+    word = "indices" if bins.size > 1 else "index"
+    return f"{bins.size} of {bad.size} bins ({word} {name_first(bins, limit)})"
 
 
 def read_layout(metadata: Any, solved: NDArray[np.bool_], with_flux: bool) -> VoronoiLayout:

@@ -14,7 +14,8 @@ from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
 from scipy.sparse.linalg import splu
 
-from veldist.power_diagram import Floats, Ints, adjacent_cells, margins, nearest_site, power_distance
+from veldist.arrays import Floats, Ints
+from veldist.power_diagram import adjacent_cells, margins, nearest_site, power_distance
 
 __all__ = ["equal_count_diagram", "equal_count_split"]
 

@@ -19,12 +19,12 @@ the smallest value returned.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
+
+from veldist.arrays import Floats
 
 __all__ = ["IQR_PER_SIGMA", "histogram_cdf", "histogram_moments", "histogram_percentile", "mass_beyond_sigma"]
 
-Floats = NDArray[np.float64]
 
 IQR_PER_SIGMA = float(2.0 * ndtri(0.75))
 """Interquartile range of a Gaussian of unit dispersion, 1.349."""

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from veldist.arrays import Floats
 from veldist.validate import check_count, check_positive
 
 __all__ = ["PixelGrid"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, KDTree, QhullError
 
+from veldist.arrays import Floats
 from veldist.pixel_grid import PixelGrid
 
 __all__ = ["covering_grid", "footprint", "star_spacing"]
-
-Floats = NDArray[np.float64]
 
 
 def star_spacing(positions: Floats) -> Floats:

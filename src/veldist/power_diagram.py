@@ -7,13 +7,11 @@ The power cell of site s with weight w is where |x - s|^2 - w is smaller than fo
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError
 
-__all__ = ["adjacent_cells", "margins", "nearest_site", "power_distance"]
+from veldist.arrays import Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+__all__ = ["adjacent_cells", "margins", "nearest_site", "power_distance"]
 
 
 def nearest_site(points: Floats, sites: Floats, weights: Floats) -> Ints:

@@ -21,7 +21,7 @@ __all__ = [
     "check_positive",
     "check_same_length",
     "describe_rows",
-    "name_indices",
+    "name_first",
     "strip_units",
     "to_array",
     "to_float",
@@ -33,17 +33,15 @@ __all__ = [
 def describe_rows(bad: NDArray[np.bool_], values: NDArray[Any] | None = None, limit: int = 5) -> str:
     """Say how many entries are flagged and which come first, e.g. ``3 of 200 values (rows 4, 7, 9)``."""
     rows = np.flatnonzero(bad)
-    shown = ", ".join(str(r) for r in rows[:limit]) + (", ..." if rows.size > limit else "")
-    text = f"{rows.size} of {bad.size} values (row{'s' if rows.size > 1 else ''} {shown}"
+    text = f"{rows.size} of {bad.size} values (row{'s' if rows.size > 1 else ''} {name_first(rows, limit)}"
     if values is not None:
-        shown = ", ".join(f"{v}" for v in np.ravel(values)[rows[:limit]])
-        text += f": {shown}" + (", ..." if rows.size > limit else "")
+        text += f": {name_first(np.ravel(values)[rows], limit)}"
     return text + ")"
 
 
-def name_indices(indices: Sequence[int] | NDArray[np.integer], limit: int = 20) -> str:
-    """Comma-separated indices, the first ``limit`` of them."""
-    return ", ".join(str(k) for k in indices[:limit]) + (", ..." if len(indices) > limit else "")
+def name_first(items: Sequence[Any] | NDArray[Any], limit: int = 20) -> str:
+    """The first ``limit`` items, comma-separated, and dots if there are more."""
+    return ", ".join(str(item) for item in items[:limit]) + (", ..." if len(items) > limit else "")
 
 
 def strip_units(value: Any, name: str, unit: str) -> Any:

@@ -250,21 +250,17 @@ def _start(
     """Chains of all groups together, sorted by component, and which of them share a starting point."""
     parts = [resample(target, sample, group_size, rng) for sample in samples]
     xp = parts[0].u.__array_namespace__()
-    component = np.concatenate([p.component for p in parts])
-    order = np.argsort(component, kind="stable")
-    rows = xp.asarray(order)
-    u, value, gradient = (
-        xp.take(xp.concat([getattr(p, name) for p in parts], axis=0), rows, axis=0)
-        for name in ("u", "value", "gradient")
+    together = Chains(
+        identity=np.arange(group_size * len(parts)),
+        component=np.concatenate([p.component for p in parts]),
+        u=xp.concat([p.u for p in parts], axis=0),
+        value=xp.concat([p.value for p in parts], axis=0),
+        gradient=xp.concat([p.gradient for p in parts], axis=0),
     )
     # Systematic resampling puts copies of a point next to each other.
-    cluster = np.concatenate([np.asarray(p.value) for p in parts])
-    fresh = np.append(True, np.diff(cluster) != 0)
+    fresh = np.append(True, np.diff(np.asarray(together.value)) != 0)
     fresh[::group_size] = True
-    return (
-        Chains(identity=order, component=component[order], u=u, value=value, gradient=gradient),
-        np.cumsum(fresh),
-    )
+    return together.sorted(), np.cumsum(fresh)
 
 
 def _judge(

@@ -86,7 +86,7 @@ def find_modes(
     prior : MixturePrior
         Prior of the coefficients.
     max_iter : int
-        Iteration limit. Components that hit it are reported, not refused: the sampler corrects them.
+        Iteration limit. Components that hit it are not refused: the sampler corrects them.
     tolerance : float
         Stop when the step promises less than this in log posterior.
     """

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from veldist.inference.prior import MixturePrior
 
-__all__ = ["Diagnostics", "Posterior"]
+__all__ = ["Diagnostics", "Posterior", "masses"]
 
 
 @dataclass(frozen=True)

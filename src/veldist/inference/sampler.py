@@ -64,6 +64,19 @@ class Chains:
     value: Array
     gradient: Array
 
+    def sorted(self) -> Chains:
+        """The same chains in the order of their components."""
+        xp = self.u.__array_namespace__()
+        order = np.argsort(self.component, kind="stable")
+        rows = xp.asarray(order)
+        return Chains(
+            identity=self.identity[order],
+            component=self.component[order],
+            u=xp.take(self.u, rows, axis=0),
+            value=xp.take(self.value, rows, axis=0),
+            gradient=xp.take(self.gradient, rows, axis=0),
+        )
+
 
 @dataclass(frozen=True)
 class Sweep:
@@ -208,18 +221,7 @@ def _component_move(
     chosen = _choose(chains, accept, proposal, chains.u, value, gradient)
     changes = proposal != chains.component
     rate = float(accept[changes].mean()) if changes.any() else 1.0
-    order = np.argsort(chosen.component, kind="stable")
-    rows = xp.asarray(order)
-    return (
-        Chains(
-            identity=chosen.identity[order],
-            component=chosen.component[order],
-            u=xp.take(chosen.u, rows, axis=0),
-            value=xp.take(chosen.value, rows, axis=0),
-            gradient=xp.take(chosen.gradient, rows, axis=0),
-        ),
-        rate,
-    )
+    return chosen.sorted(), rate
 
 
 def _choose(

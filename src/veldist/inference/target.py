@@ -55,7 +55,7 @@ class Target:
         center: Array,
         dtype: object,
     ) -> Target:
-        """Target in ``dtype``, with the likelihood referred to the whitened coefficients ``center`` of beta.
+        """Target in ``dtype``, with the likelihood referred to the density at ``center``.
 
         Parameters
         ----------
@@ -71,15 +71,11 @@ class Target:
         xp = psi.__array_namespace__()
         scales = xp.asarray(prior.scales, dtype=psi.dtype)
         reference = psi @ center
-        # Products of densities are referred to the largest offset; this one shifts the others alike.
-        reference = reference - xp.max(reference)
         coefficients = xp.asarray(prior.mean - prior.center, dtype=psi.dtype) + scales * modes.x
         lift_cells = xp.matrix_transpose(scales[:, :, None] * modes.whitener) @ psi.T
         return cls(
             likelihood=likelihood.rebase(reference, dtype),
-            offset=xp.astype(
-                xp.concat([coefficients @ psi.T - (psi @ center)[None, :], modes.x], axis=1), dtype
-            ),
+            offset=xp.astype(xp.concat([coefficients @ psi.T - reference[None, :], modes.x], axis=1), dtype),
             lift=xp.astype(xp.concat([lift_cells, xp.matrix_transpose(modes.whitener)], axis=2), dtype),
             log_constant=xp.asarray(prior.log_weights, dtype=psi.dtype) + modes.log_det,
         )
