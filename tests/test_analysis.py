@@ -378,3 +378,14 @@ def test_maps_do_not_depend_on_the_velocity_grid():
         assert wide == pytest.approx(fitted, abs=0.15 * scale + 1e-3), metric
     with pytest.warns(GridWarning, match="rough"):
         compute_summary(fits["wide"].samples["intrinsic_pdf"], fits["wide"].grid["centers"])
+
+
+def test_the_table_takes_maps_that_are_at_hand():
+    cases = [solver(masses(GAUSSIAN, grid(4.0)), grid(4.0), n_stars=5), None]
+    maps = compute_summary_maps(cases)
+    maps["sigma"]["median"][0] = 123.0
+    assert summary_table(cases, maps=maps)["sigma"][0].value == 123.0
+    with pytest.raises(ValueError, match="maps have 2 bins, but there are 1 solvers"):
+        summary_table(cases[:1], maps=maps)
+    with pytest.raises(ValueError, match=r"maps lacks \['sigma'\]"):
+        summary_table(cases, maps={k: v for k, v in maps.items() if k != "sigma"})

@@ -24,7 +24,7 @@ from veldist.summaries import (
     summarise,
     summary_draws,
 )
-from veldist.validate import check_finite, name_first, to_array
+from veldist.validate import check_finite, check_keys, name_first, to_array
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -119,7 +119,13 @@ def compute_summary_maps(solvers: Sequence[Any]) -> dict[str, dict[str, NDArray[
     }
 
 
-def summary_table(solvers: Sequence[Any], x: Any = None, y: Any = None) -> QTable:
+def summary_table(
+    solvers: Sequence[Any],
+    x: Any = None,
+    y: Any = None,
+    *,
+    maps: dict[str, dict[str, NDArray[np.float64]]] | None = None,
+) -> QTable:
     """Summaries of all spatial bins as a table with units and descriptions, one row per bin.
 
     It can be written as it is, e.g. ``table.write("kinematics.ecsv")`` or ``"kinematics.fits"``.
@@ -130,6 +136,8 @@ def summary_table(solvers: Sequence[Any], x: Any = None, y: Any = None) -> QTabl
         One fitted solver per spatial bin, None for a skipped bin.
     x, y : array_like or Quantity, shape (n_bins,), optional
         Positions of the bins (arcsec); both or neither.
+    maps : dict, optional
+        What `compute_summary_maps` returned for these solvers, where it has been called already.
 
     Returns
     -------
@@ -142,7 +150,7 @@ def summary_table(solvers: Sequence[Any], x: Any = None, y: Any = None) -> QTabl
     Raises
     ------
     TypeError, ValueError
-        If only one of x and y is given, they do not have one finite value per bin, or as
+        If only one of x and y is given, they or the maps do not have one value per bin, or as
         `compute_summary_maps`.
     """
     from astropy.table import QTable
@@ -161,7 +169,14 @@ def summary_table(solvers: Sequence[Any], x: Any = None, y: Any = None) -> QTabl
             values = [getattr(value, name, None) for value in values]
         return [missing if value is None else value for value in values]
 
-    maps = compute_summary_maps(solvers)
+    if maps is None:
+        maps = compute_summary_maps(solvers)
+    check_keys(maps, METRICS, "maps")
+    if maps[METRICS[0]]["median"].size != len(solvers):
+        raise ValueError(
+            f"maps have {maps[METRICS[0]]['median'].size} bins, but there are {len(solvers)} solvers: pass "
+            "those of the same solvers."
+        )
     add("bin_id", np.arange(1, len(solvers) + 1), None, "spatial bin, counted from 1")
     if (x is None) != (y is None):
         raise ValueError("x and y must be given together, or neither.")

@@ -164,16 +164,14 @@ def write_results(result: MapResult, out: str | Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     bins, solvers = result.bins, result.solvers
     paths = [out / "kinematic_maps.png", out / "losvds.png", out / "summary.ecsv"]
-
-    n_stars = np.array([np.nan if s is None else s.n_stars for s in solvers])
     maps = compute_summary_maps(solvers)
-    figure, _ = plot_kinematic_maps(maps, result.pixels, result.pixel_ids, n_stars)
+    table = summary_table(solvers, x=bins.x_bin, y=bins.y_bin, maps=maps)
+    figure, _ = plot_kinematic_maps(maps, result.pixels, result.pixel_ids, table["n_stars"])
     figure.savefig(paths[0], dpi=200)
     plt.close(figure)
     figure = plot_losvd_grid(solvers, n_max=100)
     figure.savefig(paths[1], dpi=200)
     plt.close(figure)
-    table = summary_table(solvers, x=bins.x_bin, y=bins.y_bin)
     table.meta |= {"velocity_grid": result.settings.grid, "seed": result.settings.seed}
     table.write(paths[2], format="ascii.ecsv", overwrite=True)
     files = write_dynamite_kinematics(solvers, out / "dynamite_input", dynamite_metadata(result))
