@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections import defaultdict, deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from loky import cpu_count, get_reusable_executor
 from tqdm import tqdm
 
 from veldist import validate
+from veldist.parallel import run_tasks
 from veldist.solver import KinematicSolver, check_run
 
 __all__ = ["BatchError", "fit_all_bins"]
-
-# Starting worker processes costs about a second: fewer bins than this are done before they are up.
-_MIN_BINS_FOR_PROCESSES = 12
 
 
 class BatchError(RuntimeError):
@@ -115,13 +110,15 @@ def fit_all_bins(
     failures: dict[int, BaseException] = {}
     notes: dict[type[Warning], dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     with tqdm(total=len(tasks), desc="LOSVDs", unit="bin", disable=not progress) as bar:
-        for outcome in _outcomes(tasks, n_jobs):
+        for outcome in run_tasks(_fit_bin, tasks, n_jobs):
             bar.update()
-            solvers[outcome.index] = outcome.solver
+            index = tasks[outcome.index].index
             if outcome.error is not None:
-                failures[outcome.index] = outcome.error
-            for category, text in outcome.notes:
-                notes[category][outcome.index].append(text)
+                failures[index] = outcome.error
+            if outcome.value is not None:
+                solvers[index], issued = outcome.value
+                for category, text in issued:
+                    notes[category][index].append(text)
     try:
         for category, texts in notes.items():
             warnings.warn(_join_notes(texts, len(tasks)), category, stacklevel=2)
@@ -149,78 +146,16 @@ class _Task:
     run_kwargs: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class _Outcome:
-    """What comes back: a solver or an exception, and the warnings issued on the way."""
-
-    index: int
-    solver: KinematicSolver | None
-    error: BaseException | None
-    notes: tuple[tuple[type[Warning], str], ...] = ()
-
-
-def _fit_bin(task: _Task) -> _Outcome:
-    """Fit one bin; whatever goes wrong is part of the outcome."""
+def _fit_bin(task: _Task) -> tuple[KinematicSolver, list[tuple[type[Warning], str]]]:
+    """Solver of one bin, and the warnings issued on the way."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        try:
-            solver = KinematicSolver()
-            solver.setup_grid(**task.grid_kwargs)
-            solver.add_data(task.data["vel"], task.data["err"])
-            solver.run(**task.run_kwargs)
-            solver.clip_uncertainties()
-        except Exception as error:
-            return _Outcome(task.index, None, error)
-    return _Outcome(task.index, solver, None, tuple((w.category, str(w.message)) for w in caught))
-
-
-def _outcomes(tasks: list[_Task], n_jobs: int | None) -> Iterator[_Outcome]:
-    """Outcomes in order of completion, from this process or from workers."""
-    if n_jobs is None:
-        n_jobs = 1 if len(tasks) < _MIN_BINS_FOR_PROCESSES else cpu_count()
-    n_jobs = min(n_jobs, len(tasks))
-    if n_jobs <= 1:
-        yield from map(_fit_bin, tasks)
-        return
-    waiting = deque(tasks)
-    suspects: list[_Task] = []
-    try:
-        while waiting:
-            suspects += yield from _run_pool(waiting, n_jobs)
-        # One of the bins under way when a process died killed it: each is tried again, alone.
-        for task in suspects:
-            if (yield from _run_pool(deque([task]), 1)):
-                reason = BrokenProcessPool("the worker process died twice on this bin (out of memory?)")
-                yield _Outcome(task.index, None, reason)
-    except (KeyboardInterrupt, GeneratorExit):
-        get_reusable_executor(max_workers=n_jobs).shutdown(wait=False, kill_workers=True)
-        raise
-
-
-def _run_pool(waiting: deque[_Task], n_jobs: int) -> Generator[_Outcome, None, list[_Task]]:
-    """Work off the queue until it is empty or a worker dies; return the tasks then under way."""
-    # loky starts fresh interpreters, which do not run the user's script again.
-    executor = get_reusable_executor(max_workers=n_jobs)
-    running: dict[Future[_Outcome], _Task] = {}
-    while waiting or running:
-        # No more in the queue than keeps the workers busy: data travel when they are needed.
-        while waiting and len(running) < 2 * n_jobs:
-            task = waiting.popleft()
-            try:
-                running[executor.submit(_fit_bin, task)] = task
-            except BrokenProcessPool:
-                waiting.appendleft(task)
-                return list(running.values())
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            try:
-                outcome = future.result()
-            except BrokenProcessPool:
-                return list(running.values())
-            except Exception as error:  # the data could not be sent, or the result not be sent back
-                outcome = _Outcome(running[future].index, None, error)
-            del running[future]
-            yield outcome
-    return []
+        solver = KinematicSolver()
+        solver.setup_grid(**task.grid_kwargs)
+        solver.add_data(task.data["vel"], task.data["err"])
+        solver.run(**task.run_kwargs)
+        solver.clip_uncertainties()
+    return solver, [(w.category, str(w.message)) for w in caught]
 
 
 def _check_bins(bin_data_list: Any) -> list[dict[str, Any]]:
