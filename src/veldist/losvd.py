@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from veldist.inference import (
     Cells,
     Frame,
+    MixturePrior,
     Posterior,
+    PriorSettings,
     Settings,
     choose_resolution,
     fit_frame,
@@ -23,10 +25,11 @@ from veldist.inference import (
     infer,
     losvd_prior,
     make_cells,
+    masses,
     overlap_matrix,
 )
 
-__all__ = ["LosvdPosterior", "fit_losvd"]
+__all__ = ["LosvdModel", "LosvdPosterior", "fit_losvd"]
 
 # The monitored masses: half a dispersion wide, out to three dispersions.
 _MONITOR_EDGES = np.linspace(-3.0, 3.0, 13)
@@ -74,6 +77,11 @@ class LosvdPosterior:
         """
         return self.regrid(self.posterior.cell_masses(), edges)
 
+    def prior_masses(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Cell masses of ``n`` draws from the prior that this posterior came from, (n, K)."""
+        _, beta = self.posterior.prior.sample(n, rng)
+        return masses(beta, self.posterior.psi, self.posterior.log_base)
+
     def regrid(
         self, cell_masses: NDArray[np.float64], edges: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -89,11 +97,99 @@ class LosvdPosterior:
         return raw / inside[:, None], np.maximum(1.0 - inside, 0.0)
 
 
+@dataclass(frozen=True)
+class LosvdModel:
+    """The model of one LOSVD, before any star is looked at beyond the choice of frame and cells.
+
+    Attributes
+    ----------
+    frame : Frame
+        Location and scale (km/s) of the standardised velocity.
+    cells : Cells
+        Cells in standardised velocity.
+    psi : ndarray, (K, p)
+        Basis.
+    prior : MixturePrior
+        Prior of the coefficients.
+    """
+
+    frame: Frame
+    cells: Cells
+    psi: NDArray[np.float64]
+    prior: MixturePrior
+
+    @classmethod
+    def build(
+        cls,
+        frame: Frame,
+        n_stars: int,
+        error_ratio: float,
+        z_range: tuple[float, float] = (0.0, 0.0),
+        settings: PriorSettings | None = None,
+    ) -> LosvdModel:
+        """Model for so many stars with typical errors of ``error_ratio`` times the frame's scale.
+
+        Parameters
+        ----------
+        frame : Frame
+            Location and scale.
+        n_stars : int
+            Number of stars.
+        error_ratio : float
+            Their median error in units of the frame's scale.
+        z_range : tuple of float
+            Standardised velocities that the cells must reach.
+        settings : PriorSettings, optional
+            The prior.
+        """
+        resolution = choose_resolution(n_stars, error_ratio)
+        cells = make_cells(*z_range, resolution.cell_width)
+        psi, prior = losvd_prior(cells.centers, cells.widths, resolution, settings)
+        return cls(frame=frame, cells=cells, psi=psi, prior=prior)
+
+    def design(self, vel: NDArray[np.float64], err: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Density of every star given every cell, (N, K), per km/s, for Gaussian errors."""
+        # In standardised velocity densities carry units of 1 / z: Jacobian of the frame.
+        z, error_ratio = self.frame.standardise(vel), err / self.frame.scale
+        return gaussian_design_matrix(z, error_ratio, self.cells.edges) / self.frame.scale
+
+    def sample_prior(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Cell masses of ``n`` exact draws from the prior, (n, K)."""
+        _, beta = self.prior.sample(n, rng)
+        return masses(beta, self.psi, np.log(self.cells.widths))
+
+    def fit(
+        self,
+        vel: NDArray[np.float64],
+        err: NDArray[np.float64],
+        rng: np.random.Generator,
+        settings: Settings | None = None,
+    ) -> LosvdPosterior:
+        """Posterior given stars, as `fit_losvd`."""
+        monitor = overlap_matrix(self.cells.edges, _MONITOR_EDGES)
+        moments = self.cells.centers[:, None] ** np.arange(1, 5)[None, :]
+        names = tuple(f"z^{k}" for k in range(1, 5)) + tuple(
+            f"mass[{a:g}, {b:g}]" for a, b in pairwise(_MONITOR_EDGES)
+        )
+        posterior = infer(
+            design=self.design(vel, err),
+            psi=self.psi,
+            log_base=np.log(self.cells.widths),
+            prior=self.prior,
+            functionals=np.concatenate([moments, monitor], axis=1),
+            functional_names=names,
+            rng=rng,
+            settings=settings,
+        )
+        return LosvdPosterior(frame=self.frame, cells=self.cells, posterior=posterior)
+
+
 def fit_losvd(
     vel: NDArray[np.float64],
     err: NDArray[np.float64],
     rng: np.random.Generator,
     settings: Settings | None = None,
+    prior: PriorSettings | None = None,
 ) -> LosvdPosterior:
     """Posterior of the LOSVD of one sample of stars. It does not depend on any reporting grid.
 
@@ -105,29 +201,13 @@ def fit_losvd(
         Source of randomness.
     settings : Settings, optional
         How to sample.
+    prior : PriorSettings, optional
+        The prior of location and shape.
     """
     frame = fit_frame(vel, err)
     z, error_ratio = frame.standardise(vel), err / frame.scale
-    resolution = choose_resolution(vel.size, float(np.median(error_ratio)))
     # Cells must reach every star, but one with a broad error only from afar.
     reach = np.abs(z) + np.minimum(3.0 * error_ratio, 1.0) - 5.0 * np.maximum(error_ratio - 1.0, 0.0)
     left, right = (float(reach[side].max(initial=0.0)) for side in (z < 0, z >= 0))
-    cells = make_cells(-left, right, resolution.cell_width)
-    psi, prior = losvd_prior(cells.centers, cells.widths, resolution)
-    monitor = overlap_matrix(cells.edges, _MONITOR_EDGES)
-    moments = cells.centers[:, None] ** np.arange(1, 5)[None, :]
-    names = tuple(f"z^{k}" for k in range(1, 5)) + tuple(
-        f"mass[{a:g}, {b:g}]" for a, b in pairwise(_MONITOR_EDGES)
-    )
-    posterior = infer(
-        # In standardised velocity densities carry units of 1 / z: Jacobian of the frame.
-        design=gaussian_design_matrix(z, error_ratio, cells.edges) / frame.scale,
-        psi=psi,
-        log_base=np.log(cells.widths),
-        prior=prior,
-        functionals=np.concatenate([moments, monitor], axis=1),
-        functional_names=names,
-        rng=rng,
-        settings=settings,
-    )
-    return LosvdPosterior(frame=frame, cells=cells, posterior=posterior)
+    model = LosvdModel.build(frame, vel.size, float(np.median(error_ratio)), (-left, right), prior)
+    return model.fit(vel, err, rng, settings)

@@ -4,12 +4,12 @@ Nothing in here knows of files, plots, bins on the sky or, outside `frame`, `des
 dimension.
 """
 
-from veldist.inference.basis import losvd_prior
+from veldist.inference.basis import PriorSettings, losvd_prior
 from veldist.inference.design import gaussian_design_matrix
 from veldist.inference.engine import Settings, infer
 from veldist.inference.frame import Cells, Frame, fit_frame, make_cells, overlap_matrix, robust_frame
 from veldist.inference.likelihood import Likelihood
-from veldist.inference.posterior import Diagnostics, Posterior
+from veldist.inference.posterior import Diagnostics, Posterior, masses
 from veldist.inference.prior import MixturePrior
 from veldist.inference.resolution import Resolution, choose_resolution
 
@@ -20,6 +20,7 @@ __all__ = [
     "Likelihood",
     "MixturePrior",
     "Posterior",
+    "PriorSettings",
     "Resolution",
     "Settings",
     "choose_resolution",
@@ -28,6 +29,7 @@ __all__ = [
     "infer",
     "losvd_prior",
     "make_cells",
+    "masses",
     "overlap_matrix",
     "robust_frame",
 ]

@@ -19,27 +19,69 @@ and an exponential prior on tau: the penalised-complexity prior of Simpson et al
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from veldist.inference.prior import MixturePrior
 from veldist.inference.resolution import Resolution
 
-__all__ = ["losvd_prior"]
+__all__ = ["PriorSettings", "losvd_prior"]
 
-TAPER_START, TAPER_END = 3.5, 5.5
 # Half-width of the interval on which the sine functions live: the taper hides its ends.
 _HALF_WIDTH = 6.5
-# The heavy-tailed direction is constant beyond this, so that the tail is Gaussian again, only higher.
-_TAIL_END = 8.0
+# The directions of tail and asymmetry end here, so that the tail is Gaussian again, only higher.
+_DIRECTION_END = 8.0
 _TAIL_NU = 4.0
 
-_B1_SCALE = 1.0
-_TAIL_SCALE = 0.7
-_ASYMMETRY_SCALE = 0.5
-_AMPLITUDES = (0.15, 0.35, 0.75, 1.5, 3.0)
-_AMPLITUDE_RATE = 1.5
-_NULL_WEIGHT = 0.05
+
+@dataclass(frozen=True)
+class PriorSettings:
+    """Prior of an LOSVD's location and shape. The defaults won the contest of ``docs/accuracy.md``.
+
+    Attributes
+    ----------
+    location_scale : float
+        Standard deviation of b1, the location in units of the frame's scale.
+    tail_scale, asymmetry_scale : float
+        Standard deviations of the coefficients of T and A, where these are free.
+    amplitudes : tuple of float
+        Grid of tau, the standard deviation of the Gaussian process, > 0.
+    amplitude_rate : float
+        Rate of the exponential prior on tau.
+    null_weight : float
+        Prior probability of the exactly Gaussian LOSVD.
+    tail_weight, asymmetry_weight, both_weight : float
+        Prior probabilities of LOSVDs with T alone, A alone, and the two of them besides location and scale;
+        the Gaussian process has the rest.
+    taper : tuple of float
+        The Gaussian process is whole up to the first ``|z|`` and gone beyond the second.
+    """
+
+    location_scale: float = 1.0
+    tail_scale: float = 0.7
+    asymmetry_scale: float = 0.5
+    amplitudes: tuple[float, ...] = (0.15, 0.35, 0.75, 1.5, 3.0)
+    amplitude_rate: float = 1.5
+    null_weight: float = 0.05
+    tail_weight: float = 0.0
+    asymmetry_weight: float = 0.0
+    both_weight: float = 0.0
+    taper: tuple[float, float] = (3.5, 5.5)
+
+    def __post_init__(self) -> None:
+        fixed = (self.null_weight, self.tail_weight, self.asymmetry_weight, self.both_weight)
+        if min(fixed) < 0.0 or sum(fixed) >= 1.0:
+            raise ValueError(
+                f"the weights {fixed} of null, tail, asymmetry and both must not be negative and must leave "
+                "some of 1 for the Gaussian process."
+            )
+        if not self.amplitudes or min(self.amplitudes) <= 0.0:
+            raise ValueError(f"amplitudes = {self.amplitudes} must be positive, one at least.")
+        start, end = self.taper
+        if not 0.0 < start < end <= _HALF_WIDTH:
+            raise ValueError(f"taper = {self.taper} must ascend between 0 and {_HALF_WIDTH}.")
 
 
 def _project_out_quadratic(
@@ -52,19 +94,19 @@ def _project_out_quadratic(
     return functions - quadratic @ coefficients
 
 
-def _taper(z: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One in the core, zero beyond `TAPER_END`, a raised cosine between."""
-    t = np.clip((np.abs(z) - TAPER_START) / (TAPER_END - TAPER_START), 0.0, 1.0)
+def _taper(z: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:
+    """One in the core, zero beyond ``end``, a raised cosine between."""
+    t = np.clip((np.abs(z) - start) / (end - start), 0.0, 1.0)
     return 0.5 * (1.0 + np.cos(np.pi * t))
 
 
 def _tail_direction(z: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Log-ratio of the Student t to the Gaussian, less its quadratic part, constant beyond `_TAIL_END`."""
+    """Log-ratio of the Student t to the Gaussian less its quadratic part, constant beyond the end."""
 
     def log_ratio(x: NDArray[np.float64]) -> NDArray[np.float64]:
         return 0.5 * x**2 - 0.5 * (_TAIL_NU + 1.0) * np.log1p(x**2 / _TAIL_NU)
 
-    inside = np.clip(z, -_TAIL_END, _TAIL_END)
+    inside = np.clip(z, -_DIRECTION_END, _DIRECTION_END)
     quadratic = np.stack([np.ones_like(z), z**2], axis=1)
     root = np.sqrt(weight)
     a, b = np.linalg.lstsq(root[:, None] * quadratic, root * log_ratio(z), rcond=None)[0]
@@ -72,15 +114,46 @@ def _tail_direction(z: NDArray[np.float64], weight: NDArray[np.float64]) -> NDAr
 
 
 def _asymmetry_direction(z: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``z |z| / 2`` less its linear part, linear beyond `_TAIL_END`: different widths left and right."""
-    inside = np.clip(z, -_TAIL_END, _TAIL_END)
+    """``z |z| / 2`` less its linear part, linear beyond `_DIRECTION_END`: different widths left and right."""
+    inside = np.clip(z, -_DIRECTION_END, _DIRECTION_END)
     shape = 0.5 * inside * np.abs(inside)
     slope = np.sum(weight * z * shape) / np.sum(weight * z**2)
     return shape - slope * inside
 
 
+def _shapes(
+    omega: NDArray[np.floating], lengths: tuple[float, ...], settings: PriorSettings
+) -> list[tuple[NDArray[np.float64], str, float]]:
+    """Scales of the coefficients of T, A and the functions, label and weight of every component."""
+    tail, asymmetry = settings.tail_scale, settings.asymmetry_scale
+    absent = np.zeros(omega.size)
+    shapes = [
+        (np.concatenate([directions, absent]), label, weight)
+        for *directions, label, weight in (
+            (0.0, 0.0, "gaussian", settings.null_weight),
+            (tail, 0.0, "tail", settings.tail_weight),
+            (0.0, asymmetry, "asymmetry", settings.asymmetry_weight),
+            (tail, asymmetry, "tail and asymmetry", settings.both_weight),
+        )
+        if weight > 0.0
+    ]
+    tau = np.array(settings.amplitudes)
+    # Exponential prior on tau, each grid point standing for the interval around it on a log scale.
+    weights = tau * np.exp(-settings.amplitude_rate * tau)
+    weights *= (1.0 - sum(weight for _, _, weight in shapes)) / weights.sum() / len(lengths)
+    for length in lengths:
+        spectral = np.sqrt(np.sqrt(2.0 * np.pi) * length) * np.exp(-0.25 * (length * omega) ** 2)
+        for amplitude, weight in zip(tau, weights, strict=True):
+            scales = np.concatenate([[tail, asymmetry], amplitude * spectral])
+            shapes.append((scales, f"length={length:g}, amplitude={amplitude:g}", float(weight)))
+    return shapes
+
+
 def losvd_prior(
-    centers: NDArray[np.float64], widths: NDArray[np.float64], resolution: Resolution
+    centers: NDArray[np.float64],
+    widths: NDArray[np.float64],
+    resolution: Resolution,
+    settings: PriorSettings | None = None,
 ) -> tuple[NDArray[np.float64], MixturePrior]:
     """Basis and prior of a one-dimensional LOSVD on the given cells.
 
@@ -90,6 +163,8 @@ def losvd_prior(
         Cell centres and widths in standardised velocity.
     resolution : Resolution
         Number of functions, correlation lengths, and the prior of b2.
+    settings : PriorSettings, optional
+        The prior of location and shape.
 
     Returns
     -------
@@ -98,33 +173,24 @@ def losvd_prior(
     prior : MixturePrior
         Prior of the coefficients.
     """
+    settings = settings or PriorSettings()
     z = centers
     weight = np.exp(-0.5 * z**2) * widths
     order = np.arange(1, resolution.n_functions + 1)
     omega = np.pi * order / (2.0 * _HALF_WIDTH)
     inside = np.clip(z, -_HALF_WIDTH, _HALF_WIDTH)
     sines = np.sin(omega[None, :] * (inside[:, None] + _HALF_WIDTH)) / np.sqrt(_HALF_WIDTH)
-    deviation = _taper(z)[:, None] * _project_out_quadratic(sines, z, weight)
-    shape = np.stack([_tail_direction(z, weight), _asymmetry_direction(z, weight)], axis=1)
-    psi = np.concatenate([z[:, None], -0.5 * z[:, None] ** 2, shape, deviation], axis=1)
+    deviation = _taper(z, *settings.taper)[:, None] * _project_out_quadratic(sines, z, weight)
+    directions = np.stack([_tail_direction(z, weight), _asymmetry_direction(z, weight)], axis=1)
+    psi = np.concatenate([z[:, None], -0.5 * z[:, None] ** 2, directions, deviation], axis=1)
 
-    tau = np.array(_AMPLITUDES)
-    # Exponential prior on tau, each grid point standing for the interval around it on a log scale.
-    tau_weight = tau * np.exp(-_AMPLITUDE_RATE * tau)
-    tau_weight *= (1.0 - _NULL_WEIGHT) / tau_weight.sum() / len(resolution.lengths)
-    shapes = [(np.zeros(2 + order.size), "gaussian", _NULL_WEIGHT)]
-    for length in resolution.lengths:
-        spectral = np.sqrt(np.sqrt(2.0 * np.pi) * length) * np.exp(-0.25 * (length * omega) ** 2)
-        for amplitude, weight_tau in zip(tau, tau_weight, strict=True):
-            scales = np.concatenate([[_TAIL_SCALE, _ASYMMETRY_SCALE], amplitude * spectral])
-            shapes.append((scales, f"length={length:g}, amplitude={amplitude:g}", float(weight_tau)))
-
+    shapes = _shapes(omega, resolution.lengths, settings)
     several = len(resolution.precisions) > 1
     mean, scale, labels, weights = [], [], [], []
     for b2_mean, b2_scale, b2_weight in resolution.precisions:
         for scales, label, weight_shape in shapes:
             mean.append(np.concatenate([[0.0, b2_mean], np.zeros(scales.size)]))
-            scale.append(np.concatenate([[_B1_SCALE, b2_scale], scales]))
+            scale.append(np.concatenate([[settings.location_scale, b2_scale], scales]))
             labels.append(f"{label}, precision={b2_mean:g}" if several else label)
             weights.append(weight_shape * b2_weight)
     prior = MixturePrior(
