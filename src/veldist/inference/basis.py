@@ -19,13 +19,14 @@ and an exponential prior on tau: the penalised-complexity prior of Simpson et al
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veldist.inference.prior import MixturePrior
-from veldist.inference.resolution import Resolution
+from veldist.inference.resolution import Resolution, choose_resolution
 
 __all__ = ["PriorSettings", "losvd_prior"]
 
@@ -57,6 +58,8 @@ class PriorSettings:
         the Gaussian process has the rest.
     taper : tuple of float
         The Gaussian process is whole up to the first ``|z|`` and gone beyond the second.
+    resolution : callable
+        From the number of stars and their errors in units of the frame's scale to a `Resolution`.
     """
 
     location_scale: float = 1.0
@@ -69,6 +72,7 @@ class PriorSettings:
     asymmetry_weight: float = 0.0
     both_weight: float = 0.0
     taper: tuple[float, float] = (3.5, 5.5)
+    resolution: Callable[[int, float], Resolution] = choose_resolution
 
     def __post_init__(self) -> None:
         fixed = (self.null_weight, self.tail_weight, self.asymmetry_weight, self.both_weight)
