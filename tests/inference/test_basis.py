@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from scipy.stats import norm
 
-from veldist.inference import MixturePrior, choose_resolution, losvd_prior, make_cells
+from veldist.inference import MixturePrior, PriorSettings, choose_resolution, losvd_prior, make_cells
 
 
 def build(n_stars=200, error_ratio=0.3):
@@ -58,8 +58,8 @@ def test_deviations_leave_location_and_scale_alone_and_vanish_in_the_wings(n, ra
     cells, psi, _ = build(n, ratio)
     z = cells.centers
     deviation = psi[:, 4:]
-    assert np.all(deviation[np.abs(z) > 5.5] == 0)
-    # Before tapering the projection is exact; the taper acts where the weight is below 2e-3.
+    assert np.all(deviation[np.abs(z) > PriorSettings().taper[1]] == 0)
+    # Before tapering the projection is exact; the taper acts where the weight is below 1e-4.
     weight = np.exp(-0.5 * z**2) * cells.widths
     moments = np.stack([np.ones_like(z), z, z**2]).dot(weight[:, None] * psi[:, 2:]) / weight.sum()
     assert np.abs(moments).max() < 0.02

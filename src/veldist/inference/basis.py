@@ -63,15 +63,15 @@ class PriorSettings:
     """
 
     location_scale: float = 1.0
-    tail_scale: float = 0.7
-    asymmetry_scale: float = 0.5
-    amplitudes: tuple[float, ...] = (0.15, 0.35, 0.75, 1.5, 3.0)
-    amplitude_rate: float = 1.5
-    null_weight: float = 0.05
-    tail_weight: float = 0.0
-    asymmetry_weight: float = 0.0
+    tail_scale: float = 1.2
+    asymmetry_scale: float = 1.0
+    amplitudes: tuple[float, ...] = (0.35, 0.75, 1.5, 3.0)
+    amplitude_rate: float = 0.3
+    null_weight: float = 0.15
+    tail_weight: float = 0.08
+    asymmetry_weight: float = 0.08
     both_weight: float = 0.0
-    taper: tuple[float, float] = (3.5, 5.5)
+    taper: tuple[float, float] = (4.5, 6.5)
     resolution: Callable[[int, float], Resolution] = choose_resolution
 
     def __post_init__(self) -> None:
