@@ -20,7 +20,7 @@ __all__ = ["Cells", "Frame", "fit_frame", "make_cells", "overlap_matrix", "robus
 _REACH = 8.0
 # Cells narrower than this fraction of the velocities would be lost to their rounding.
 _ROUNDING = 1e-9
-# Fine cells where the Gaussian process acts (it fades away, see `basis.PriorSettings.taper`), growing ones beyond.
+# Fine cells where the Gaussian process is whole (`basis.PriorSettings.taper`), growing ones beyond.
 _CORE = 5.5
 _GROWTH = 1.25
 _FAR = 15.0
