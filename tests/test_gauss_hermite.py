@@ -14,14 +14,13 @@ from scipy import optimize
 
 from veldist.gauss_hermite import (
     GaussHermite,
-    _differences,
     _fit,
     _project,
-    _series,
     gauss_hermite,
     gauss_hermite_to_moments,
     moments_to_gauss_hermite,
 )
+from veldist.hermite_series import bin_integrals, series_coefficients
 from veldist.simulate import FlatTopped, Gaussian, SkewNormal, StudentT, standard_losvds
 
 # The polynomials written out, as in van der Marel & Franx (1993) and pPXF.
@@ -89,14 +88,17 @@ def test_bin_masses_equal_quadrature_of_the_density(h):
 
 
 @pytest.mark.parametrize("order", [3, 4, 5, 6])
-def test_derivatives_of_the_terms_equal_finite_differences(order):
+def test_derivatives_of_the_terms_equal_finitebin_integrals(order):
     edges, eps = np.linspace(-4.0, 4.5, 18), 1e-4
 
     def at(a0, a1):
-        return _series(order).masses @ _differences((edges[None] - a0) * np.exp(-a1), order + 3)[:, 0]
+        return (
+            series_coefficients(order).masses
+            @ bin_integrals((edges[None] - a0) * np.exp(-a1), order + 3)[:, 0]
+        )
 
-    functions = _differences(edges[None], order + 3)[:, 0]
-    first, second = (part @ functions for part in _series(order)[1:])
+    functions = bin_integrals(edges[None], order + 3)[:, 0]
+    first, second = (part @ functions for part in series_coefficients(order)[1:])
     e0, e1 = (eps, 0.0), (0.0, eps)
     for k, e in enumerate((e0, e1)):
         # Third derivatives are below 1e3 here: errors of eps^2 times that, and of 1e-15 / eps.

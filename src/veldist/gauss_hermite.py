@@ -4,18 +4,9 @@ The series of van der Marel & Franx (1993, ApJ 407, 525), of order M, is
 
     L(v) = gamma / sigma phi(y) [1 + sum_{m=3}^M h_m H_m(y)],      y = (v - V) / sigma,
 
-phi the standard normal density and H_m the physicists' Hermite polynomial over sqrt(2^m m!) (their eq. A5; as
-in pPXF, Cappellari & Emsellem 2004, PASP 116, 138). h3 > 0 is a tail towards high velocities, h4 > 0 a peak
+phi the standard normal density and H_m the physicists' Hermite polynomial over sqrt(2^m m!) (as in pPXF, Cappellari & Emsellem 2004, PASP 116, 138). h3 > 0 is a tail towards high velocities, h4 > 0 a peak
 with wings. All parameters are fitted together, by unweighted least squares of the bin-integrated series to
 the masses of the bins; V and sigma are *not* the mean and the dispersion of the LOSVD.
-
-**Integrals over bins.** The integral I_m of phi H_m follows from the polynomials' recurrence,
-
-    I_0 = Phi,   I_1 = -sqrt(2) phi,   I_{n+1} = sqrt(n/(n+1)) I_{n-1} - sqrt(2/(n+1)) phi H_n,
-
-and (phi y^k)' = k phi y^{k-1} - phi y^{k+1}. The series and its first and second derivatives by V and
-log sigma are therefore fixed linear combinations of Phi and phi y^k, k <= M + 3, at the edges, and every
-sum over bins follows from the Gram matrix of their differences.
 
 **Fit.** gamma and gamma h_m are linear: for any (V, sigma) they are solved for (variable projection, Golub &
 Pereyra 1973, SIAM J. Numer. Anal. 10, 413). Newton's method with the exact 2 x 2 Hessian, in a trust region,
@@ -32,15 +23,14 @@ bins instead.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from veldist.arrays import Floats
 from veldist.blas import one_thread
+from veldist.hermite_series import bin_integrals, series_coefficients
 from veldist.validate import check_count, to_masses, to_uniform_centers
 
 __all__ = ["GaussHermite", "gauss_hermite", "gauss_hermite_to_moments", "moments_to_gauss_hermite"]
@@ -115,7 +105,9 @@ class GaussHermite:
         """
         y = (np.asarray(edges, dtype=np.float64) - self.v[:, None]) / self.sigma[:, None]
         terms = self.amplitude[:, None] * np.insert(self.h, 0, 1.0, axis=1)
-        return np.einsum("nq,qnb->nb", terms @ _series(self.order).masses, _differences(y, self.order + 3))
+        return np.einsum(
+            "nq,qnb->nb", terms @ series_coefficients(self.order).masses, bin_integrals(y, self.order + 3)
+        )
 
 
 def gauss_hermite(pdf_samples: Any, edges: Any, order: int = 4) -> GaussHermite:
@@ -203,50 +195,6 @@ def gauss_hermite_to_moments(h3: ArrayLike, h4: ArrayLike) -> tuple[Any, Any]:
     return np.divide(h3, _H3_PER_SKEWNESS), np.divide(h4, _H4_PER_KURTOSIS)
 
 
-class _Series(NamedTuple):
-    """Coefficients of the terms m = 0, 3, ..., M and their derivatives on (Phi, phi, ..., phi y^{M+3})."""
-
-    masses: Floats  # (terms, functions)
-    first: Floats  # by a0 = V / sigma and a1 = log sigma: (2, terms, functions)
-    second: Floats  # by a0 a0, a0 a1 and a1 a1: (3, terms, functions)
-
-
-@cache
-def _series(order: int) -> _Series:
-    n_functions = order + 5
-    unit = np.eye(n_functions)
-    power = np.arange(-1, n_functions - 1)
-    # Rows times these matrices; the two highest powers do not occur where they would lead out of the set.
-    times_y = np.diag(1.0 * (power[:-1] >= 0), 1)
-    derivative = np.diag(1.0 * np.maximum(power[1:], 0), -1) - times_y
-    hermite = [unit[1], np.sqrt(2.0) * unit[2]]
-    integral = [unit[0], -np.sqrt(2.0) * unit[1]]
-    for n in range(1, order):
-        up, down = np.sqrt(2 / (n + 1)), np.sqrt(n / (n + 1))
-        hermite.append(up * hermite[n] @ times_y - down * hermite[n - 1])
-        integral.append(down * integral[n - 1] - up * hermite[n])
-    terms = [0, *range(3, order + 1)]
-    density = np.array(hermite)[terms]
-    slope = density @ derivative
-    # With V = V0 + sigma0 a0 and sigma = sigma0 exp(a1): y = (y0 - a0) exp(-a1).
-    first = np.array([-density, -density @ times_y])
-    second = np.array([slope, slope @ times_y + density, (slope @ times_y + density) @ times_y])
-    return _Series(np.array(integral)[terms], first, second)
-
-
-def _differences(y: Floats, highest: int) -> Floats:
-    """Phi, phi, phi y, ..., phi y^highest at the edges y (n_draws, n_bins + 1), differenced over the bins."""
-    values = np.empty((highest + 2, *y.shape))
-    ndtr(y, out=values[0])
-    np.multiply(y, y, out=values[1])
-    values[1] *= -0.5
-    np.exp(values[1], out=values[1])
-    values[1] *= 1.0 / np.sqrt(2.0 * np.pi)
-    for n in range(1, highest + 1):
-        np.multiply(y, values[n], out=values[n + 1])
-    return np.diff(values)
-
-
 class _State(NamedTuple):
     """The projected problem at some (V, log sigma) of each draw."""
 
@@ -260,14 +208,14 @@ class _State(NamedTuple):
 
 def _project(masses: Floats, v: Floats, log_sigma: Floats, penalty: Floats, order: int) -> _State:
     """Solve for the linear parameters, and take the derivatives of the sum of squares that remains."""
-    series = _series(order)
+    series = series_coefficients(order)
     n_draws, n_bins = masses.shape
     gram, data = np.empty((n_draws, order + 5, order + 5)), np.empty((n_draws, order + 5, 1))
     edges = np.arange(n_bins + 1) - 0.5 * n_bins
     for start in range(0, n_draws, _BLOCK):
         rows = slice(start, start + _BLOCK)
         y = (edges - v[rows, None]) * np.exp(-log_sigma[rows, None])
-        functions = _differences(y, order + 3).transpose(1, 0, 2)
+        functions = bin_integrals(y, order + 3).transpose(1, 0, 2)
         np.matmul(functions, functions.transpose(0, 2, 1), out=gram[rows])
         np.matmul(functions, masses[rows, :, None], out=data[rows])
     half = series.masses @ gram
