@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench-accuracy bench-prior bench-sbc clean
 
 demo: $(VENV)/.core
 	$(BIN)/veldist demo --out veldist_demo
@@ -18,6 +18,18 @@ lint: $(VENV)/.test $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ty check --python $(VENV)
 
+# One BLAS thread for each of the worker processes.
+bench-%: export OMP_NUM_THREADS := 1
+
+bench-accuracy: $(VENV)/.bench
+	$(BIN)/python benchmarks/accuracy.py --out bench_accuracy
+
+bench-prior: $(VENV)/.bench
+	$(BIN)/python benchmarks/prior_contest.py --out bench_accuracy
+
+bench-sbc: $(VENV)/.core
+	$(BIN)/python benchmarks/sbc.py --out bench_sbc
+
 $(VENV)/.core: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) .
@@ -28,4 +40,4 @@ $(VENV)/.%: $(VENV)/.core
 	touch $@
 
 clean:
-	rm -rf $(VENV) veldist_demo
+	rm -rf $(VENV) veldist_demo bench_accuracy bench_sbc

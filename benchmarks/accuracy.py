@@ -1,0 +1,92 @@
+"""The contest: this package's posterior and its rivals on the same mocks, scored against known truths.
+
+Run with ``python benchmarks/accuracy.py`` (``make bench-accuracy``). Seven true LOSVDs, five numbers of
+stars, three sizes of errors, four velocity grids. Prints the tables and leaves ``accuracy.csv`` (all scores)
+and ``accuracy_*.png`` in the folder ``--out``.
+
+All methods meet the same ``--contest-mocks`` mocks of every combination; this package's coverage is then
+measured with ``--mocks`` of them. NUTS on a random-walk histogram, which takes seconds, has a subset.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import Any
+
+from astropy.table import Table, vstack
+
+import accuracy_report as report
+from methods.extreme_deconvolution import ExtremeDeconvolution
+from methods.gaussian import GaussianFit
+from methods.penalised_histogram import PenalisedHistogram
+from veldist.calibration import LosvdMethod, Veldist, coverage
+from veldist.simulate import standard_losvds
+
+SIGMA = 20.0
+N_STARS = (30, 75, 150, 400, 2000)
+# Uniform within a factor of three around these multiples of the dispersion.
+ERR = {f"{r:g} sigma": (0.5 * r * SIGMA, 1.5 * r * SIGMA) for r in (0.05, 0.3, 0.7)}
+GRIDS = {
+    "fitted": {"center": 0.0, "width": 12 * SIGMA, "n_bins": 40},
+    "wide": {"center": 0.0, "width": 30 * SIGMA, "n_bins": 60},
+    "coarse": {"center": 0.0, "width": 12 * SIGMA, "n_bins": 12},
+    "narrow": {"center": 0.0, "width": 85 * SIGMA, "n_bins": 60},
+}
+QUANTITIES = ("v_mean", "sigma", "skewness", "kurtosis")
+RIVALS: tuple[LosvdMethod, ...] = (GaussianFit(), ExtremeDeconvolution(), PenalisedHistogram())
+# What NUTS can be asked for in a few minutes.
+SUBSET: dict[str, Any] = {
+    "n_stars": (150,),
+    "err": {"0.3 sigma": ERR["0.3 sigma"]},
+    "grids": {name: GRIDS[name] for name in ("wide", "narrow")},
+}
+
+
+def scores(name: str, method: LosvdMethod, **kwargs: Any) -> Table:
+    """Coverage table of one method, with its name as a column."""
+    started = time.perf_counter()
+    arguments = {"n_stars": N_STARS, "err": ERR, "grids": GRIDS, "quantities": QUANTITIES}
+    result = coverage(standard_losvds(0.0, SIGMA), method=method, **arguments | kwargs)
+    print(f"{name}: {result}; {time.perf_counter() - started:.0f} s", flush=True)
+    table = result.table
+    table["method"] = name
+    table.meta.clear()
+    return table
+
+
+def main() -> None:
+    """Run the contest."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--mocks", type=int, default=60, help="mocks per combination for the coverage")
+    parser.add_argument("--contest-mocks", type=int, default=8, help="the same for all methods")
+    parser.add_argument("--nuts-mocks", type=int, default=3, help="the same for NUTS, on its subset; 0: none")
+    parser.add_argument("--out", type=Path, default=Path("bench_accuracy"), help="folder of the results")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+
+    contest = [scores("veldist", Veldist(), n_mocks=options.contest_mocks)]
+    contest += [scores(m.name, m, n_mocks=options.contest_mocks) for m in RIVALS]  # type: ignore[attr-defined]
+    tables = {"contest": vstack(contest)}
+    if options.nuts_mocks:
+        from methods.random_walk_nuts import RandomWalkNuts
+
+        nuts = RandomWalkNuts()
+        subset = SUBSET | {"n_mocks": options.nuts_mocks}
+        # One process: NumPyro compiles once for each.
+        tables["subset"] = vstack(
+            [scores("veldist", Veldist(), **subset), scores(nuts.name, nuts, **subset, n_jobs=1)]
+        )
+    tables["coverage"] = scores("veldist", Veldist(), n_mocks=options.mocks)
+
+    for part, table in tables.items():
+        table["part"] = part
+    vstack(list(tables.values())).write(options.out / "accuracy.csv", overwrite=True)
+    report.print_all(tables, ERR)
+    report.plot_contest(tables["contest"]).savefig(options.out / "accuracy_contest.png", dpi=150)
+    report.plot_coverage(tables["coverage"]).savefig(options.out / "accuracy_coverage.png", dpi=150)
+
+
+if __name__ == "__main__":
+    main()

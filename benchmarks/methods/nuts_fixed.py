@@ -1,0 +1,86 @@
+r"""NUTS on the library's own model at one fixed prior component, to compare posteriors draw by draw.
+
+The *mixture* over prior components is no fair target for NUTS: marginalised, it has scales from zero to
+several in one density, and NUTS mixes badly between them.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from scipy.special import softmax
+
+from .base import Array
+from .jax_setup import compile_nuts, import_numpyro
+
+__all__ = ["nuts_at_component"]
+
+
+@lru_cache(maxsize=8)
+def _chain(n_warmup: int, n_draws: int, target_accept: float) -> Any:
+    """Compiled chain: key and the model's arrays to draws of x."""
+    jax, numpyro = import_numpyro()
+    from numpyro import distributions as dist
+
+    def model(design: Any, lift: Any, base: Any) -> None:
+        x = numpyro.sample("x", dist.Normal().expand([lift.shape[1]]).to_event(1))
+        mass = jax.nn.softmax(lift @ x + base)
+        numpyro.factor("stars", jax.numpy.log(design @ mass + 1e-300).sum())
+
+    return compile_nuts(model, "x", n_warmup, n_draws, target_accept)
+
+
+def nuts_at_component(
+    design: Array,
+    psi: Array,
+    log_base: Array,
+    mean: Array,
+    scales: Array,
+    rng_seed: int,
+    n_warmup: int = 500,
+    n_draws: int = 1000,
+    n_chains: int = 4,
+    target_accept: float = 0.8,
+) -> Array:
+    r"""Draw cell masses given one Gaussian prior.
+
+    :math:`w = \mathrm{softmax}(\Psi\beta + \log d)` with :math:`\beta \sim N(\mu, s^2)` and the likelihood
+    :math:`\prod_i (M w)_i`. NUTS moves the standard-normal :math:`x = (\beta - \mu) / s`, with a diagonal
+    mass matrix, in double precision.
+
+    Parameters
+    ----------
+    design : ndarray, (N, K)
+        Density of each star given each cell.
+    psi : ndarray, (K, p)
+        Basis of the log-density.
+    log_base : ndarray, (K,)
+        Log of the cells' base masses.
+    mean, scales : ndarray, (p,)
+        Prior means and standard deviations of the coefficients; a scale of zero pins one.
+    rng_seed : int
+        Seed.
+    n_warmup, n_draws, n_chains : int
+        Warm-up and kept draws of each chain, and number of chains.
+    target_accept : float
+        Acceptance that the step size aims at.
+
+    Returns
+    -------
+    ndarray, (n_chains, n_draws, K)
+        Cell masses; the last axis sums to 1.
+    """
+    jax, _ = import_numpyro()
+    free = np.asarray(scales) > 0.0
+    # Pinned coefficients are part of the base: their x would be a draw from the prior and nothing else.
+    base = log_base + psi @ mean
+    lift = psi[:, free] * scales[free]
+    arrays = (design / design.max(axis=1, keepdims=True), lift, base)
+    with jax.enable_x64(True):
+        chain = _chain(n_warmup, n_draws, target_accept)
+        data = [jax.numpy.asarray(a, dtype="float64") for a in arrays]
+        keys = jax.random.split(jax.random.PRNGKey(rng_seed), n_chains)
+        x = np.stack([np.asarray(chain(key, *data)) for key in keys])
+    return softmax(x @ lift.T + base, axis=2)

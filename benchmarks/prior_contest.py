@@ -1,0 +1,125 @@
+"""The prior's settings against one another, on the same mocks: how its defaults were chosen.
+
+Run with ``python benchmarks/prior_contest.py`` (``make bench-prior``). Every variation changes one thing of
+the defaults. Prints, for each, the CRPS summed over bins relative to the defaults' (by truth, mean over
+numbers of stars and errors), that on the Gaussian truth relative to a Gaussian fit, and the lowest and
+highest coverage of 68 % intervals of informative bins over truths and numbers of stars; leaves
+``prior_contest.csv`` in the folder ``--out``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Table, vstack
+
+from accuracy import ERR, GRIDS, QUANTITIES, SIGMA
+from accuracy_report import BINS, matrix, select, unique
+from methods.gaussian import GaussianFit
+from veldist.calibration import Veldist, coverage
+from veldist.inference import PriorSettings, Resolution, choose_resolution
+from veldist.simulate import standard_losvds
+
+
+def changed_resolution(n_stars: int, error_ratio: float, **changes: Any) -> Resolution:
+    """The default resolution with fields multiplied: lengths and cells, or number of functions."""
+    default = choose_resolution(n_stars, error_ratio)
+    values: dict[str, Any] = {}
+    for name, factor in changes.items():
+        old = getattr(default, name)
+        values[name] = tuple(factor * x for x in old) if isinstance(old, tuple) else type(old)(factor * old)
+    return replace(default, **values)
+
+
+def shifted_precision(n_stars: int, error_ratio: float, mean: float, width: float) -> Resolution:
+    """The default resolution with another prior of b2, where that is a single Gaussian."""
+    default = choose_resolution(n_stars, error_ratio)
+    single = len(default.precisions) == 1
+    return replace(default, precisions=((mean, width, 1.0),)) if single else default
+
+
+D = PriorSettings()
+VARIATIONS = {
+    "default": D,
+    "null_weight 0.05": replace(D, null_weight=0.05),
+    "null_weight 0.15": replace(D, null_weight=0.15),
+    "null_weight 0.5": replace(D, null_weight=0.5),
+    "amplitude_rate 0.3": replace(D, amplitude_rate=0.3),
+    "amplitude_rate 1.5": replace(D, amplitude_rate=1.5),
+    "amplitudes from 0.15": replace(D, amplitudes=(0.15, *D.amplitudes)),
+    "amplitudes 0.5-4": replace(D, amplitudes=(0.5, 1.0, 2.0, 4.0)),
+    "T and A alone, 5 % each": replace(D, tail_weight=0.05, asymmetry_weight=0.05),
+    "tail_scale 0.35": replace(D, tail_scale=0.35),
+    "tail_scale 1.2": replace(D, tail_scale=1.2),
+    "asymmetry_scale 0.25": replace(D, asymmetry_scale=0.25),
+    "asymmetry_scale 1": replace(D, asymmetry_scale=1.0),
+    "location_scale 0.5": replace(D, location_scale=0.5),
+    "taper 2.5-4.5": replace(D, taper=(2.5, 4.5)),
+    "taper 4.5-6.5": replace(D, taper=(4.5, 6.5)),
+    "b2 ~ N(1, 0.5)": replace(D, resolution=partial(shifted_precision, mean=1.0, width=0.5)),
+    "b2 ~ N(0.75, 0.35)": replace(D, resolution=partial(shifted_precision, mean=0.75, width=0.35)),
+    "lengths x 0.7": replace(D, resolution=partial(changed_resolution, lengths=0.7)),
+    "lengths x 1.4": replace(D, resolution=partial(changed_resolution, lengths=1.4)),
+    "cells x 0.7": replace(D, resolution=partial(changed_resolution, cell_width=0.7)),
+    "cells x 1.5": replace(D, resolution=partial(changed_resolution, cell_width=1.5)),
+    "functions x 0.7": replace(D, resolution=partial(changed_resolution, n_functions=0.7)),
+    "functions x 1.3": replace(D, resolution=partial(changed_resolution, n_functions=1.3)),
+}
+
+
+def main() -> None:
+    """Run the contest."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--mocks", type=int, default=8, help="mocks per truth, number of stars and errors")
+    parser.add_argument("--stars", type=int, nargs="+", default=[75, 150, 400, 2000])
+    parser.add_argument("--only", nargs="+", help="names of variations, beside the default")
+    parser.add_argument("--out", type=Path, default=Path("bench_accuracy"), help="folder of the results")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+
+    def scores(name: str, method: Any) -> Table:
+        table = coverage(
+            standard_losvds(0.0, SIGMA), options.stars, ERR, GRIDS,
+            method=method, n_mocks=options.mocks, quantities=QUANTITIES, progress=False,
+        ).table  # fmt: skip
+        table["variation"] = name
+        table.meta.clear()
+        return table
+
+    tables = [scores("Gaussian fit", GaussianFit())]
+    gaussian = _crps(tables[0])
+    truths = unique(tables[0]["truth"])
+    print(f"{'':26s}" + "".join(f"{t[:11]:>12s}" for t in truths) + "        mean  Gauss/fit   coverage")
+    reference = None
+    for name, settings in VARIATIONS.items():
+        if options.only and name not in ("default", *options.only):
+            continue
+        started = time.perf_counter()
+        table = scores(name, Veldist(prior=settings))
+        tables.append(table)
+        crps = _crps(table)
+        reference = crps if reference is None else reference
+        relative = (crps / reference).mean(axis=1)
+        cover = matrix(select(table, quantity=BINS, grid="fitted"), "truth", "n_stars", "coverage68")
+        ratio = (crps[0] / gaussian[0]).mean()
+        print(
+            f"{name:26s}" + "".join(f"{x:12.3f}" for x in relative)
+            + f"{relative.mean():12.3f}{ratio:11.3f}   {cover.min():.2f}-{cover.max():.2f}"
+            + f"  ({time.perf_counter() - started:.0f} s)", flush=True,
+        )  # fmt: skip
+        vstack(tables).write(options.out / "prior_contest.csv", overwrite=True)
+
+
+def _crps(table: Table) -> np.ndarray:
+    """Summed CRPS on the fitted grid, (truths, numbers of stars)."""
+    return matrix(select(table, quantity="bins (all)", grid="fitted"), "truth", "n_stars", "crps")
+
+
+if __name__ == "__main__":
+    main()
