@@ -56,6 +56,19 @@ def scores(name: str, method: LosvdMethod, **kwargs: Any) -> Table:
     return table
 
 
+def print_same_model() -> None:
+    """Print how the engine and NUTS agree on the same model."""
+    from same_model import COMPONENT, N_STARS, compare
+
+    print(f"\nThis package's model at {COMPONENT}, {N_STARS} stars: the engine against NUTS, 20 means")
+    for name, truth in standard_losvds(0.0, SIGMA).items():
+        result = compare(truth, ERR["0.3 sigma"])
+        print(
+            f"  {name}: differences up to {result.largest:.1f} Monte Carlo errors, rms {result.rms:.2f}; "
+            f"{result.seconds:.2f} s, NUTS {result.nuts_seconds:.1f} s with compilation"
+        )
+
+
 def main() -> None:
     """Run the contest."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -73,6 +86,7 @@ def main() -> None:
         from methods.random_walk_nuts import RandomWalkNuts
 
         nuts = RandomWalkNuts()
+        print_same_model()
         subset = SUBSET | {"n_mocks": options.nuts_mocks}
         # One process: NumPyro compiles once for each.
         tables["subset"] = vstack(
