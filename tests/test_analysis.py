@@ -271,10 +271,14 @@ def test_maps_hold_the_summary_of_every_bin(solvers):
         assert maps["bimodality_score"]["median"][i] == summary["bimodality_score"]
         assert maps["bimodality_score"]["uncertainty"][i] == 0.0
     for entry in maps.values():
-        assert set(entry) == {"median", "uncertainty"}
-        for array in entry.values():
-            assert array.shape == (3,)
-            np.testing.assert_array_equal(np.isnan(array), [False, True, False])
+        assert set(entry) == {"median", "uncertainty", "prior_ratio", "prior_dominated"}
+        assert all(array.shape == (3,) for array in entry.values())
+        for key in ("median", "uncertainty"):
+            np.testing.assert_array_equal(np.isnan(entry[key]), [False, True, False])
+        # These solvers hold no posterior, and so no prior.
+        assert np.isnan(entry["prior_ratio"]).all()
+        assert entry["prior_dominated"].dtype == bool
+        assert not entry["prior_dominated"].any()
 
 
 def test_map_of_the_score_is_not_the_median_over_draws():
@@ -378,6 +382,32 @@ def test_maps_do_not_depend_on_the_velocity_grid():
         assert wide == pytest.approx(fitted, abs=0.15 * scale + 1e-3), metric
     with pytest.warns(GridWarning, match="rough"):
         compute_summary(fits["wide"].samples["intrinsic_pdf"], fits["wide"].grid["centers"])
+
+
+@pytest.mark.parametrize("suffix", ["ecsv", "fits"])
+def test_the_table_says_what_the_prior_dominates(tmp_path, suffix):
+    rng = np.random.default_rng(3)
+    fit = KinematicSolver()
+    fit.setup_grid(0.0, 120.0, 40)
+    fit.add_data(rng.normal(0, 10.0, 30), np.full(30, 2.0))
+    fit.run(num_samples=200)
+    table, maps = summary_table([fit, None]), compute_summary_maps([fit, None])
+    table.write(tmp_path / f"summary.{suffix}")
+    back = QTable.read(tmp_path / f"summary.{suffix}")
+    for metric in METRICS[:-1]:
+        ratio, dominated = f"{metric}_prior_ratio", f"{metric}_prior_dominated"
+        np.testing.assert_array_equal(np.asarray(back[ratio], dtype=float), maps[metric]["prior_ratio"])
+        np.testing.assert_array_equal(
+            np.asarray(back[dominated], dtype=bool), maps[metric]["prior_dominated"]
+        )
+        assert back[ratio].info.description == f"{metric}_unc over that of the prior"
+        assert "outweighs the data" in back[dominated].info.description
+    assert list(table["kurtosis_prior_dominated"]) == [True, False]
+    assert list(table["v_mean_prior_dominated"]) == [False, False]
+    assert not any(name.startswith("bimodality_score_prior") for name in table.colnames)
+    # Maps that were made by hand need not know.
+    plain = {name: {k: m[k] for k in ("median", "uncertainty")} for name, m in maps.items()}
+    assert not [n for n in summary_table([fit, None], maps=plain).colnames if "_prior_" in n]
 
 
 def test_the_table_takes_maps_that_are_at_hand():

@@ -164,6 +164,16 @@ class TestMap:
         np.testing.assert_allclose([box.x0, box.x1, box.y0, box.y1], [-20.0, 0.0, 0.0, 10.0])
         ax.figure.canvas.draw()
 
+    def test_marked_bins_are_hatched_over_their_colour(self):
+        ax = plot_map([10.0, 20.0, np.nan, 40.0], GRID, IDS, hatched=[False, True, True, False])
+        grey, marked = [p for p in ax.patches if isinstance(p, PathPatch)]
+        assert not grey.get_path().intersects_bbox(marked.get_path().get_extents(), filled=True)
+        assert marked.get_facecolor()[3] == 0.0
+        assert marked.get_hatch() != grey.get_hatch()
+        box = marked.get_path().get_extents()
+        np.testing.assert_allclose([box.x0, box.x1, box.y0, box.y1], [10.0, 20.0, -10.0, 10.0])
+        ax.figure.canvas.draw()
+
     def test_lines_at_bin_boundaries_only(self):
         ax = plot_map([1.0, 2.0, 3.0, 4.0], GRID, IDS)
         (collection,) = [c for c in ax.collections if isinstance(c, LineCollection)]
@@ -241,6 +251,8 @@ class TestMap:
             ({"diverging": True, "vmin": -1.0, "vmax": 2.0}, ValueError, "equal distances"),
             ({"vmin": 9.0}, ValueError, "vmin < vmax"),
             ({"colorbar": "left"}, ValueError, "colorbar must be one of"),
+            ({"hatched": [True]}, ValueError, r"one bool for each of the 4 bins, got shape \(1,\)"),
+            ({"hatched": np.ones(4)}, ValueError, "of dtype float64"),
         ],
     )
     def test_bad_arguments_leave_no_figure_behind(self, arguments, error, message):
@@ -289,6 +301,21 @@ class TestKinematicMaps:
         assert got is figure
         assert axes.shape == (4,)
         assert plt.get_fignums() == []
+
+    def test_what_the_prior_dominates_is_hatched_and_explained(self):
+        maps = self.maps()
+        plain, axes = plot_kinematic_maps(maps, self.grid, self.ids)
+        assert all(len(ax.patches) == 1 for ax in axes)
+        assert plain.get_supxlabel() == ""
+        for name in maps:
+            maps[name]["prior_dominated"] = np.zeros(100, dtype=bool)
+        plain, axes = plot_kinematic_maps(maps, self.grid, self.ids)
+        assert plain.get_supxlabel() == ""
+        maps["kurtosis"]["prior_dominated"][:20] = True
+        figure, axes = plot_kinematic_maps(maps, self.grid, self.ids, n_stars=np.arange(100.0))
+        assert [len(ax.patches) for ax in axes] == [1, 1, 1, 2, 1]
+        assert figure.get_supxlabel() == "hatched: prior-dominated"
+        figure.canvas.draw()
 
     def test_missing_maps_are_named(self):
         maps = self.maps()

@@ -1,7 +1,8 @@
 """What the posterior draws mean: summaries of one LOSVD, of a map, and as a table.
 
 The metrics are defined in `veldist.summaries`: every one is computed on every draw and then quoted as the
-median of the draws with half of their 16-84 percentile range as its uncertainty.
+median of the draws with half of their 16-84 percentile range as its uncertainty. How much of that uncertainty
+comes from the prior is defined in `veldist.prior_weight`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist.blas import one_thread
 from veldist.errors import GridWarning
+from veldist.prior_weight import prior_ratio, prior_weight
 from veldist.summaries import (
     COLUMNS,
     METRICS,
+    SCALARS,
     SIGMA,
     checked_draws,
     resolved_draws,
@@ -39,7 +43,7 @@ __all__ = [
 ]
 
 
-def compute_summary(pdf_samples: Any, grid_centers: Any) -> dict[str, tuple[float, float] | int]:
+def compute_summary(pdf_samples: Any, grid_centers: Any, *, prior_samples: Any = None) -> dict[str, Any]:
     """Median and uncertainty of every metric of an LOSVD.
 
     Parameters
@@ -48,13 +52,16 @@ def compute_summary(pdf_samples: Any, grid_centers: Any) -> dict[str, tuple[floa
         Posterior draws of the LOSVD, probability mass per bin; rows sum to 1.
     grid_centers : array_like or Quantity, shape (n_bins,)
         Bin centres (km/s), uniform and ascending.
+    prior_samples : array_like, shape (n_prior_draws, n_bins), optional
+        Draws of the LOSVD's prior in the same bins, e.g. from `KinematicSolver.sample_prior`.
 
     Returns
     -------
     dict
         ``metric -> (median, uncertainty)`` for all `METRICS` but the last, where the uncertainty is half of
         the 16-84 percentile range of the draws, and ``"bimodality_score" -> int``. The metrics are defined
-        at the top of this module.
+        in `veldist.summaries`. With ``prior_samples`` also ``"prior_ratio" -> dict``, the uncertainty of
+        each metric but the last over that in the prior draws: 1 where the data have taught nothing.
 
     Raises
     ------
@@ -69,14 +76,17 @@ def compute_summary(pdf_samples: Any, grid_centers: Any) -> dict[str, tuple[floa
     masses, edges = checked_draws(pdf_samples, grid_centers, "pdf_samples", "grid_centers")
     median, uncertainty, score = summarise(masses, edges)
     _warn_if_coarse(median[SIGMA : SIGMA + 1], np.diff(edges[:2]))
-    summary: dict[str, tuple[float, float] | int] = {
-        metric: (float(median[k]), float(uncertainty[k])) for k, metric in enumerate(METRICS[:-1])
+    summary: dict[str, Any] = {
+        metric: (float(median[k]), float(uncertainty[k])) for k, metric in enumerate(SCALARS)
     }
     summary[METRICS[-1]] = score
+    if prior_samples is not None:
+        _, prior, _ = summarise(*checked_draws(prior_samples, grid_centers, "prior_samples", "grid_centers"))
+        summary["prior_ratio"] = dict(zip(SCALARS, prior_ratio(uncertainty, prior).tolist(), strict=False))
     return summary
 
 
-def compute_summary_maps(solvers: Sequence[Any]) -> dict[str, dict[str, NDArray[np.float64]]]:
+def compute_summary_maps(solvers: Sequence[Any]) -> dict[str, dict[str, NDArray[Any]]]:
     """Summaries of all spatial bins, ready to be drawn as maps.
 
     They are those of `compute_summary`, but do not suffer from coarse velocity bins: where these are wider
@@ -90,9 +100,13 @@ def compute_summary_maps(solvers: Sequence[Any]) -> dict[str, dict[str, NDArray[
     Returns
     -------
     dict
-        ``metric -> {"median": (n_bins,), "uncertainty": (n_bins,)}`` for all `METRICS`, NaN for skipped bins.
-        For ``bimodality_score`` "median" is the score of `compute_summary` as a float, and "uncertainty" is
-        half of the 16-84 percentile range of the number of modes per draw: 0 where the draws agree.
+        ``metric -> {"median", "uncertainty", "prior_ratio", "prior_dominated"}``, arrays (n_bins,), for all
+        `METRICS`; NaN, and False, for skipped bins. ``prior_ratio`` is the uncertainty over that of
+        the prior and ``prior_dominated`` says where the prior weighs more than the data (see
+        `veldist.prior_weight`); they are NaN and False for solvers that hold no posterior.
+        For ``bimodality_score`` "median" is the score of `compute_summary` as a float, "uncertainty" is
+        half of the 16-84 percentile range of the number of modes per draw, 0 where the draws agree, and
+        the prior is not looked at.
 
     Raises
     ------
@@ -104,17 +118,21 @@ def compute_summary_maps(solvers: Sequence[Any]) -> dict[str, dict[str, NDArray[
     GridWarning
         As `compute_summary`, once for all solvers that hold no posterior to look at more closely.
     """
-    values = np.full((2, len(METRICS), _n_solvers(solvers)), np.nan)
+    values = np.full((3, len(METRICS), _n_solvers(solvers)), np.nan)
+    dominated = np.zeros(values.shape[1:], dtype=bool)
     width = np.full(len(solvers), np.nan)
-    for i, solver in enumerate(solvers):
-        if solver is not None:
-            masses, edges = resolved_draws(solver, i)
-            values[0, :, i], values[1, :, i], score = summarise(masses, edges)
-            values[0, -1, i] = score
-            width[i] = edges[1] - edges[0]
+    with one_thread():
+        for i, solver in enumerate(solvers):
+            if solver is not None:
+                masses, edges = resolved_draws(solver, i)
+                values[0, :, i], values[1, :, i], score = summarise(masses, edges)
+                values[0, -1, i] = score
+                values[2, :, i], dominated[:, i] = prior_weight(solver, masses, edges, values[1, :, i])
+                width[i] = edges[1] - edges[0]
     _warn_if_coarse(values[0, SIGMA], width)
+    keys = ("median", "uncertainty", "prior_ratio")
     return {
-        metric: {"median": values[0, k].copy(), "uncertainty": values[1, k].copy()}
+        metric: dict(zip(keys, values[:, k].copy(), strict=True)) | {"prior_dominated": dominated[k].copy()}
         for k, metric in enumerate(METRICS)
     }
 
@@ -124,7 +142,7 @@ def summary_table(
     x: Any = None,
     y: Any = None,
     *,
-    maps: dict[str, dict[str, NDArray[np.float64]]] | None = None,
+    maps: dict[str, dict[str, NDArray[Any]]] | None = None,
 ) -> QTable:
     """Summaries of all spatial bins as a table with units and descriptions, one row per bin.
 
@@ -143,7 +161,9 @@ def summary_table(
     -------
     astropy.table.QTable
         Columns ``bin_id`` (1-based, as in a pixel map of bins), ``x`` and ``y`` if given, ``n_stars``, and
-        for every metric ``METRIC`` and ``METRIC_unc``, as in `compute_summary_maps`; NaN for skipped bins.
+        for every metric ``METRIC`` and ``METRIC_unc``, as in `compute_summary_maps`, and for all but
+        ``bimodality_score`` ``METRIC_prior_ratio`` and ``METRIC_prior_dominated``; NaN, and False, for
+        skipped bins.
         If the solvers have diagnostics, also ``log_bayes_factor`` (of "not Gaussian" against "Gaussian", NaN
         where there is none) and ``converged``, which is False for skipped bins.
 
@@ -194,6 +214,15 @@ def summary_table(
         add(
             f"{metric}_unc", maps[metric]["uncertainty"], unit, f"half the 16-84 percentile range of {metric}"
         )
+        if metric in SCALARS and "prior_ratio" in maps[metric]:
+            ratio, dominated = maps[metric]["prior_ratio"], maps[metric]["prior_dominated"]
+            add(f"{metric}_prior_ratio", ratio, None, f"{metric}_unc over that of the prior")
+            add(
+                f"{metric}_prior_dominated",
+                dominated,
+                None,
+                f"whether the prior outweighs the data on {metric}",
+            )
     if any(getattr(solver, "diagnostics", None) is not None for solver in solvers):
         evidence = np.array(collect("diagnostics.log_bayes_factor", np.nan), dtype=float)
         add("log_bayes_factor", evidence, None, "log Bayes factor of a non-Gaussian LOSVD")

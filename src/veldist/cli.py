@@ -1,4 +1,4 @@
-"""The commands ``veldist fit`` and ``veldist demo``."""
+"""The commands ``veldist fit``, ``veldist forecast`` and ``veldist demo``."""
 
 from __future__ import annotations
 
@@ -137,6 +137,43 @@ def fit(
 
 
 @app.command()
+def forecast(
+    n_stars: Annotated[str, typer.Option(help="Number of stars, or several: 100,200,400.")],
+    err: Annotated[str, typer.Option(help="Velocity error, km/s, or a range: 1,3.")],
+    sigma: Annotated[float, typer.Option(help="Expected dispersion, km/s.")],
+    mocks: Annotated[int, typer.Option(min=2, help="Mock observations per number of stars.")] = 16,
+    num_samples: Samples = 1000,
+    seed: Seed = 0,
+    jobs: Jobs = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Figure to write: PNG, PDF, ...")] = None,
+) -> None:
+    """Tell how well a planned observation will measure V, dispersion and shape of a Gaussian LOSVD."""
+    with _plain_errors():
+        from veldist.calibration import forecast as run_forecast
+
+        counts = [int(n) for n in _numbers(n_stars, "n_stars", whole=True)]
+        errors = _numbers(err, "err")
+        if len(errors) > 2:
+            raise ValueError(f"err is '{err}': pass one number, or two for a range.")
+        result = run_forecast(
+            counts,
+            errors[0] if len(errors) == 1 else (errors[0], errors[1]),
+            sigma,
+            n_mocks=mocks,
+            num_samples=num_samples,
+            seed=seed,
+            n_jobs=jobs,
+        )
+        typer.echo(str(result))
+        if out is not None:
+            import matplotlib as mpl
+
+            mpl.use("Agg")
+            result.plot().savefig(out, dpi=200)
+            typer.echo(f"wrote {out}")
+
+
+@app.command()
 def demo(
     out: Out = Path("veldist_demo"),
     n_stars: Annotated[int, typer.Option(min=100, help="Expected number of stars.")] = 10_000,
@@ -158,6 +195,15 @@ def demo(
         for line in lines:
             typer.echo(line)
         typer.echo(f"wrote {path}\ndone in {time.perf_counter() - start:.1f} s")
+
+
+def _numbers(text: str, name: str, whole: bool = False) -> list[float]:
+    """Numbers between commas."""
+    try:
+        return [int(part) if whole else float(part) for part in text.split(",")]
+    except ValueError:
+        kind = "whole numbers" if whole else "numbers"
+        raise ValueError(f"{name} is '{text}': pass {kind}, with commas between them.") from None
 
 
 def _run(
@@ -203,6 +249,6 @@ def _plain_errors() -> Generator[None]:
 def _as_options(message: str) -> str:
     """The library's message in the terms of the command line."""
     message = message.replace("drop_masked=True", "--drop-masked")
-    for name in ("min_membership", "position_unit", "velocity_unit", "min_stars", "stars_per_bin"):
+    for name in ("min_membership", "position_unit", "velocity_unit", "min_stars", "stars_per_bin", "n_stars"):
         message = message.replace(name, "--" + name.replace("_", "-"))
     return message

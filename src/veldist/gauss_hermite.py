@@ -4,8 +4,9 @@ The series of van der Marel & Franx (1993, ApJ 407, 525), of order M, is
 
     L(v) = gamma / sigma phi(y) [1 + sum_{m=3}^M h_m H_m(y)],      y = (v - V) / sigma,
 
-phi the standard normal density and H_m the physicists' Hermite polynomial over sqrt(2^m m!) (as in pPXF, Cappellari & Emsellem 2004, PASP 116, 138). h3 > 0 is a tail towards high velocities, h4 > 0 a peak
-with wings. All parameters are fitted together, by unweighted least squares of the bin-integrated series to
+phi the standard normal density and H_m the physicists' Hermite polynomial over sqrt(2^m m!), as in pPXF
+(Cappellari & Emsellem 2004, PASP 116, 138). h3 > 0 is a tail towards high velocities, h4 > 0 a peak with
+wings. All parameters are fitted together, by unweighted least squares of the bin-integrated series to
 the masses of the bins; V and sigma are *not* the mean and the dispersion of the LOSVD.
 
 **Fit.** gamma and gamma h_m are linear: for any (V, sigma) they are solved for (variable projection, Golub &

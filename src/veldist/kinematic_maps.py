@@ -33,6 +33,7 @@ _PANELS = (
 # Numbers of stars are drawn over at least this range.
 _LEAST_STARS = 10
 _PERCENTILES = (2.0, 98.0)
+_FOOTNOTE = "hatched: prior-dominated"
 
 
 def plot_kinematic_maps(
@@ -45,7 +46,8 @@ def plot_kinematic_maps(
     """Draw V, dispersion, skewness, excess kurtosis and number of stars of all spatial bins.
 
     Colours span the 2-98 percentiles of each map. V diverges from its median over the bins, the systemic
-    velocity; skewness and kurtosis from 0; these three over at least their typical uncertainty.
+    velocity; skewness and kurtosis from 0; these three over at least their typical uncertainty. Bins where
+    the prior weighs more than the data are hatched.
 
     Parameters
     ----------
@@ -113,7 +115,11 @@ def plot_kinematic_maps(
             vmax=vmax,
             percentiles=_PERCENTILES,
             colorbar="top",
+            hatched=maps.get(panel.metric, {}).get("prior_dominated"),
         )
+    if any(np.any(maps[panel.metric].get("prior_dominated", False)) for panel in _PANELS):
+        # A label of the figure, so that layouts leave room for it.
+        fig.supxlabel(_FOOTNOTE, fontsize="small", x=0.99, ha="right")
     for k, ax in enumerate(axes):
         lowest, leftmost = k + n_columns >= len(axes), k % n_columns == 0
         ax.tick_params(labelbottom=lowest, labelleft=leftmost)

@@ -19,7 +19,6 @@ from veldist.inference import (
     Posterior,
     PriorSettings,
     Settings,
-    choose_resolution,
     fit_frame,
     gaussian_design_matrix,
     infer,
@@ -35,6 +34,10 @@ __all__ = ["LosvdModel", "LosvdPosterior", "fit_losvd"]
 _MONITOR_EDGES = np.linspace(-3.0, 3.0, 13)
 # A LOSVD conditional on a grid that holds less than this of it means nothing.
 _LEAST_INSIDE = 1e-6
+# Coefficients of z and -z^2 / 2, the first two of the basis, for the Gaussian of the frame.
+_FRAME_GAUSSIAN = (0.0, 1.0)
+# A tenth of the prior draws with mass on the grid is enough for all of a thousand to be found by then.
+_PRIOR_ATTEMPTS = 100
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,54 @@ class LosvdPosterior:
         """Cell masses of ``n`` draws from the prior that this posterior came from, (n, K)."""
         _, beta = self.posterior.prior.sample(n, rng)
         return masses(beta, self.posterior.psi, self.posterior.log_base)
+
+    def prior_bin_masses(
+        self, n: int, rng: np.random.Generator, edges: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Draws from the prior on a velocity grid, conditional on the grid as in `bin_masses`.
+
+        Draws that have next to no mass on the grid, because they are far away from it, are drawn anew.
+
+        Parameters
+        ----------
+        n : int
+            Number of draws.
+        rng : numpy.random.Generator
+            Source of randomness.
+        edges : ndarray, (B + 1,)
+            Bin edges, km/s, ascending.
+
+        Returns
+        -------
+        whole : ndarray, (n, B)
+            Probability mass per bin, rows sum to 1.
+        shape : ndarray, (n, B)
+            The same draws with the location and scale of the frame instead of their own.
+
+        Raises
+        ------
+        ValueError
+            If the prior has next to no draws with mass on the grid.
+        """
+        overlap = overlap_matrix(self.velocity_edges, edges)
+        found = np.empty((2, 0, edges.size - 1))
+        for _ in range(_PRIOR_ATTEMPTS):
+            missing = n - found.shape[1]
+            # A few more than are missing, so that one attempt is usually enough.
+            _, beta = self.posterior.prior.sample(missing + missing // 4, rng)
+            at_frame = beta.copy()
+            at_frame[:, : len(_FRAME_GAUSSIAN)] = _FRAME_GAUSSIAN
+            cells = masses(np.concatenate([beta, at_frame]), self.posterior.psi, self.posterior.log_base)
+            raw = (cells @ overlap).reshape(2, beta.shape[0], -1)
+            inside = raw.sum(axis=2)
+            good = (inside >= _LEAST_INSIDE).all(axis=0)
+            found = np.concatenate([found, raw[:, good] / inside[:, good, None]], axis=1)
+            if found.shape[1] >= n:
+                return found[0, :n], found[1, :n]
+        raise ValueError(
+            f"the prior around {self.frame.location:.4g} km/s has no mass on the grid [{edges[0]:g}, "
+            f"{edges[-1]:g}] km/s: choose a wider one."
+        )
 
     def regrid(
         self, cell_masses: NDArray[np.float64], edges: NDArray[np.float64]
@@ -142,7 +193,8 @@ class LosvdModel:
         settings : PriorSettings, optional
             The prior.
         """
-        resolution = choose_resolution(n_stars, error_ratio)
+        settings = settings or PriorSettings()
+        resolution = settings.resolution(n_stars, error_ratio)
         cells = make_cells(*z_range, resolution.cell_width)
         psi, prior = losvd_prior(cells.centers, cells.widths, resolution, settings)
         return cls(frame=frame, cells=cells, psi=psi, prior=prior)

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap
     from matplotlib.path import Path
 
-__all__ = ["plot_map"]
+__all__ = ["HATCH", "plot_map"]
 
 _SEQUENTIAL, _DIVERGING = "viridis", "RdBu_r"
 _COLORBARS = ("right", "top")
+# Leaning the other way than the hatches of skipped bins; a grey that shows on dark and light colours.
+HATCH, _HATCH_COLOR = "\\\\\\\\", "0.45"
 
 
 def plot_map(
@@ -34,6 +36,7 @@ def plot_map(
     percentiles: tuple[float, float] = (0.0, 100.0),
     colorbar: str | None = "right",
     boundary_width: float | None = None,
+    hatched: Any = None,
 ) -> Axes:
     """Draw one value per spatial bin as a map of areas.
 
@@ -65,6 +68,8 @@ def plot_map(
         Where to put the colour bar.
     boundary_width : float, optional
         Width of the lines between bins, in points; by default thinner for more bins. 0 for none.
+    hatched : array_like of bool, shape (n_bins,), optional
+        Bins to hatch on top of their colour, those dominated by the prior for instance.
 
     Returns
     -------
@@ -102,6 +107,12 @@ def plot_map(
             f"them (first: bin {hidden[0]}).",
             stacklevel=2,
         )
+    marked = np.zeros(array.size, dtype=bool) if hatched is None else np.asarray(hatched)
+    if marked.shape != array.shape or marked.dtype != bool:
+        raise ValueError(
+            f"hatched must hold one bool for each of the {array.size} bins, got shape {marked.shape} of "
+            f"dtype {marked.dtype}."
+        )
     low, high = _limits(array[np.isfinite(array)], diverging, center, vmin, vmax, percentiles)
 
     import matplotlib as mpl
@@ -129,6 +140,10 @@ def plot_map(
     skipped = _outline((pixels > 0) & np.isnan(image), x_edges, y_edges)
     # Hatched, because some colour maps have a grey of their own.
     ax.add_patch(PathPatch(skipped, facecolor="0.9", edgecolor="0.55", hatch="//////", linewidth=0, zorder=1))
+    if marked.any():
+        outline = _outline(np.append(False, marked & np.isfinite(array))[pixels], x_edges, y_edges)
+        style = {"facecolor": "none", "edgecolor": _HATCH_COLOR, "hatch": HATCH, "linewidth": 0}
+        ax.add_patch(PathPatch(outline, **style))
     if boundary_width is None:
         boundary_width = float(np.clip(6.0 / np.sqrt(array.size), 0.15, 0.5))
     if boundary_width > 0:

@@ -250,6 +250,39 @@ class KinematicSolver:
         self.clipped_samples = None
         return self.samples
 
+    def sample_prior(self, num_samples: int = 1000, seed: int = 0) -> NDArray[np.float64]:
+        """Draws of the LOSVD from its prior, for prior predictive checks.
+
+        The prior's location and scale are in units of the frame, the Gaussian location and scale of the
+        stars; its shape depends on the stars by their number and errors only. Draws are conditional on
+        the grid, as those in `samples` are; those with next to no mass on it are drawn anew.
+
+        Parameters
+        ----------
+        num_samples : int
+            Number of draws.
+        seed : int
+            Seed of the random numbers.
+
+        Returns
+        -------
+        ndarray, (num_samples, n_bins)
+            Probability mass per velocity bin; rows sum to 1.
+
+        Raises
+        ------
+        OrderError
+            Before `run`.
+        TypeError, ValueError
+            If an argument is no integer, ``num_samples`` < 1 or ``seed`` < 0.
+        """
+        _, grid = self._need_draws("sample_prior()")
+        num_samples = validate.check_count(num_samples, "num_samples", 1)
+        rng = np.random.default_rng(validate.check_count(seed, "seed", 0))
+        assert self.posterior is not None
+        with one_thread():
+            return self.posterior.prior_bin_masses(num_samples, rng, grid["edges"])[0]
+
     def clip_uncertainties(
         self, floor_fraction: float = 0.01, abs_floor: float = 1e-10
     ) -> dict[str, NDArray[np.float64]]:

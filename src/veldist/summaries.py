@@ -21,6 +21,7 @@ percentiles take the density as constant within each velocity bin (see `veldist.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -39,9 +40,12 @@ from veldist.validate import to_masses, to_uniform_centers
 __all__ = [
     "COLUMNS",
     "METRICS",
+    "SCALARS",
     "SIGMA",
     "checked_draws",
+    "percentiles",
     "resolved_draws",
+    "scalar_draws",
     "solver_draws",
     "summarise",
     "summary_draws",
@@ -60,6 +64,9 @@ METRICS = (
     "bimodality_score",
 )
 """Names of the summaries, in the order of every dictionary and table."""
+
+SCALARS = METRICS[:-1]
+"""The summaries that are continuous quantities: all but ``bimodality_score``."""
 
 # Unit and meaning of the columns of `summary_table`.
 COLUMNS = {
@@ -147,6 +154,11 @@ def resolved_draws(solver: Any, index: int) -> tuple[NDArray[np.float64], NDArra
 
 
 def _summary_draws(masses: NDArray[np.float64], edges: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    return scalar_draws(masses, edges) | {METRICS[-1]: count_modes(masses).astype(np.float64)}
+
+
+def scalar_draws(masses: NDArray[np.float64], edges: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """As `summary_draws`, for the `SCALARS` of masses and edges that have been checked."""
     mean, sigma, skewness, kurtosis = histogram_moments(masses, edges)
     cdf = histogram_cdf(masses)
     median = histogram_percentile(cdf, edges, 0.5)
@@ -161,7 +173,6 @@ def _summary_draws(masses: NDArray[np.float64], edges: NDArray[np.float64]) -> d
         "skewness": skewness,
         "kurtosis": kurtosis,
         "tail_weight": mass_beyond_sigma(cdf, edges, mean, sigma),
-        "bimodality_score": count_modes(masses).astype(np.float64),
     }
 
 
@@ -170,8 +181,17 @@ def summarise(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Median and uncertainty of all metrics, in their order, and the number of supported modes."""
     draws = _summary_draws(masses, edges)
-    low, median, high = np.percentile([draws[metric] for metric in METRICS], [16.0, 50.0, 84.0], axis=1)
+    low, median, high = percentiles([draws[metric] for metric in METRICS], (16.0, 50.0, 84.0))
     return median, 0.5 * (high - low), supported_modes(masses, draws["bimodality_score"])
+
+
+def percentiles(values: Any, q: Sequence[float]) -> NDArray[np.float64]:
+    """As ``np.percentile(values, q, axis=-1)``, many times as fast for small arrays without NaN."""
+    ordered = np.sort(values, axis=-1)
+    position = np.asarray(q) / 100.0 * (ordered.shape[-1] - 1)
+    below = position.astype(np.intp)
+    low, high = ordered[..., below], ordered[..., np.minimum(below + 1, ordered.shape[-1] - 1)]
+    return np.moveaxis(low + (position - below) * (high - low), -1, 0)
 
 
 def checked_draws(

@@ -1,0 +1,88 @@
+"""Coverage of 68 % intervals at a glance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.figure import Figure
+
+__all__ = ["plot_coverage"]
+
+_NOMINAL = 0.68
+_MARKERS = "osD^vP*X"
+
+
+def plot_coverage(
+    table: Table, quantities: tuple[str, ...], grid: str | None = None, fig: Figure | None = None
+) -> Figure:
+    """Coverage by truth (rows), quantity (panels), number of stars (colour) and errors (marker).
+
+    Parameters
+    ----------
+    table : astropy.table.Table
+        That of `Coverage`.
+    quantities : tuple of str
+        Which quantities.
+    grid : str, optional
+        On which velocity grid; the first by default.
+    fig : matplotlib.figure.Figure, optional
+        Where to draw; a new figure by default.
+
+    Raises
+    ------
+    ValueError
+        If the table has no such quantity or grid.
+    """
+    grid = str(table["grid"][0]) if grid is None else grid
+    for name, wanted in [("grid", grid)] + [("quantity", q) for q in quantities]:
+        known = list(dict.fromkeys(str(value) for value in table[name]))
+        if wanted not in known:
+            raise ValueError(f"there is no {name} {wanted!r} in the table, but {known}.")
+    table = table[table["grid"] == grid]
+    truths, sizes, errors = (_unique(table[name]) for name in ("truth", "n_stars", "err"))
+    if fig is None:
+        import matplotlib.pyplot as plt
+
+        size = (2.0 + 1.7 * len(quantities), 1.2 + 0.55 * len(truths))
+        fig = plt.figure(figsize=size, layout="constrained")
+    from matplotlib import colormaps
+
+    colors = colormaps["viridis"](np.linspace(0.0, 0.85, len(sizes)))
+    axes = fig.subplots(1, len(quantities), sharex=True, sharey=True, squeeze=False)[0]
+    combinations = [(i, k) for i in range(len(sizes)) for k in range(len(errors))]
+    offsets = np.linspace(-0.32, 0.32, len(combinations)) if len(combinations) > 1 else [0.0]
+    for ax, quantity in zip(axes, quantities, strict=True):
+        rows = table[table["quantity"] == quantity]
+        ax.axvline(_NOMINAL, color="0.4", lw=1)
+        for (i, k), offset in zip(combinations, offsets, strict=True):
+            chosen = rows[(rows["n_stars"] == sizes[i]) & (rows["err"] == errors[k])]
+            place = np.array([truths.index(t) for t in chosen["truth"]], dtype=float) + offset
+            ax.errorbar(
+                chosen["coverage68"],
+                place,
+                xerr=chosen["coverage68_err"],
+                fmt=_MARKERS[k % len(_MARKERS)],
+                color=colors[i],
+                ms=3.5,
+                lw=0.8,
+                label=f"N = {sizes[i]}, err {errors[k]}",
+            )
+        ax.set_title(quantity, fontsize="medium")
+        ax.grid(axis="y", color="0.92")
+        ax.set_axisbelow(True)
+    axes[0].set_yticks(range(len(truths)), truths)
+    axes[0].set_ylim(len(truths) - 0.5, -0.5)
+    axes[0].set_xlim(0.0, 1.0)
+    fig.supxlabel(f"coverage of 68 % intervals ({grid} grid)", fontsize="medium")
+    handles, labels = axes[0].get_legend_handles_labels()
+    if len(combinations) > 1:
+        fig.legend(handles, labels, loc="outside right upper", fontsize="small", frameon=False)
+    return fig
+
+
+def _unique(column: Any) -> list[Any]:
+    return list(dict.fromkeys(column.tolist()))

@@ -1,0 +1,229 @@
+"""What a planned observation will measure: mocks of it, fitted as the data will be.
+
+The expected uncertainties stand beside the Cramer-Rao bounds (`veldist.information`), which no unbiased
+estimate can beat. A posterior can, where its prior knows more than the data: such quantities are marked.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from veldist.analysis import compute_summary_maps
+from veldist.arrays import Floats
+from veldist.blas import one_thread
+from veldist.calibration.forecast_result import Forecast, forecast_tables
+from veldist.gauss_hermite import gauss_hermite
+from veldist.information import MOMENTS, information_bounds
+from veldist.parallel import run_tasks
+from veldist.prior_weight import is_dominated, prior_draws, prior_ratio
+from veldist.simulate import LOSVD, Gaussian, observe
+from veldist.simulate.sample import draw_errors
+from veldist.solver import KinematicSolver
+from veldist.summaries import percentiles
+from veldist.validate import check_count, check_keys, to_float
+
+__all__ = ["forecast"]
+
+_WIDTH_IN_SIGMA, _N_BINS = 12.0, 40
+
+
+def forecast(
+    n_stars: int | Sequence[int],
+    err: Any,
+    sigma: Any,
+    *,
+    losvd: LOSVD | None = None,
+    grid: dict[str, Any] | None = None,
+    n_mocks: int = 16,
+    num_samples: int = 1000,
+    seed: int = 0,
+    n_jobs: int | None = None,
+    progress: bool = True,
+) -> Forecast:
+    """Uncertainties to expect of a planned observation of one spatial bin.
+
+    Parameters
+    ----------
+    n_stars : int or sequence of int
+        Number of stars; of a sequence, each is forecast.
+    err : float, tuple (low, high), array_like or Quantity
+        Errors, km/s: one for all stars, the range of a uniform distribution, or one for each star.
+    sigma : float or Quantity
+        Expected dispersion, km/s.
+    losvd : LOSVD, optional
+        What is observed (see `veldist.simulate`), of this dispersion; by default a Gaussian at 0 km/s.
+    grid : dict, optional
+        ``center``, ``width`` (km/s) and ``n_bins`` of the velocity grid; by default 40 bins
+        over 12 observed dispersions.
+    n_mocks : int
+        Mock observations per number of stars.
+    num_samples : int
+        Posterior draws of each.
+    seed : int
+        Seed of the random numbers.
+    n_jobs : int, optional
+        Number of worker processes; all cores by default. It does not change the result.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    Forecast
+        Tables, a figure, and a summary when printed.
+
+    Raises
+    ------
+    TypeError
+        If ``losvd`` is none, or a number is not one.
+    ValueError
+        If a number is out of range, the dispersion is not that of ``losvd``, or errors are not positive or
+        not one for each star.
+    RuntimeError
+        If a mock cannot be fitted.
+
+    Warns
+    -----
+    UserWarning
+        If fits of mocks issue warnings: how many, of which kind.
+
+    Examples
+    --------
+    >>> from veldist.calibration import forecast
+    >>> print(forecast([100, 400], err=2.0, sigma=10.0, n_mocks=4, progress=False))  # doctest: +SKIP
+    """
+    counts = tuple(
+        check_count(n, "n_stars", 2)
+        for n in (n_stars if isinstance(n_stars, Sequence | np.ndarray) else [n_stars])
+    )
+    if not counts:
+        raise ValueError("n_stars is empty: pass at least one number of stars.")
+    sigma = to_float(sigma, "sigma", "km/s")
+    if sigma <= 0:
+        raise ValueError(f"sigma must be positive, got {sigma} km/s.")
+    losvd = Gaussian(0.0, sigma) if losvd is None else losvd
+    if not isinstance(losvd, LOSVD):
+        raise TypeError(f"losvd must be an LOSVD of veldist.simulate, got {type(losvd).__name__}.")
+    if not np.isclose(losvd.std, sigma, rtol=1e-3):
+        raise ValueError(
+            f"sigma = {sigma} km/s, but losvd has a dispersion of {losvd.std:.6g}: they must agree."
+        )
+    n_mocks = check_count(n_mocks, "n_mocks", 2)
+    num_samples = check_count(num_samples, "num_samples", 1)
+    seed = check_count(seed, "seed", 0)
+    if n_jobs is not None:
+        n_jobs = check_count(n_jobs, "n_jobs", 1)
+    typical = {n: draw_errors(err, n, np.random.default_rng(seed)) for n in counts}
+    if grid is None:
+        observed = float(np.hypot(sigma, max(np.sqrt(np.mean(e**2)) for e in typical.values())))
+        grid = {"center": losvd.mean, "width": _WIDTH_IN_SIGMA * observed, "n_bins": _N_BINS}
+    check_keys(grid, ("center", "width", "n_bins"), "grid")
+    reporter = KinematicSolver()
+    reporter.setup_grid(**grid)
+    assert reporter.grid is not None
+
+    tasks = [_Mock(n, seed + k) for n in counts for k in range(n_mocks)]
+    function = partial(_fit_mock, losvd=losvd, err=err, sigma=sigma, grid=grid, num_samples=num_samples)
+    fits: dict[int, _Fit] = {}
+    with tqdm(total=len(tasks), desc="mocks", unit="fit", disable=not progress) as bar:
+        for outcome in run_tasks(function, tasks, n_jobs):
+            bar.update()
+            if outcome.value is None:
+                raise RuntimeError(
+                    f"the mock of {tasks[outcome.index].n_stars} stars with seed "
+                    f"{tasks[outcome.index].seed} could not be fitted: {outcome.error}"
+                ) from outcome.error
+            fits[outcome.index] = outcome.value
+    ordered = [fits[k] for k in range(len(tasks))]
+    _pass_on_warnings(ordered)
+    by_count = [ordered[k * n_mocks : (k + 1) * n_mocks] for k in range(len(counts))]
+    table, bins = forecast_tables(
+        counts,
+        quantities=[np.stack([fit.quantities for fit in group]) for group in by_count],
+        bounds=[np.stack([fit.bounds for fit in group]) for group in by_count],
+        bin_widths=[np.stack([fit.bins for fit in group]) for group in by_count],
+        edges=reporter.grid["edges"],
+        masses=losvd.bin_masses(reporter.grid["edges"], conditional=True),
+    )
+    return Forecast(
+        table=table, bins=bins, n_mocks=n_mocks, sigma=sigma, err=_describe(err, typical[max(counts)])
+    )
+
+
+@dataclass(frozen=True)
+class _Mock:
+    n_stars: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What is kept of a fitted mock.
+
+    ``quantities`` (4, n_quantities): median, half-width, ratio to the prior, dominated by the prior;
+    ``bounds`` (n_quantities,); ``bins`` (n_bins,): half-widths of the masses.
+    """
+
+    quantities: Floats
+    bounds: Floats
+    bins: Floats
+    warnings: tuple[str, ...]
+
+
+def _fit_mock(
+    mock: _Mock, losvd: LOSVD, err: Any, sigma: float, grid: dict[str, Any], num_samples: int
+) -> _Fit:
+    vel, errors = observe(losvd, mock.n_stars, err, np.random.default_rng([mock.seed, mock.n_stars]))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        solver = KinematicSolver()
+        solver.setup_grid(**grid)
+        solver.add_data(vel, errors)
+        masses = solver.run(num_samples=num_samples, seed=mock.seed)["intrinsic_pdf"]
+        maps = compute_summary_maps([solver])
+    assert solver.grid is not None
+    keys = ("median", "uncertainty", "prior_ratio", "prior_dominated")
+    moments = np.array([[float(maps[name][key][0]) for name in MOMENTS] for key in keys])
+    bounds = information_bounds(mock.n_stars, errors, sigma)
+
+    edges = solver.grid["edges"]
+    with one_thread():
+        _, shape = prior_draws(solver.posterior, edges)
+        fits = [gauss_hermite(draws, edges, order=4).h.T for draws in (masses, shape)]
+    low, median, high = percentiles(fits[0], (16.0, 50.0, 84.0))
+    prior_low, prior_high = percentiles(fits[1], (16.0, 84.0))
+    width, prior_width = 0.5 * (high - low), 0.5 * (prior_high - prior_low)
+    dominated = is_dominated(width, prior_width, np.array([bounds["h3"], bounds["h4"]]))
+    hermite = np.array([median, width, prior_ratio(width, prior_width), dominated])
+
+    low, high = percentiles(masses.T, (16.0, 84.0))
+    return _Fit(
+        quantities=np.concatenate([moments, hermite], axis=1),
+        bounds=np.array(list(bounds.values())),
+        bins=0.5 * (high - low),
+        warnings=tuple(w.category.__name__ for w in caught),
+    )
+
+
+def _pass_on_warnings(fits: list[_Fit]) -> None:
+    """One warning for those of all mocks."""
+    kinds = sorted({kind for fit in fits for kind in fit.warnings})
+    if kinds:
+        counts = ", ".join(f"{kind} in {sum(kind in fit.warnings for fit in fits)}" for kind in kinds)
+        warnings.warn(f"fits of {len(fits)} mocks issued warnings: {counts}.", stacklevel=3)
+
+
+def _describe(err: Any, errors: Floats) -> str:
+    """The errors in words: as they were given if that is a range."""
+    low, high = (
+        (to_float(end, "err", "km/s") for end in err)
+        if isinstance(err, tuple)
+        else (errors.min(), errors.max())
+    )
+    return f"{low:.3g} km/s" if low == high else f"{low:.3g} to {high:.3g} km/s"
