@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from veldist import clipping, validate
 from veldist.blas import one_thread
 from veldist.errors import ConvergenceWarning, GridWarning, OrderError, OutlierWarning
-from veldist.inference import Diagnostics, Settings
+from veldist.inference import Diagnostics, PriorSettings, Settings
 from veldist.losvd import LosvdPosterior, fit_losvd
 from veldist.stars import OUTLIER, check_coverage, find_outliers, read_stars
 
@@ -166,6 +166,7 @@ class KinematicSolver:
         seed: int = 0,
         *,
         settings: Settings | None = None,
+        prior: PriorSettings | None = None,
     ) -> dict[str, NDArray[np.float64]]:
         """Sample the posterior.
 
@@ -183,6 +184,8 @@ class KinematicSolver:
         settings : Settings, optional
             Details of the sampler (see `veldist.inference.Settings`); its ``n_draws`` is replaced by
             ``num_samples``.
+        prior : PriorSettings, optional
+            Another prior (see `veldist.inference.PriorSettings`), to see how much depends on it.
 
         Returns
         -------
@@ -207,10 +210,10 @@ class KinematicSolver:
         """
         if self.vel is None or self.err is None or self.grid is None:
             raise OrderError("run() needs a grid and stars: call setup_grid() and add_data() first.")
-        check_run(num_warmup, num_samples, gpu, seed, settings)
+        check_run(num_warmup, num_samples, gpu, seed, settings, prior)
         settings = replace(settings or Settings(), n_draws=num_samples)
         with one_thread():
-            posterior = fit_losvd(self.vel, self.err, np.random.default_rng(seed), settings)
+            posterior = fit_losvd(self.vel, self.err, np.random.default_rng(seed), settings, prior)
         self.posterior, self._num_samples = posterior, num_samples
         diagnostics = posterior.posterior.diagnostics
         logger.debug("%d stars: %s", self.n_stars, diagnostics)
@@ -412,6 +415,7 @@ def check_run(
     gpu: bool | None = None,
     seed: int = 0,
     settings: Settings | None = None,
+    prior: PriorSettings | None = None,
 ) -> None:
     """Check the arguments of `KinematicSolver.run`, which says what is raised."""
     validate.check_count(num_warmup, "num_warmup", 0)
@@ -419,5 +423,6 @@ def check_run(
     validate.check_count(seed, "seed", 0)
     if gpu:
         raise NotImplementedError("gpu=True is not available in this version: pass gpu=False.")
-    if settings is not None and not isinstance(settings, Settings):
-        raise TypeError(f"settings must be veldist.inference.Settings, got {type(settings).__name__}.")
+    for value, name, kind in ((settings, "settings", Settings), (prior, "prior", PriorSettings)):
+        if value is not None and not isinstance(value, kind):
+            raise TypeError(f"{name} must be veldist.inference.{kind.__name__}, got {type(value).__name__}.")

@@ -44,7 +44,8 @@ class Forecast:
         One row for every number of stars and quantity. ``n_stars``, ``quantity``, ``unit``;
         ``uncertainty``, the expected half of the 16-84 percentile range of the posterior (median over the
         mocks); ``scatter``, the standard deviation of the posterior medians between mocks; ``bound``,
-        the Cramer-Rao bound for a Gaussian LOSVD of this dispersion; ``ratio``, uncertainty over bound;
+        the Cramer-Rao bound for a Gaussian LOSVD of this dispersion; ``ratio``, uncertainty over bound
+        (about 2 for h3 and h4, whose least-squares fit weighs the core where moments weigh the wings);
         ``prior_ratio``, uncertainty over that of the prior; ``prior_dominated``, whether in most mocks the
         prior weighs more than the data (see `veldist.prior_weight`).
     bins : QTable
