@@ -66,10 +66,10 @@ class PriorSettings:
     tail_scale: float = 1.2
     asymmetry_scale: float = 1.0
     amplitudes: tuple[float, ...] = (0.35, 0.75, 1.5, 3.0)
-    amplitude_rate: float = 0.3
-    null_weight: float = 0.15
-    tail_weight: float = 0.08
-    asymmetry_weight: float = 0.08
+    amplitude_rate: float = 1.5
+    null_weight: float = 0.2
+    tail_weight: float = 0.05
+    asymmetry_weight: float = 0.05
     both_weight: float = 0.0
     taper: tuple[float, float] = (4.5, 6.5)
     resolution: Callable[[int, float], Resolution] = choose_resolution
