@@ -61,7 +61,7 @@ def test_error_bars_too_large_by_0_3_are_found():
 
 def test_truths_that_ignore_the_weights_of_the_prior_are_found():
     # Few stars, that tell little about the component. Power 1.00 (6 of 6) with 60 simulations, 0.60 with 40.
-    prior = PriorSettings(null_weight=0.7, amplitudes=(1.5,))
+    prior = PriorSettings(null_weight=0.7, near_weight=0.0, amplitudes=(1.5,))
     right = experiment(10, 0.3, model_stars=150, prior=prior, settings=QUICK)
     n = right.model.prior.n_components
     wrong = replace(right, truth_prior=replace(right.truth_prior, log_weights=np.full(n, -np.log(n))))

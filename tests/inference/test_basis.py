@@ -140,3 +140,38 @@ def test_inconsistent_priors_are_refused():
         MixturePrior(**good | {"labels": ()}, log_weights=np.zeros(1))
     with pytest.raises(ValueError, match="mean"):
         MixturePrior(**good | {"mean": np.zeros((1, 3))}, log_weights=np.zeros(1))
+
+
+def test_settings_become_components_and_weights():
+    resolution = choose_resolution(200, 0.3)
+    cells = make_cells(-4, 4, resolution.cell_width)
+    settings = PriorSettings(null_weight=0.1, near_weight=0.2, tail_weight=0.0, small=0.5, tail_scale=2.0)
+    _, prior = losvd_prior(cells.centers, cells.widths, resolution, settings)
+    weights = dict(zip(prior.labels, np.exp(prior.log_weights), strict=True))
+    assert weights["gaussian"] == pytest.approx(0.1)
+    assert weights["nearly gaussian"] == pytest.approx(0.2)
+    assert "tail" not in weights
+    assert sum(weights.values()) == pytest.approx(1.0)
+    near = prior.scales[prior.labels.index("nearly gaussian")]
+    assert near[2:4] == pytest.approx([1.0, 0.5])
+    assert not near[4:].any()
+    assert prior.is_null.tolist() == [label == "gaussian" for label in prior.labels]
+    # Exponential in tau, each amplitude standing for an interval of its own size.
+    first, last = (weights[f"length=0.75, amplitude={a:g}"] for a in (0.35, 3.0))
+    rate = settings.amplitude_rate
+    assert first / last == pytest.approx(0.35 / 3.0 * np.exp(-rate * (0.35 - 3.0)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"null_weight": 0.9}, "must leave some of 1"),
+        ({"near_weight": -0.1}, "must not be negative"),
+        ({"amplitudes": (0.0, 1.0)}, "must be positive"),
+        ({"amplitudes": ()}, "must be positive"),
+        ({"taper": (5.0, 4.0)}, "must ascend"),
+    ],
+)
+def test_settings_that_are_no_prior(settings, message):
+    with pytest.raises(ValueError, match=message):
+        PriorSettings(**settings)

@@ -3,9 +3,8 @@
 The expected uncertainties stand beside the Cramer-Rao bounds (`veldist.information`), which no unbiased
 estimate can beat. A posterior can, where its prior knows more than the data: such quantities are marked.
 
-The fits leave out the parts of the prior in which the LOSVD is exactly Gaussian or exactly symmetric: stars
-of a Gaussian would soon convince the posterior of them, and its uncertainty of the shape would be zero.
-Nobody plans an observation for that.
+The fits leave out the parts of the prior in which the LOSVD is exactly or nearly Gaussian: Gaussian mocks
+would soon convince the posterior of them, and its uncertainty of the shape would be too small to plan with.
 """
 
 from __future__ import annotations
@@ -37,7 +36,7 @@ from veldist.validate import check_count, check_keys, to_float
 __all__ = ["forecast"]
 
 _WIDTH_IN_SIGMA, _N_BINS = 12.0, 40
-_PRIOR = PriorSettings(null_weight=0.0, tail_weight=0.0, asymmetry_weight=0.0)
+_PRIOR = PriorSettings(null_weight=0.0, near_weight=0.0, tail_weight=0.0, asymmetry_weight=0.0)
 
 
 def forecast(

@@ -53,9 +53,12 @@ class PriorSettings:
         Rate of the exponential prior on tau.
     null_weight : float
         Prior probability of the exactly Gaussian LOSVD.
-    tail_weight, asymmetry_weight, both_weight : float
-        Prior probabilities of LOSVDs with T alone, A alone, and the two of them besides location and scale;
-        the Gaussian process has the rest.
+    near_weight, tail_weight, asymmetry_weight : float
+        Prior probabilities of LOSVDs without a Gaussian process in which both T and A are small, only T is
+        not, and only A is not. The Gaussian process has the rest, with T and A free.
+    small : float
+        Factor on the scale of a small T or A. Not zero: nature has no exact symmetry, and error bars of the
+        skewness would vanish with the skewness.
     taper : tuple of float
         The Gaussian process is whole up to the first ``|z|`` and gone beyond the second.
     resolution : callable
@@ -67,18 +70,19 @@ class PriorSettings:
     asymmetry_scale: float = 1.0
     amplitudes: tuple[float, ...] = (0.35, 0.75, 1.5, 3.0)
     amplitude_rate: float = 1.5
-    null_weight: float = 0.2
+    null_weight: float = 0.05
     tail_weight: float = 0.05
     asymmetry_weight: float = 0.05
-    both_weight: float = 0.0
+    near_weight: float = 0.3
+    small: float = 0.25
     taper: tuple[float, float] = (4.5, 6.5)
     resolution: Callable[[int, float], Resolution] = choose_resolution
 
     def __post_init__(self) -> None:
-        fixed = (self.null_weight, self.tail_weight, self.asymmetry_weight, self.both_weight)
+        fixed = (self.null_weight, self.near_weight, self.tail_weight, self.asymmetry_weight)
         if min(fixed) < 0.0 or sum(fixed) >= 1.0:
             raise ValueError(
-                f"the weights {fixed} of null, tail, asymmetry and both must not be negative and must leave "
+                f"the weights {fixed} of null, near, tail and asymmetry must not be negative and must leave "
                 "some of 1 for the Gaussian process."
             )
         if not self.amplitudes or min(self.amplitudes) <= 0.0:
@@ -129,15 +133,15 @@ def _shapes(
     omega: NDArray[np.floating], lengths: tuple[float, ...], settings: PriorSettings
 ) -> list[tuple[NDArray[np.float64], str, float]]:
     """Scales of the coefficients of T, A and the functions, label and weight of every component."""
-    tail, asymmetry = settings.tail_scale, settings.asymmetry_scale
+    tail, asymmetry, small = settings.tail_scale, settings.asymmetry_scale, settings.small
     absent = np.zeros(omega.size)
     shapes = [
         (np.concatenate([directions, absent]), label, weight)
         for *directions, label, weight in (
             (0.0, 0.0, "gaussian", settings.null_weight),
-            (tail, 0.0, "tail", settings.tail_weight),
-            (0.0, asymmetry, "asymmetry", settings.asymmetry_weight),
-            (tail, asymmetry, "tail and asymmetry", settings.both_weight),
+            (small * tail, small * asymmetry, "nearly gaussian", settings.near_weight),
+            (tail, small * asymmetry, "tail", settings.tail_weight),
+            (small * tail, asymmetry, "asymmetry", settings.asymmetry_weight),
         )
         if weight > 0.0
     ]
