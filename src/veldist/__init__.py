@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from veldist import analysis, plotting, simulate
+    from veldist import analysis, calibration, plotting, simulate
     from veldist.batch import BatchError, fit_all_bins
     from veldist.dynamite import write_dynamite_kinematics
     from veldist.errors import ConvergenceWarning, GridWarning, OrderError, OutlierWarning
@@ -23,6 +23,7 @@ __all__ = [
     "OutlierWarning",
     "__version__",
     "analysis",
+    "calibration",
     "fit_all_bins",
     "plotting",
     "simulate",
@@ -40,7 +41,7 @@ _HOME = {
     "fit_all_bins": "veldist.batch",
     "write_dynamite_kinematics": "veldist.dynamite",
 }
-_MODULES = ("analysis", "plotting", "simulate")
+_MODULES = ("analysis", "calibration", "plotting", "simulate")
 
 
 def __getattr__(name: str) -> Any:
