@@ -66,15 +66,15 @@ class PriorSettings:
     """
 
     location_scale: float = 1.0
-    tail_scale: float = 1.2
-    asymmetry_scale: float = 1.0
+    tail_scale: float = 0.8
+    asymmetry_scale: float = 0.5
     amplitudes: tuple[float, ...] = (0.35, 0.75, 1.5, 3.0)
     amplitude_rate: float = 1.5
     null_weight: float = 0.05
     tail_weight: float = 0.05
     asymmetry_weight: float = 0.05
     near_weight: float = 0.3
-    small: float = 0.25
+    small: float = 0.4
     taper: tuple[float, float] = (4.5, 6.5)
     resolution: Callable[[int, float], Resolution] = choose_resolution
 

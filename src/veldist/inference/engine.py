@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,9 +33,10 @@ class Settings:
     n_groups : int
         Independently started groups of chains (for the nested R-hat); must divide their number.
     n_proposals : int
-        Importance draws per group, spread over the prior's components.
+        Importance draws per group, spread over the prior's components; up to sixteen times as many where
+        they tell little.
     n_warmup : int
-        Rounds of moves thrown away at first.
+        Rounds of moves thrown away at first; up to five times as many after a poor start.
     n_leapfrog : int
         Leapfrog steps of a Hamiltonian move; raised if too few moves are accepted.
     thin : int
@@ -76,6 +77,9 @@ _LOW_ACCEPTANCE = 0.65
 _MAX_LEAPFROG = 48
 # With less than this there is no point in going on.
 _HOPELESS_ACCEPTANCE = 0.05
+# Effective size of a group's importance sample, per chain, below which it is enlarged, by which factor, and
+# how many times.
+_ESS_PER_CHAIN, _ENLARGED, _MAX_ENLARGED = 2, 4, 2
 _MIN_DRAWS_PER_COMPONENT = 2
 # Share of component proposals made without regard to the evidence, so that none is ever out of reach.
 _DEFENSIVE_SHARE = 0.02
@@ -133,12 +137,12 @@ def infer(
         # The average of the modes is where most draws will be: offsets from it are small.
         center = np.exp(laplace) @ (prior.mean - prior.center + prior.scales * modes.x)
         target = Target.build(likelihood, psi, prior, modes, center, np.dtype(settings.dtype).type)
-        samples = [
-            importance_sample(
-                target, prior.log_weights, laplace, settings.n_proposals, _MIN_DRAWS_PER_COMPONENT, rng
-            )
-            for _ in range(settings.n_groups)
-        ]
+        samples, enlarged = zip(
+            *(_sample_enough(target, prior, laplace, settings, rng) for _ in range(settings.n_groups)),
+            strict=True,
+        )
+        # What a poor start leaves undone, the moves must do.
+        settings = replace(settings, n_warmup=settings.n_warmup * (1 + max(enlarged)))
         sampled = logsumexp([s.log_evidence for s in samples], axis=0) - np.log(len(samples))
         # A component none of whose draws has a likelihood is left with Laplace's approximation.
         shift = likelihood.log_reference - target.likelihood.log_reference
@@ -146,7 +150,16 @@ def infer(
             prior, np.where(np.isfinite(sampled), sampled, modes.log_evidence + shift)
         )
         run = _run_chains(
-            target, samples, evidence, prior, psi, log_base, functionals, functional_names, settings, rng
+            target,
+            list(samples),
+            evidence,
+            prior,
+            psi,
+            log_base,
+            functionals,
+            functional_names,
+            settings,
+            rng,
         )
     return Posterior(
         coefficients=run.coefficients,
@@ -242,6 +255,29 @@ def _run_chains(
             )
         thin *= 2
         warmup = thin * n_kept
+
+
+def _sample_enough(
+    target: Target,
+    prior: MixturePrior,
+    laplace: NDArray[np.float64],
+    settings: Settings,
+    rng: np.random.Generator,
+) -> tuple[ImportanceSample, int]:
+    """Importance sample of one group of chains, and how many times it wanted to be enlarged.
+
+    What is resampled from it has a bias that falls with its effective size, which must be some per chain.
+    """
+    wanted = _ESS_PER_CHAIN * settings.n_chains // settings.n_groups
+    for n_enlarged in range(_MAX_ENLARGED + 1):
+        n_proposals = settings.n_proposals * _ENLARGED**n_enlarged
+        sample = importance_sample(
+            target, prior.log_weights, laplace, n_proposals, _MIN_DRAWS_PER_COMPONENT, rng
+        )
+        weight = np.exp(sample.log_weight - sample.log_weight.max())
+        if weight.sum() ** 2 >= wanted * np.sum(weight**2):
+            return sample, n_enlarged
+    return sample, 2 * _MAX_ENLARGED
 
 
 def _start(
