@@ -145,7 +145,7 @@ def test_inconsistent_priors_are_refused():
 def test_settings_become_components_and_weights():
     resolution = choose_resolution(200, 0.3)
     cells = make_cells(-4, 4, resolution.cell_width)
-    settings = PriorSettings(null_weight=0.1, near_weight=0.2, tail_weight=0.0, small=0.5, tail_scale=2.0)
+    settings = PriorSettings(null_weight=0.1, near_weight=0.2, tail_weight=0.0, small=0.5, tail_scale=0.4)
     _, prior = losvd_prior(cells.centers, cells.widths, resolution, settings)
     weights = dict(zip(prior.labels, np.exp(prior.log_weights), strict=True))
     assert weights["gaussian"] == pytest.approx(0.1)
@@ -153,7 +153,7 @@ def test_settings_become_components_and_weights():
     assert "tail" not in weights
     assert sum(weights.values()) == pytest.approx(1.0)
     near = prior.scales[prior.labels.index("nearly gaussian")]
-    assert near[2:4] == pytest.approx([1.0, 0.5])
+    assert near[2:4] == pytest.approx([0.2, 0.5 * settings.asymmetry_scale])
     assert not near[4:].any()
     assert prior.is_null.tolist() == [label == "gaussian" for label in prior.labels]
     # Exponential in tau, each amplitude standing for an interval of its own size.
@@ -167,6 +167,9 @@ def test_settings_become_components_and_weights():
     [
         ({"null_weight": 0.9}, "must leave some of 1"),
         ({"near_weight": -0.1}, "must not be negative"),
+        ({"null_weight": float("nan")}, "must not be negative"),
+        ({"tail_scale": -1.0}, "tail_scale = -1.0 must be finite"),
+        ({"amplitude_rate": float("nan")}, "amplitude_rate = nan must be finite"),
         ({"amplitudes": (0.0, 1.0)}, "must be positive"),
         ({"amplitudes": ()}, "must be positive"),
         ({"taper": (5.0, 4.0)}, "must ascend"),

@@ -13,8 +13,9 @@ The log-density is :math:`b_1 z - b_2 z^2/2 + c\,T(z) + d\,A(z) + \sum_k a_k \ph
 
 ``T``, ``A`` and ``phi`` have {1, z, z^2} projected out under a Gaussian weight, so that location and scale
 stay with b1 and b2; ``phi`` is tapered to zero in the wings, where stars are too few to teach it anything.
-The pairs (l, tau) form a small grid with weights, tau = 0 (where c = d = 0 too: exactly Gaussian) among them,
-and an exponential prior on tau: the penalised-complexity prior of Simpson et al. (2017, Stat. Sci. 32, 1).
+The pairs (l, tau) form a small grid with weights, with an exponential prior on tau: the penalised-complexity
+prior of Simpson et al. (2017, Stat. Sci. 32, 1). Beside them stand components without ``phi``: exactly
+Gaussian (c = d = 0), nearly Gaussian (both small), only heavy-tailed, only asymmetric.
 """
 
 from __future__ import annotations
@@ -79,13 +80,17 @@ class PriorSettings:
     resolution: Callable[[int, float], Resolution] = choose_resolution
 
     def __post_init__(self) -> None:
-        fixed = (self.null_weight, self.near_weight, self.tail_weight, self.asymmetry_weight)
-        if min(fixed) < 0.0 or sum(fixed) >= 1.0:
+        weights = (self.null_weight, self.near_weight, self.tail_weight, self.asymmetry_weight)
+        if not (min(weights) >= 0.0 and sum(weights) < 1.0):
             raise ValueError(
-                f"the weights {fixed} of null, near, tail and asymmetry must not be negative and must leave "
+                f"the weights {weights} of null, near, tail, asymmetry must not be negative and must leave "
                 "some of 1 for the Gaussian process."
             )
-        if not self.amplitudes or min(self.amplitudes) <= 0.0:
+        for name in ("location_scale", "tail_scale", "asymmetry_scale", "small", "amplitude_rate"):
+            value = getattr(self, name)
+            if not 0.0 <= value < np.inf:
+                raise ValueError(f"{name} = {value} must be finite and not negative.")
+        if not self.amplitudes or not all(0.0 < a < np.inf for a in self.amplitudes):
             raise ValueError(f"amplitudes = {self.amplitudes} must be positive, one at least.")
         start, end = self.taper
         if not 0.0 < start < end <= _HALF_WIDTH:

@@ -16,11 +16,11 @@ from scipy.special import ndtri
 
 __all__ = ["Cells", "Frame", "fit_frame", "make_cells", "overlap_matrix", "robust_frame"]
 
-# Cells reach this far at least: beyond it even a Student-t-like tail (see `basis`) holds < 1e-4 of the mass.
+# Cells reach this far at least: to where the prior turns the tails Gaussian again (see `basis`).
 _REACH = 8.0
 # Cells narrower than this fraction of the velocities would be lost to their rounding.
 _ROUNDING = 1e-9
-# Fine cells where the Gaussian process is whole (`basis.PriorSettings.taper`), growing ones beyond.
+# Fine cells where the Gaussian process matters, growing ones where it fades (`basis.PriorSettings.taper`).
 _CORE = 5.5
 _GROWTH = 1.25
 _FAR = 15.0

@@ -14,7 +14,7 @@ _PRECISIONS = (0.2, 0.45, 1.0, 2.2)
 _RELATIVE_WIDTH = 0.5
 # With more, one Gaussian will do. Its mean lies below 1 by its variance, so that at b2 = 1 it falls like
 # 1 / b2; without that the dispersions come out low.
-_ONE_PRECISION = ((0.88, 0.35, 1.0),)
+_ONE_PRECISION = ((1.0 - 0.35**2, 0.35, 1.0),)
 
 
 @dataclass(frozen=True)
