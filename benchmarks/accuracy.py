@@ -18,6 +18,7 @@ from typing import Any
 from astropy.table import Table, vstack
 
 import accuracy_report as report
+from methods.base import Method
 from methods.extreme_deconvolution import ExtremeDeconvolution
 from methods.gaussian import GaussianFit
 from methods.penalised_histogram import PenalisedHistogram
@@ -35,7 +36,7 @@ GRIDS = {
     "narrow": {"center": 0.0, "width": 85 * SIGMA, "n_bins": 60},
 }
 QUANTITIES = ("v_mean", "sigma", "skewness", "kurtosis")
-RIVALS: tuple[LosvdMethod, ...] = (GaussianFit(), ExtremeDeconvolution(), PenalisedHistogram())
+RIVALS: tuple[Method, ...] = (GaussianFit(), ExtremeDeconvolution(), PenalisedHistogram())
 # What NUTS can be asked for in a few minutes.
 SUBSET: dict[str, Any] = {
     "n_stars": (150,),
@@ -80,7 +81,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
 
     contest = [scores("veldist", Veldist(), n_mocks=options.contest_mocks)]
-    contest += [scores(m.name, m, n_mocks=options.contest_mocks) for m in RIVALS]  # type: ignore[attr-defined]
+    contest += [scores(m.name, m, n_mocks=options.contest_mocks) for m in RIVALS]
     tables = {"contest": vstack(contest)}
     if options.nuts_mocks:
         from methods.random_walk_nuts import RandomWalkNuts
@@ -97,7 +98,7 @@ def main() -> None:
     for part, table in tables.items():
         table["part"] = part
     vstack(list(tables.values())).write(options.out / "accuracy.csv", overwrite=True)
-    report.print_all(tables, ERR)
+    report.print_all(tables, ERR, SIGMA)
     report.plot_contest(tables["contest"]).savefig(options.out / "accuracy_contest.png", dpi=150)
     report.plot_coverage(tables["coverage"]).savefig(options.out / "accuracy_coverage.png", dpi=150)
 

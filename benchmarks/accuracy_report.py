@@ -49,8 +49,8 @@ def show(title: str, table: Table, rows: str, columns: str, value: str, digits: 
         print(f"{name!s:20s}" + "".join(f"{x:{width}.{digits}f}" for x in line))
 
 
-def print_all(tables: dict[str, Table], errors: dict[str, tuple[float, float]]) -> None:
-    """Print everything that the contest is about."""
+def print_all(tables: dict[str, Table], errors: dict[str, tuple[float, float]], sigma: float) -> None:
+    """Print everything that the contest is about; ``sigma`` is the dispersion of the truths."""
     cover = tables["coverage"]
     many = tuple(n for n in unique(cover["n_stars"]) if n >= 75)
     bins = select(cover, quantity=BINS)
@@ -64,7 +64,7 @@ def print_all(tables: dict[str, Table], errors: dict[str, tuple[float, float]]) 
         show(f"Bias of {quantity} in uncertainties", part, "truth", "n_stars", "bias_ratio")
     _print_cells(bins, cover, many)
     _print_gaussian_sigma(cover, many)
-    _print_shape(cover, errors)
+    _print_shape(cover, errors, sigma)
     _print_contest(tables["contest"])
     if "subset" in tables:
         _print_subset(tables["subset"])
@@ -79,7 +79,12 @@ def _print_cells(bins: Table, cover: Table, many: tuple[int, ...]) -> None:
             good = (values >= GOOD[0]) & (values <= GOOD[1])
             n = int(select(part, truth=part["truth"][0])["n_mocks"].sum() / len(many))
             span = f"lowest {values.min():.2f}, highest {values.max():.2f}"
-            print(f"  {grid:8s} {quantity:20s} {good.sum()} of {good.size}; {span} ({n} mocks each)")
+            # That of a yes or no; the average over the bins of a mock scatters less.
+            error = f"{'<= ' if quantity == BINS else ''}{np.sqrt(0.68 * 0.32 / n):.3f}"
+            print(
+                f"  {grid:8s} {quantity:20s} {good.sum()} of {good.size}; {span} "
+                f"({n} mocks each, Monte Carlo error of a cell {error})"
+            )
 
 
 def _print_gaussian_sigma(cover: Table, many: tuple[int, ...]) -> None:
@@ -87,11 +92,12 @@ def _print_gaussian_sigma(cover: Table, many: tuple[int, ...]) -> None:
     show("Bias of sigma in uncertainties, Gaussian truth, by grid", part, "grid", "n_stars", "bias_ratio")
 
 
-def _print_shape(cover: Table, errors: dict[str, tuple[float, float]]) -> None:
+def _print_shape(cover: Table, errors: dict[str, tuple[float, float]], sigma: float) -> None:
     print("\nNon-Gaussian truths, fitted grid: coverage, bias / width, width / Cramer-Rao bound")
     for n_stars in (150, 2000):
         for label, (low, high) in errors.items():
-            bound = information_bounds(n_stars, 0.5 * (low + high), 20.0)
+            # The errors are uniform: a star of the mean error tells less than they do on average.
+            bound = information_bounds(n_stars, np.linspace(low, high, 1001), sigma)
             for quantity in ("skewness", "kurtosis"):
                 part = select(cover, quantity=quantity, grid="fitted", n_stars=n_stars, err=label)
                 part = part[part["truth"] != "gaussian"]

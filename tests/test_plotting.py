@@ -164,8 +164,9 @@ class TestMap:
         np.testing.assert_allclose([box.x0, box.x1, box.y0, box.y1], [-20.0, 0.0, 0.0, 10.0])
         ax.figure.canvas.draw()
 
-    def test_marked_bins_are_hatched_over_their_colour(self):
-        ax = plot_map([10.0, 20.0, np.nan, 40.0], GRID, IDS, hatched=[False, True, True, False])
+    @pytest.mark.parametrize("hatched", [[False, True, True, False], [0, 1, 1, 0]])
+    def test_marked_bins_are_hatched_over_their_colour(self, hatched):
+        ax = plot_map([10.0, 20.0, np.nan, 40.0], GRID, IDS, hatched=hatched)
         grey, marked = [p for p in ax.patches if isinstance(p, PathPatch)]
         assert not grey.get_path().intersects_bbox(marked.get_path().get_extents(), filled=True)
         assert marked.get_facecolor()[3] == 0.0
@@ -253,6 +254,7 @@ class TestMap:
             ({"colorbar": "left"}, ValueError, "colorbar must be one of"),
             ({"hatched": [True]}, ValueError, r"one bool for each of the 4 bins, got shape \(1,\)"),
             ({"hatched": np.ones(4)}, ValueError, "of dtype float64"),
+            ({"hatched": [0, 1, 2, 0]}, ValueError, "of dtype int64: pass True"),
         ],
     )
     def test_bad_arguments_leave_no_figure_behind(self, arguments, error, message):

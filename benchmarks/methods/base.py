@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from veldist.calibration import LosvdMethod
 
 __all__ = ["Array", "Method", "condition_on_grid", "cover_stars"]
 
 Array = NDArray[np.float64]
 
 
-class Method(Protocol):
-    """A way to estimate an LOSVD with uncertainties.
+class Method(LosvdMethod, Protocol):
+    """A way to estimate an LOSVD with uncertainties by draws from a posterior or a bootstrap, with a name.
 
     Methods that do not depend on a velocity grid fit once and integrate their draws exactly over every grid;
     the others fit once per grid. A method is picklable, for it runs in worker processes.
@@ -35,27 +36,6 @@ class Method(Protocol):
     @property
     def label(self) -> str:
         """Name for plots."""
-        ...
-
-    def __call__(
-        self, vel: Array, err: Array, grids: Sequence[Array], rng: np.random.Generator
-    ) -> list[Array]:
-        """Posterior or bootstrap draws of the LOSVD on each grid.
-
-        Parameters
-        ----------
-        vel, err : ndarray, (N,)
-            Velocities and 1-sigma errors, km/s.
-        grids : sequence of ndarray, (n_bins + 1,) each
-            Edges of uniform bins, km/s.
-        rng : numpy.random.Generator
-            Source of randomness.
-
-        Returns
-        -------
-        list of ndarray, (n_draws, n_bins) each
-            Probability mass per bin, conditional on the grid: rows sum to 1.
-        """
         ...
 
 

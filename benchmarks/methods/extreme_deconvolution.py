@@ -152,7 +152,9 @@ class ExtremeDeconvolution:
     n_starts, n_continued : int
         Starts for every number of components, and how many of them are run to the end.
     n_bootstrap : int
-        Resamples, which is the number of draws.
+        Resamples, which is the number of draws. The 16-84 percentiles of n exact draws hold a truth with a
+        probability of 0.68 (n - 1) / (n + 1), 0.667 for 100; 200 would take more than five seconds for 2000
+        stars.
     short_iter, max_iter, bootstrap_iter : int
         Limits of the EM iterations of the short run, the long run, and the resamples.
     tolerance : float
@@ -162,7 +164,7 @@ class ExtremeDeconvolution:
     max_components: int = 5
     n_starts: int = 10
     n_continued: int = 2
-    n_bootstrap: int = 50
+    n_bootstrap: int = 100
     short_iter: int = 40
     max_iter: int = 1000
     bootstrap_iter: int = 300

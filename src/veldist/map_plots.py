@@ -68,7 +68,7 @@ def plot_map(
         Where to put the colour bar.
     boundary_width : float, optional
         Width of the lines between bins, in points; by default thinner for more bins. 0 for none.
-    hatched : array_like of bool, shape (n_bins,), optional
+    hatched : array_like of bool (or of 0 and 1), shape (n_bins,), optional
         Bins to hatch on top of their colour, those dominated by the prior for instance.
 
     Returns
@@ -108,11 +108,12 @@ def plot_map(
             stacklevel=2,
         )
     marked = np.zeros(array.size, dtype=bool) if hatched is None else np.asarray(hatched)
-    if marked.shape != array.shape or marked.dtype != bool:
+    if marked.shape != array.shape or marked.dtype.kind not in "biu" or not np.isin(marked, (0, 1)).all():
         raise ValueError(
             f"hatched must hold one bool for each of the {array.size} bins, got shape {marked.shape} of "
-            f"dtype {marked.dtype}."
+            f"dtype {marked.dtype}: pass True (or 1) for bins to hatch, False (or 0) for the others."
         )
+    marked = marked.astype(bool)
     low, high = _limits(array[np.isfinite(array)], diverging, center, vmin, vmax, percentiles)
 
     import matplotlib as mpl

@@ -1,5 +1,6 @@
 """Coverage of mocks: a method whose coverage is known in closed form, and this package's own."""
 
+import warnings
 from dataclasses import dataclass
 
 import matplotlib.pyplot as plt
@@ -39,8 +40,6 @@ class Failing:
         if vel[0] < 0 and not self.converges:
             raise ArithmeticError("no")
         if vel[0] < 0:
-            import warnings
-
             warnings.warn("not yet", ConvergenceWarning, stacklevel=1)
         return KnownDispersion()(vel, err, grids, rng)
 
@@ -55,9 +54,9 @@ class WrongErrors:
         return Veldist(num_samples=500)(vel, self.factor * err, grids, rng)
 
 
-def run(method, truths=None, **kwargs):
+def run(method, truths=Gaussian(0.0, 1.0), **kwargs):  # noqa: B008
     options = {"n_stars": 30, "err": 0.5, "grids": GRID, "n_jobs": 1, "progress": False}
-    return coverage(truths or Gaussian(0.0, 1.0), method=method, **(options | kwargs))
+    return coverage(truths, method=method, **(options | kwargs))
 
 
 def row(result, quantity, **where):
@@ -126,6 +125,14 @@ def test_mocks_depend_on_seed_and_cell_only():
     kwargs = {"n_stars": [10, 20], "err": {"small": 0.1, "broad": (0.5, 1.5)}, "n_mocks": 3}
     one = run(KnownDispersion(), truths, **kwargs)
     assert len(one.table) == 2 * 2 * 2 * (11 + 3)
+    part = {"n_stars": 20, "err": {"broad": (0.5, 1.5)}, "n_mocks": 3}
+    subset = run(KnownDispersion(), {"b": truths["b"]}, **part).table
+    same = (one.table["truth"] == "b") & (one.table["n_stars"] == 20) & (one.table["err"] == "broad")
+    for name in subset.colnames:
+        np.testing.assert_array_equal(subset[name], one.table[name][same])
+    # Equal truths by other names have other stars.
+    renamed = run(KnownDispersion(), {"c": truths["b"]}, **part).table
+    assert not np.any(renamed["crps"] == subset["crps"])
     other = run(KnownDispersion(), truths, seed=1, **kwargs)
     assert row(other, "sigma", truth="a", n_stars=10, err="small")["bias"] != pytest.approx(
         row(one, "sigma", truth="a", n_stars=10, err="small")["bias"]
@@ -145,7 +152,53 @@ def test_failures_are_counted_and_said():
         result = run(Failing(), n_mocks=40)
     assert 0 < result.n_failed < 40
     assert row(result, "sigma")["n_mocks"] == 40 - result.n_failed
-    assert run(Failing(converges=True), n_mocks=40).n_not_converged == result.n_failed
+    with pytest.warns(ConvergenceWarning, match=rf"^{result.n_failed} of 40 fits, .* first with: not yet$"):
+        doubtful = run(Failing(converges=True), n_mocks=40)
+    assert doubtful.n_not_converged == result.n_failed
+    assert row(doubtful, "sigma")["n_mocks"] == 40
+
+
+def test_warnings_of_a_method_are_passed_on_once_for_each_category():
+    class LocalWarning(ConvergenceWarning):
+        pass
+
+    class Warning_:
+        def __call__(self, vel, err, grids, rng):
+            for _ in range(2):
+                warnings.warn("tired", FutureWarning, stacklevel=1)
+                # Unknown to other processes, so that its base class stands for it.
+                warnings.warn("lost", LocalWarning, stacklevel=1)
+            return KnownDispersion()(vel, err, grids, rng)
+
+    with pytest.warns() as caught:
+        result = run(Warning_(), n_mocks=5)
+    assert {w.category: str(w.message).split()[0] for w in caught} == {
+        FutureWarning: "5",
+        ConvergenceWarning: "5",
+    }
+    assert len(caught) == 2
+    assert result.n_not_converged == 5
+
+
+@pytest.mark.parametrize("quantities", [["v_mean"], []])
+def test_a_single_surviving_mock_has_no_monte_carlo_errors(quantities):
+    class FirstOnly:
+        n_calls = 0
+
+        def __call__(self, vel, err, grids, rng):
+            self.n_calls += 1
+            if self.n_calls > 1:
+                raise ArithmeticError("no more")
+            return KnownDispersion()(vel, err, grids, rng)
+
+    with pytest.warns(RuntimeWarning, match="3 of 4 fits failed") as caught:
+        result = run(FirstOnly(), n_mocks=4, quantities=quantities)
+    assert len(caught) == 1
+    bins = row(result, "bins (informative)")
+    assert bins["n_mocks"] == 1
+    for name in ("coverage68_err", "bias_err", "scatter", "crps_err"):
+        assert np.isnan(bins[name])
+    assert np.isfinite(bins["bias"])
 
 
 def test_all_fits_failing_is_an_error():
@@ -160,9 +213,17 @@ def test_all_fits_failing_is_an_error():
 @pytest.mark.parametrize(
     ("kwargs", "error", "message"),
     [
+        ({"truths": {}}, ValueError, "truths is an empty dict"),
         ({"truths": {"x": 3}}, TypeError, r"truths\['x'\] must be an LOSVD"),
         ({"n_stars": 1}, ValueError, "n_stars"),
         ({"n_mocks": 1}, ValueError, "n_mocks"),
+        ({"n_jobs": 0}, ValueError, "n_jobs must be at least 1"),
+        ({"n_stars": [30, 40, 30]}, ValueError, "n_stars holds 30 more than once"),
+        ({"n_stars": []}, ValueError, "n_stars is empty"),
+        ({"err": {}}, ValueError, "err is an empty dict"),
+        ({"grids": {}}, ValueError, "grids is an empty dict"),
+        ({"quantities": "sigma"}, TypeError, r"pass \['sigma'\]"),
+        ({"quantities": ["sigma", "sigma"]}, ValueError, "quantities holds sigma more than once"),
         ({"quantities": ["mass"]}, ValueError, r"unknown names \['mass'\]"),
         ({"grids": {"a": {"center": 0.0}}}, ValueError, r"grids\['a'\]"),
         ({"err": {"a": -1.0}}, ValueError, "err"),
@@ -181,8 +242,29 @@ def test_plot_shows_truths_and_quantities():
     assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["a", "b"]
     with pytest.raises(ValueError, match="no quantity 'mode'"):
         result.plot(quantities=("mode",))
+    with pytest.raises(ValueError, match="quantities is empty"):
+        result.plot(quantities=())
     assert isinstance(result, Coverage)
     plt.close(figure)
+
+
+@pytest.mark.parametrize(
+    ("n_stars", "quantities", "titles"),
+    [
+        (30, ["v_mean"], ["bins (informative)", "v_mean"]),
+        (8, ["sigma", "h3"], ["sigma"]),
+        (8, ["h3"], ["h3", "bins (all)", "bins (empty)"]),
+    ],
+)
+def test_plot_shows_what_there_is(n_stars, quantities, titles):
+    # Eight stars on 240 bins leave none that expects a star.
+    grid = GRID | {"n_bins": 24 if n_stars == 30 else 240}
+    result = run(KnownDispersion(), n_stars=n_stars, n_mocks=3, quantities=quantities, grids=grid)
+    figure = result.plot()
+    assert [ax.get_title() for ax in figure.axes] == titles
+    plt.close(figure)
+    assert ("cover" in str(result)) == (n_stars == 30)
+    assert str(result).startswith("3 mocks (0 failed, 0 not converged): ")
 
 
 # With errors as large as the dispersion, 30 % of error are 70 % of variance.
@@ -195,7 +277,11 @@ def test_own_posterior_covers_gaussian_truths():
         low, high = binomial_bounds(0.68, 60)
         assert low <= row(result, quantity)["coverage68"] <= high
     bins = row(result, "bins (informative)")
-    assert abs(bins["coverage68"] - 0.68) < 4 * bins["coverage68_err"] + 0.05
+    # Errors as large as the dispersion leave the shape of the LOSVD to the prior, which is centred on
+    # Gaussians: the bins of one are covered more often than 68 %, 0.799 +- 0.013 in 240 mocks with another
+    # seed. An excess of 0.12 is allowed for, a deficit is not.
+    excess = bins["coverage68"] - 0.68
+    assert -4 * bins["coverage68_err"] < excess < 0.12 + 4 * np.hypot(bins["coverage68_err"], 0.013)
     assert result.n_not_converged == 0
 
 

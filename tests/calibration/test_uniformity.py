@@ -63,6 +63,25 @@ def test_p_values_and_bands_are_exact_and_agree():
     assert p_values[inside].min() > p_values[~inside].max()
 
 
+def test_fewer_values_than_points():
+    # Where even a single value below is too many, the band's upper limit is 0.
+    n_points = 511
+    band = ecdf_band(1, n_points)
+    assert band.upper[0] == 0.0
+    assert band.lower[-1] == 1.0
+    cells = (np.arange(n_points + 1) + 0.5) / (n_points + 1)
+    inside = np.array([ecdf_excursion(cells[[k]], band) <= 1.0 for k in range(cells.size)])
+    assert inside.mean() == pytest.approx(band.coverage)
+    # Only the values next to 0 and 1 are outside.
+    assert np.all(np.diff(np.flatnonzero(inside)) == 1)
+    assert not inside[0]
+    assert not inside[-1]
+    many = ecdf_band(1, 4095)
+    assert ecdf_excursion(np.array([1e-9]), many) > 1.0
+    assert ecdf_excursion(np.array([1.0 - 1e-9]), many) > 1.0
+    assert ecdf_excursion(np.array([0.3]), many) <= 1.0
+
+
 def test_bands_are_symmetric_and_narrower_for_more_values():
     few, many = ecdf_band(100, 31), ecdf_band(1000, 31)
     for band in (few, many):

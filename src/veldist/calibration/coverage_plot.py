@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +18,7 @@ _MARKERS = "osD^vP*X"
 
 
 def plot_coverage(
-    table: Table, quantities: tuple[str, ...], grid: str | None = None, fig: Figure | None = None
+    table: Table, quantities: Sequence[str], grid: str | None = None, fig: Figure | None = None
 ) -> Figure:
     """Coverage by truth (rows), quantity (panels), number of stars (colour) and errors (marker).
 
@@ -25,8 +26,8 @@ def plot_coverage(
     ----------
     table : astropy.table.Table
         That of `Coverage`.
-    quantities : tuple of str
-        Which quantities.
+    quantities : sequence of str
+        Which quantities; at least one.
     grid : str, optional
         On which velocity grid; the first by default.
     fig : matplotlib.figure.Figure, optional
@@ -37,9 +38,12 @@ def plot_coverage(
     ValueError
         If the table has no such quantity or grid.
     """
+    quantities = [quantities] if isinstance(quantities, str) else list(quantities)
+    if not quantities:
+        raise ValueError("quantities is empty: pass at least one, or None for the usual ones.")
     grid = str(table["grid"][0]) if grid is None else grid
     for name, wanted in [("grid", grid)] + [("quantity", q) for q in quantities]:
-        known = list(dict.fromkeys(str(value) for value in table[name]))
+        known = _unique(table[name])
         if wanted not in known:
             raise ValueError(f"there is no {name} {wanted!r} in the table, but {known}.")
     table = table[table["grid"] == grid]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,26 +10,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist.calibration.scores import FEATURES
+from veldist.errors import ConvergenceWarning
 from veldist.simulate import LOSVD
 
 if TYPE_CHECKING:
     from astropy.table import Table
     from matplotlib.figure import Figure
 
-__all__ = ["Cell", "Coverage", "Tally"]
+__all__ = ["Cell", "Coverage", "Tally", "all_warnings"]
+
+_PLOTTED = ("bins (informative)", "v_mean", "sigma", "skewness", "kurtosis")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cell:
     """One combination of truth, number of stars and errors."""
 
-    truth_index: int
     truth_name: str
     truth: LOSVD
     n_stars: int
     err_label: str
     err: Any
-    grid_names: tuple[str, ...]
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -41,13 +43,13 @@ class Tally:
     """What the mocks of one cell scored."""
 
     scores: dict[int, list[NDArray[np.float64]]] = field(default_factory=dict)
-    n_not_converged: int = 0
+    warned: dict[int, dict[type[Warning], str]] = field(default_factory=dict)
     errors: list[BaseException | None] = field(default_factory=list)
 
-    def add(self, index: int, scores: list[NDArray[np.float64]], converged: bool) -> None:
-        """Take in one mock's scores on all grids."""
+    def add(self, index: int, scores: list[NDArray[np.float64]], texts: dict[type[Warning], str]) -> None:
+        """Take in one mock's scores on all grids and the first warning of every category."""
         self.scores[index] = [s.astype(np.float32) for s in scores]
-        self.n_not_converged += not converged
+        self.warned[index] = texts
 
     def fail(self, error: BaseException | None) -> None:
         """Count a failure."""
@@ -56,6 +58,22 @@ class Tally:
     def on_grid(self, grid: int) -> NDArray[np.float64]:
         """Scores on one grid in the order of the mocks, (mocks, features, columns)."""
         return np.array([self.scores[k][grid] for k in sorted(self.scores)], dtype=np.float64)
+
+    @property
+    def n_not_converged(self) -> int:
+        """How many mocks warned that their fit has not converged."""
+        return sum(any(issubclass(c, ConvergenceWarning) for c in texts) for texts in self.warned.values())
+
+
+def all_warnings(tallies: Iterable[Tally]) -> dict[type[Warning], tuple[int, str]]:
+    """How many mocks gave a warning of each category, and the text of the first of them."""
+    by_mock = {k: texts for tally in tallies for k, texts in tally.warned.items()}
+    found: dict[type[Warning], tuple[int, str]] = {}
+    for k in sorted(by_mock):
+        for category, text in by_mock[k].items():
+            count, first = found.get(category, (0, text))
+            found[category] = count + 1, first
+    return found
 
 
 _COLUMNS = {
@@ -73,7 +91,7 @@ _COLUMNS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Coverage:
     """Result of `veldist.calibration.coverage`.
 
@@ -161,16 +179,18 @@ class Coverage:
         )
 
     def __str__(self) -> str:
-        bins = self.table[self.table["quantity"] == "bins (informative)"]
+        head = f"{self.n_mocks} mocks ({self.n_failed} failed, {self.n_not_converged} not converged): "
+        covered = self.table["coverage68"][self.table["quantity"] == "bins (informative)"]
+        if not len(covered):
+            return f"{head}no bin is expected to hold as much as one star"
         return (
-            f"{self.n_mocks} mocks ({self.n_failed} failed, {self.n_not_converged} not converged): "
-            f"68 % intervals of informative bins cover {np.mean(bins['coverage68']):.3f} on average, "
-            f"{np.min(bins['coverage68']):.3f} to {np.max(bins['coverage68']):.3f}"
+            f"{head}68 % intervals of informative bins cover {np.mean(covered):.3f} on average, "
+            f"{np.min(covered):.3f} to {np.max(covered):.3f}"
         )
 
     def plot(
         self,
-        quantities: tuple[str, ...] = ("bins (informative)", "v_mean", "sigma", "skewness", "kurtosis"),
+        quantities: Sequence[str] | None = None,
         grid: str | None = None,
         fig: Figure | None = None,
     ) -> Figure:
@@ -178,8 +198,9 @@ class Coverage:
 
         Parameters
         ----------
-        quantities : tuple of str
-            Which, as in ``table``.
+        quantities : sequence of str, optional
+            Which, as in ``table``. By default the informative bins, ``v_mean``, ``sigma``, ``skewness`` and
+            ``kurtosis``, as far as the table has them, or all of the table if it has none of these.
         grid : str, optional
             On which velocity grid; the first by default.
         fig : matplotlib.figure.Figure, optional
@@ -192,6 +213,9 @@ class Coverage:
         """
         from veldist.calibration.coverage_plot import plot_coverage
 
+        if quantities is None:
+            there = list(dict.fromkeys(self.table["quantity"].tolist()))
+            quantities = [q for q in _PLOTTED if q in there] or there
         return plot_coverage(self.table, quantities, grid, fig)
 
 
@@ -200,7 +224,6 @@ def _average(scores: NDArray[np.float64]) -> dict[str, Any]:
     n_mocks, _, n_columns = scores.shape
     by_name = dict(zip(FEATURES, np.moveaxis(scores, 1, 0), strict=True))
     row: dict[str, Any] = {"n_mocks": n_mocks}
-    root = np.sqrt(n_mocks)
     for name in ("coverage68", "coverage95"):
         # The bins of a mock are not independent: the mocks' own averages are.
         fraction = by_name[name].mean(axis=1)
@@ -208,17 +231,22 @@ def _average(scores: NDArray[np.float64]) -> dict[str, Any]:
         # Laplace's rule of succession: no certainty from few mocks that all agree.
         p = (fraction.sum() + 1.0) / (n_mocks + 2.0)
         binomial = np.sqrt(p * (1.0 - p))
-        row[f"{name}_err"] = float((binomial if n_columns == 1 else fraction.std(ddof=1)) / root)
+        row[f"{name}_err"] = float(binomial / np.sqrt(n_mocks)) if n_columns == 1 else _error(fraction)
     error, width, crps = (by_name[name] for name in ("error", "width", "crps"))
     row["bias"] = float(error.mean())
-    row["bias_err"] = float(error.mean(axis=1).std(ddof=1) / root)
-    row["scatter"] = float(np.sqrt(error.var(axis=0, ddof=1).mean()))
+    row["bias_err"] = _error(error.mean(axis=1))
+    row["scatter"] = float(np.sqrt(error.var(axis=0, ddof=1).mean())) if n_mocks > 1 else np.nan
     row["width"] = float(width.mean())
     row["bias_ratio"] = row["bias"] / row["width"] if row["width"] > 0.0 else np.nan
     total = crps.sum(axis=1)
     row["crps"] = float(total.mean())
-    row["crps_err"] = float(total.std(ddof=1) / root)
+    row["crps_err"] = _error(total)
     return row
+
+
+def _error(values: NDArray[np.float64]) -> float:
+    """Standard error of the mean of independent values; a single one does not tell it."""
+    return float(values.std(ddof=1) / np.sqrt(values.size)) if values.size > 1 else np.nan
 
 
 def _to_table(rows: list[dict[str, Any]]) -> Table:

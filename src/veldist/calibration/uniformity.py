@@ -129,13 +129,14 @@ def ecdf_band(n: int, n_points: int, probability: float = 0.99) -> EcdfBand:
 def ecdf_excursion(values: NDArray[np.float64], band: EcdfBand) -> float:
     """Largest distance from uniformity in units of the band's half-width there; above 1 is outside.
 
-    Points at which nothing could be outside, the band reaching down to 0 or up to 1, do not count.
+    Points at which nothing could be outside, the band reaching down to 0 below them or up to 1 above them,
+    do not count.
     """
     difference = ecdf_counts(values, band.points.size) / values.size - band.points
-    limit = np.where(difference > 0.0, band.upper, band.lower)
-    possible = (limit > 0.0) & (limit < 1.0) & (difference != 0.0)
-    half = np.abs(limit - band.points)[possible]
-    # A wide miss where the band has no width on that side.
+    above = difference > 0.0
+    possible = np.where(above, band.upper < 1.0, band.lower > 0.0) & (difference != 0.0)
+    half = np.where(above, band.upper - band.points, band.points - band.lower)[possible]
+    # A wide miss where the band does not reach to that side of uniformity: few values have counts far apart.
     ratio = np.divide(np.abs(difference[possible]), half, out=np.full(half.size, np.inf), where=half > 0.0)
     return float(ratio.max(initial=0.0))
 
