@@ -103,7 +103,9 @@ def compute_summary_maps(solvers: Sequence[Any]) -> dict[str, dict[str, NDArray[
         ``metric -> {"median", "uncertainty", "prior_ratio", "prior_dominated"}``, arrays (n_bins,), for all
         `METRICS`; NaN, and False, for skipped bins. ``prior_ratio`` is the uncertainty over that of
         the prior and ``prior_dominated`` says where the prior weighs more than the data (see
-        `veldist.prior_weight`); they are NaN and False for solvers that hold no posterior.
+        `veldist.prior_weight`); the ratio can exceed 1. They are NaN and False for solvers that hold no
+        posterior, or whose prior has no mass on the grid; where the prior has no width, because it is
+        nearly all exactly Gaussian, the ratio is NaN and the prior dominates.
         For ``bimodality_score`` "median" is the score of `compute_summary` as a float, "uncertainty" is
         half of the 16-84 percentile range of the number of modes per draw, 0 where the draws agree, and
         the prior is not looked at.

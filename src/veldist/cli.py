@@ -155,6 +155,18 @@ def forecast(
         errors = _numbers(err, "err")
         if len(errors) > 2:
             raise ValueError(f"err is '{err}': pass one number, or two for a range.")
+        if out is not None:
+            # Before minutes are spent on a figure that could not be written.
+            from matplotlib.backend_bases import FigureCanvasBase
+
+            types = FigureCanvasBase.get_supported_filetypes()
+            if out.suffix[1:].lower() not in types:
+                raise ValueError(
+                    f"--out is '{out}': a figure needs one of the suffixes ."
+                    + ", .".join(sorted(types))
+                    + "."
+                )
+            out.parent.mkdir(parents=True, exist_ok=True)
         result = run_forecast(
             counts,
             errors[0] if len(errors) == 1 else (errors[0], errors[1]),

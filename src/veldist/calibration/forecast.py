@@ -1,10 +1,11 @@
-"""What a planned observation will measure: mocks of it, fitted as the data will be.
+"""What a planned observation will measure: mocks of it, fitted with a prior for planning.
 
 The expected uncertainties stand beside the Cramer-Rao bounds (`veldist.information`), which no unbiased
 estimate can beat. A posterior can, where its prior knows more than the data: such quantities are marked.
 
-The fits leave out the parts of the prior in which the LOSVD is exactly or nearly Gaussian: Gaussian mocks
-would soon convince the posterior of them, and its uncertainty of the shape would be too small to plan with.
+Unless told otherwise, the fits leave out the parts of the prior in which the LOSVD is exactly or nearly
+Gaussian, or not Gaussian in its tails or its symmetry only: Gaussian mocks would soon convince the posterior
+of them, and its uncertainty of the shape would be too small to plan with. Data get the whole prior.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from veldist.prior_weight import is_dominated, prior_draws, prior_ratio
 from veldist.simulate import LOSVD, Gaussian, observe
 from veldist.simulate.sample import draw_errors
 from veldist.solver import KinematicSolver
-from veldist.summaries import percentiles
+from veldist.summaries import percentiles, resolved_draws
 from veldist.validate import check_count, check_keys, to_float
 
 __all__ = ["forecast"]
@@ -51,13 +52,20 @@ def forecast(
     seed: int = 0,
     n_jobs: int | None = None,
     progress: bool = True,
+    prior: PriorSettings | None = None,
 ) -> Forecast:
     """Uncertainties to expect of a planned observation of one spatial bin.
+
+    By default mocks are *not* fitted with the default prior of the data, but with one that has no components
+    in which the LOSVD is exactly or nearly Gaussian, or deviates in tails or asymmetry alone. If the data are
+    nearly Gaussian, the default prior will give smaller error bars of the shape than forecast: for 150 stars
+    with errors of 0.2 dispersions, by a quarter for the skewness and by half for the kurtosis.
+    ``prior=PriorSettings()`` fits the mocks exactly as the data will be.
 
     Parameters
     ----------
     n_stars : int or sequence of int
-        Number of stars; of a sequence, each is forecast.
+        Number of stars; of a sequence, each is forecast, so that none may occur twice.
     err : float, tuple (low, high), array_like or Quantity
         Errors, km/s: one for all stars, the range of a uniform distribution, or one for each star.
     sigma : float or Quantity
@@ -77,6 +85,8 @@ def forecast(
         Number of worker processes; all cores by default. It does not change the result.
     progress : bool
         Whether to show a progress bar.
+    prior : PriorSettings, optional
+        Prior of the fits, from `veldist.inference`; by default that for planning, see above.
 
     Returns
     -------
@@ -86,17 +96,17 @@ def forecast(
     Raises
     ------
     TypeError
-        If ``losvd`` is none, or a number is not one.
+        If ``losvd`` or ``prior`` is none, or a number is not one.
     ValueError
-        If a number is out of range, the dispersion is not that of ``losvd``, or errors are not positive or
-        not one for each star.
+        If a number is out of range, a number of stars occurs twice, the dispersion is not that of ``losvd``,
+        or errors are not positive or not one for each star.
     RuntimeError
         If a mock cannot be fitted.
 
     Warns
     -----
     UserWarning
-        If fits of mocks issue warnings: how many, of which kind.
+        If fits of mocks issue warnings: how many, of which kind, and the first of each.
 
     Examples
     --------
@@ -109,6 +119,9 @@ def forecast(
     )
     if not counts:
         raise ValueError("n_stars is empty: pass at least one number of stars.")
+    repeated = sorted({n for n in counts if counts.count(n) > 1})
+    if repeated:
+        raise ValueError(f"n_stars has {repeated[0]} more than once: pass every number of stars once.")
     sigma = to_float(sigma, "sigma", "km/s")
     if sigma <= 0:
         raise ValueError(f"sigma must be positive, got {sigma} km/s.")
@@ -119,6 +132,9 @@ def forecast(
         raise ValueError(
             f"sigma = {sigma} km/s, but losvd has a dispersion of {losvd.std:.6g}: they must agree."
         )
+    prior = _PRIOR if prior is None else prior
+    if not isinstance(prior, PriorSettings):
+        raise TypeError(f"prior must be a PriorSettings of veldist.inference, got {type(prior).__name__}.")
     n_mocks = check_count(n_mocks, "n_mocks", 2)
     num_samples = check_count(num_samples, "num_samples", 1)
     seed = check_count(seed, "seed", 0)
@@ -133,16 +149,18 @@ def forecast(
     reporter.setup_grid(**grid)
     assert reporter.grid is not None
 
-    tasks = [_Mock(n, seed + k) for n in counts for k in range(n_mocks)]
-    function = partial(_fit_mock, losvd=losvd, err=err, sigma=sigma, grid=grid, num_samples=num_samples)
+    tasks = [_Mock(n, k, seed) for n in counts for k in range(n_mocks)]
+    function = partial(
+        _fit_mock, losvd=losvd, err=err, sigma=sigma, grid=grid, num_samples=num_samples, prior=prior
+    )
     fits: dict[int, _Fit] = {}
     with tqdm(total=len(tasks), desc="mocks", unit="fit", disable=not progress) as bar:
         for outcome in run_tasks(function, tasks, n_jobs):
             bar.update()
             if outcome.value is None:
+                mock = tasks[outcome.index]
                 raise RuntimeError(
-                    f"the mock of {tasks[outcome.index].n_stars} stars with seed "
-                    f"{tasks[outcome.index].seed} could not be fitted: {outcome.error}"
+                    f"mock {mock.index} of {mock.n_stars} stars could not be fitted: {outcome.error}"
                 ) from outcome.error
             fits[outcome.index] = outcome.value
     ordered = [fits[k] for k in range(len(tasks))]
@@ -164,7 +182,13 @@ def forecast(
 @dataclass(frozen=True)
 class _Mock:
     n_stars: int
+    index: int
     seed: int
+
+    @property
+    def entropy(self) -> list[int]:
+        """Seed of this mock alone: sums of the numbers would share mocks between adjacent seeds."""
+        return [self.seed, self.n_stars, self.index]
 
 
 @dataclass(frozen=True)
@@ -172,39 +196,47 @@ class _Fit:
     """What is kept of a fitted mock.
 
     ``quantities`` (4, n_quantities): median, half-width, ratio to the prior, dominated by the prior;
-    ``bounds`` (n_quantities,); ``bins`` (n_bins,): half-widths of the masses.
+    ``bounds`` (n_quantities,); ``bins`` (n_bins,): half-widths of the masses; ``warnings``: kind and text.
     """
 
     quantities: Floats
     bounds: Floats
     bins: Floats
-    warnings: tuple[str, ...]
+    warnings: tuple[tuple[str, str], ...]
 
 
 def _fit_mock(
-    mock: _Mock, losvd: LOSVD, err: Any, sigma: float, grid: dict[str, Any], num_samples: int
+    mock: _Mock,
+    losvd: LOSVD,
+    err: Any,
+    sigma: float,
+    grid: dict[str, Any],
+    num_samples: int,
+    prior: PriorSettings,
 ) -> _Fit:
-    vel, errors = observe(losvd, mock.n_stars, err, np.random.default_rng([mock.seed, mock.n_stars]))
+    vel, errors = observe(losvd, mock.n_stars, err, np.random.default_rng(mock.entropy))
+    run_seed = int(np.random.SeedSequence(mock.entropy).generate_state(1)[0])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         solver = KinematicSolver()
         solver.setup_grid(**grid)
         solver.add_data(vel, errors)
-        masses = solver.run(num_samples=num_samples, seed=mock.seed, prior=_PRIOR)["intrinsic_pdf"]
+        masses = solver.run(num_samples=num_samples, seed=run_seed, prior=prior)["intrinsic_pdf"]
         maps = compute_summary_maps([solver])
-    assert solver.grid is not None
     keys = ("median", "uncertainty", "prior_ratio", "prior_dominated")
     moments = np.array([[float(maps[name][key][0]) for name in MOMENTS] for key in keys])
     bounds = information_bounds(mock.n_stars, errors, sigma)
 
-    edges = solver.grid["edges"]
     with one_thread():
+        # As for the moments: on narrower bins where those of the grid are wide.
+        resolved, edges = resolved_draws(solver, 0)
         _, shape = prior_draws(solver.posterior, edges)
-        fits = [gauss_hermite(draws, edges, order=4).h.T for draws in (masses, shape)]
+        fits = [gauss_hermite(draws, edges, order=4).h.T for draws in (resolved, shape)]
     low, median, high = percentiles(fits[0], (16.0, 50.0, 84.0))
     prior_low, prior_high = percentiles(fits[1], (16.0, 84.0))
     width, prior_width = 0.5 * (high - low), 0.5 * (prior_high - prior_low)
-    dominated = is_dominated(width, prior_width, np.array([bounds["h3"], bounds["h4"]]))
+    # The bounds are not what this fit would give without a prior: 1.9 and 2.6 times less.
+    dominated = is_dominated(width, prior_width, np.full(2, np.nan))
     hermite = np.array([median, width, prior_ratio(width, prior_width), dominated])
 
     low, high = percentiles(masses.T, (16.0, 84.0))
@@ -212,16 +244,22 @@ def _fit_mock(
         quantities=np.concatenate([moments, hermite], axis=1),
         bounds=np.array(list(bounds.values())),
         bins=0.5 * (high - low),
-        warnings=tuple(w.category.__name__ for w in caught),
+        warnings=tuple((w.category.__name__, str(w.message)) for w in caught),
     )
 
 
 def _pass_on_warnings(fits: list[_Fit]) -> None:
     """One warning for those of all mocks."""
-    kinds = sorted({kind for fit in fits for kind in fit.warnings})
-    if kinds:
-        counts = ", ".join(f"{kind} in {sum(kind in fit.warnings for fit in fits)}" for kind in kinds)
-        warnings.warn(f"fits of {len(fits)} mocks issued warnings: {counts}.", stacklevel=3)
+    first: dict[str, str] = {}
+    for fit in fits:
+        for kind, text in fit.warnings:
+            first.setdefault(kind, text)
+    if first:
+        found = "; ".join(
+            f"{kind} in {sum(kind in dict(fit.warnings) for fit in fits)}, the first: {first[kind]}"
+            for kind in sorted(first)
+        )
+        warnings.warn(f"fits of {len(fits)} mocks issued warnings: {found}", stacklevel=3)
 
 
 def _describe(err: Any, errors: Floats) -> str:
