@@ -36,7 +36,9 @@ def importance_sample(
     # Naive differences of the CDF: good enough within a few error bars, and independent code.
     cdf = norm.cdf(edges[None, :], vel[:, None], err[:, None])
     design = np.diff(cdf, axis=1) / np.diff(edges)
-    modes = find_modes(Likelihood.from_design(design + 1e-300, psi @ prior.center + log_base), psi, prior)
+    # A trial step may overflow, and is then refused, as it is in the engine.
+    with np.errstate(over="ignore", invalid="ignore"):
+        modes = find_modes(Likelihood.from_design(design + 1e-300, psi @ prior.center + log_base), psi, prior)
     proposal = 0.8 * softmax(prior.log_weights + modes.log_evidence) + 0.2 * np.exp(prior.log_weights)
     n_dim = psi.shape[1]
     masses, log_weights, components = [], [], []
