@@ -176,6 +176,8 @@ def plot_contest(contest: Table) -> Figure:
             ax.plot(sizes, line / values[0], marker="osD^v"[k], ms=3.5, label=method, **style)
         ax.set_xscale("log")
         ax.set_yscale("log")
+        ax.set_yticks([1, 2, 3, 6], ["1", "2", "3", "6"])
+        ax.minorticks_off()
         if grid == grids[0]:
             ax.set_title(truth, fontsize="medium")
         if truth == truths[0]:
@@ -211,6 +213,7 @@ def plot_coverage(cover: Table) -> Figure:
             ax.set_ylabel(f"{grid} grid", fontsize="medium")
     handles, labels = axes.flat[0].get_legend_handles_labels()
     fig.legend(handles, labels, loc="outside lower center", ncols=len(truths), frameon=False)
-    fig.supxlabel("number of stars", fontsize="medium")
+    for ax in axes[-1]:
+        ax.set_xlabel("number of stars")
     fig.supylabel("coverage of 68 % intervals, mean over errors", fontsize="medium")
     return fig
