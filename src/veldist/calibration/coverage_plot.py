@@ -46,6 +46,7 @@ def plot_coverage(
         known = _unique(table[name])
         if wanted not in known:
             raise ValueError(f"there is no {name} {wanted!r} in the table, but {known}.")
+    where = f" ({grid} grid)" if len(_unique(table["grid"])) > 1 else ""
     table = table[table["grid"] == grid]
     truths, sizes, errors = (_unique(table[name]) for name in ("truth", "n_stars", "err"))
     if fig is None:
@@ -81,7 +82,7 @@ def plot_coverage(
     axes[0].set_yticks(range(len(truths)), truths)
     axes[0].set_ylim(len(truths) - 0.5, -0.5)
     axes[0].set_xlim(0.0, 1.0)
-    fig.supxlabel(f"coverage of 68 % intervals ({grid} grid)", fontsize="medium")
+    fig.supxlabel(f"coverage of 68 % intervals{where}", fontsize="medium")
     handles, labels = axes[0].get_legend_handles_labels()
     if len(combinations) > 1:
         fig.legend(handles, labels, loc="outside right upper", fontsize="small", frameon=False)
