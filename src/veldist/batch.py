@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from veldist import validate
-from veldist.parallel import run_tasks
+from veldist.parallel import check_jobs, run_tasks
 from veldist.solver import KinematicSolver, check_run
 
 __all__ = ["BatchError", "fit_all_bins"]
@@ -90,8 +90,7 @@ def fit_all_bins(
     run_kwargs = dict(run_kwargs or {})
     seed = validate.check_count(run_kwargs.pop("seed", 0), "run_kwargs['seed']", 0)
     min_stars = validate.check_count(min_stars, "min_stars", 1)
-    if n_jobs is not None:
-        n_jobs = validate.check_count(n_jobs, "n_jobs", 1)
+    n_jobs = check_jobs(n_jobs)
     _check_settings(grid_kwargs, run_kwargs)
 
     sizes = [_n_stars(data) for data in bins]

@@ -11,7 +11,9 @@ from typing import Any, Generic, TypeVar
 
 from loky import cpu_count, get_reusable_executor
 
-__all__ = ["Outcome", "run_tasks"]
+from veldist.validate import check_count
+
+__all__ = ["Outcome", "check_jobs", "run_tasks"]
 
 # Starting worker processes costs about a second: fewer tasks than this are done before they are up.
 _MIN_TASKS_FOR_PROCESSES = 12
@@ -46,6 +48,17 @@ class _Job:
     index: int
     function: Callable[[Any], Any]
     task: Any
+
+
+def check_jobs(n_jobs: int | None) -> int | None:
+    """Number of worker processes: an integer of at least 1, or None for as many as are useful.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `veldist.validate.check_count`.
+    """
+    return None if n_jobs is None else check_count(n_jobs, "n_jobs", 1)
 
 
 def _do(job: _Job) -> Outcome[Any]:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from xarray import DataTree
 
-__all__ = ["KinematicSolver"]
+__all__ = ["KinematicSolver", "check_run", "grid_edges"]
 
 logger = logging.getLogger(__name__)
 
@@ -426,3 +426,19 @@ def check_run(
     for value, name, kind in ((settings, "settings", Settings), (prior, "prior", PriorSettings)):
         if value is not None and not isinstance(value, kind):
             raise TypeError(f"{name} must be veldist.inference.{kind.__name__}, got {type(value).__name__}.")
+
+
+def grid_edges(grid_kwargs: dict[str, Any], name: str) -> NDArray[np.float64]:
+    """Bin edges (km/s) of the grid that arguments of `KinematicSolver.setup_grid` describe.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If ``grid_kwargs``, called ``name`` in the message, is no dict or lacks an argument, or as
+        `KinematicSolver.setup_grid`.
+    """
+    validate.check_keys(grid_kwargs, ("center", "width", "n_bins"), name)
+    solver = KinematicSolver()
+    solver.setup_grid(**grid_kwargs)
+    assert solver.grid is not None
+    return solver.grid["edges"]

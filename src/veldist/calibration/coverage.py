@@ -18,9 +18,9 @@ from veldist.calibration.coverage_result import Cell, Coverage, Tally, all_warni
 from veldist.calibration.methods import LosvdMethod, Veldist
 from veldist.calibration.scores import FEATURES, score
 from veldist.gauss_hermite import gauss_hermite
-from veldist.parallel import run_tasks
+from veldist.parallel import check_jobs, run_tasks
 from veldist.simulate import LOSVD, observe, standard_losvds
-from veldist.solver import KinematicSolver
+from veldist.solver import grid_edges
 from veldist.summaries import METRICS, summary_draws
 
 __all__ = ["SCALARS", "coverage"]
@@ -108,8 +108,7 @@ def coverage(
         raise ValueError("err is an empty dict: pass at least one error, by name.")
     n_mocks = validate.check_count(n_mocks, "n_mocks", 2)
     seed = validate.check_count(seed, "seed", 0)
-    if n_jobs is not None:
-        n_jobs = validate.check_count(n_jobs, "n_jobs", 1)
+    n_jobs = check_jobs(n_jobs)
     quantities = _quantities(quantities)
     cells = [
         Cell(name, truth, n, label, spec)
@@ -208,9 +207,8 @@ def _scalars(
     if any(q in METRICS for q in quantities):
         values |= summary_draws(masses, 0.5 * (edges[1:] + edges[:-1]))
     if "h3" in quantities or "h4" in quantities:
-        values |= {
-            name: values_ for name, values_ in gauss_hermite(masses, edges).draws.items() if name[0] == "h"
-        }
+        h3, h4 = gauss_hermite(masses, edges, order=4).h.T
+        values |= {"h3": h3, "h4": h4}
     return np.stack([values[q] for q in quantities], axis=1) if quantities else np.empty((len(masses), 0))
 
 
@@ -270,14 +268,7 @@ def _named_edges(grids: Any, first: LOSVD) -> dict[str, NDArray[np.float64]]:
     if not grids:
         raise ValueError("grids is an empty dict: pass at least one velocity grid, or None for the default.")
     named: dict[str, Any] = {"grid": grids} if "n_bins" in grids else dict(grids)
-    edges = {}
-    for name, kwargs in named.items():
-        validate.check_keys(kwargs, ("center", "width", "n_bins"), f"grids[{name!r}]")
-        solver = KinematicSolver()
-        solver.setup_grid(**kwargs)
-        assert solver.grid is not None
-        edges[name] = solver.grid["edges"]
-    return edges
+    return {name: grid_edges(kwargs, f"grids[{name!r}]") for name, kwargs in named.items()}
 
 
 def _label(err: Any) -> str:

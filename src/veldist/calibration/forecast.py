@@ -26,13 +26,13 @@ from veldist.calibration.forecast_result import Forecast, forecast_tables
 from veldist.gauss_hermite import gauss_hermite
 from veldist.inference import PriorSettings
 from veldist.information import MOMENTS, information_bounds
-from veldist.parallel import run_tasks
+from veldist.parallel import check_jobs, run_tasks
 from veldist.prior_weight import is_dominated, prior_draws, prior_ratio
 from veldist.simulate import LOSVD, Gaussian, observe
 from veldist.simulate.sample import draw_errors
-from veldist.solver import KinematicSolver
+from veldist.solver import KinematicSolver, grid_edges
 from veldist.summaries import percentiles, resolved_draws
-from veldist.validate import check_count, check_keys, to_float
+from veldist.validate import check_count, to_float
 
 __all__ = ["forecast"]
 
@@ -138,16 +138,12 @@ def forecast(
     n_mocks = check_count(n_mocks, "n_mocks", 2)
     num_samples = check_count(num_samples, "num_samples", 1)
     seed = check_count(seed, "seed", 0)
-    if n_jobs is not None:
-        n_jobs = check_count(n_jobs, "n_jobs", 1)
+    n_jobs = check_jobs(n_jobs)
     typical = {n: draw_errors(err, n, np.random.default_rng(seed)) for n in counts}
     if grid is None:
         observed = float(np.hypot(sigma, max(np.sqrt(np.mean(e**2)) for e in typical.values())))
         grid = {"center": losvd.mean, "width": _WIDTH_IN_SIGMA * observed, "n_bins": _N_BINS}
-    check_keys(grid, ("center", "width", "n_bins"), "grid")
-    reporter = KinematicSolver()
-    reporter.setup_grid(**grid)
-    assert reporter.grid is not None
+    edges = grid_edges(grid, "grid")
 
     tasks = [_Mock(n, k, seed) for n in counts for k in range(n_mocks)]
     function = partial(
@@ -171,8 +167,8 @@ def forecast(
         quantities=[np.stack([fit.quantities for fit in group]) for group in by_count],
         bounds=[np.stack([fit.bounds for fit in group]) for group in by_count],
         bin_widths=[np.stack([fit.bins for fit in group]) for group in by_count],
-        edges=reporter.grid["edges"],
-        masses=losvd.bin_masses(reporter.grid["edges"], conditional=True),
+        edges=edges,
+        masses=losvd.bin_masses(edges, conditional=True),
     )
     return Forecast(
         table=table, bins=bins, n_mocks=n_mocks, sigma=sigma, err=_describe(err, typical[max(counts)])

@@ -25,7 +25,7 @@ from veldist.calibration.sbc_result import SbcResult
 from veldist.errors import ConvergenceWarning
 from veldist.inference import Frame, MixturePrior, PriorSettings, Settings, masses
 from veldist.losvd import LosvdModel
-from veldist.parallel import run_tasks
+from veldist.parallel import check_jobs, run_tasks
 from veldist.simulate.base import to_positive
 from veldist.simulate.sample import draw_errors
 
@@ -106,8 +106,7 @@ def simulation_based_calibration(
     n_simulations = validate.check_count(n_simulations, "n_simulations", 1)
     n_ranks = validate.check_count(n_ranks, "n_ranks", 1)
     seed = validate.check_count(seed, "seed", 0)
-    if n_jobs is not None:
-        n_jobs = validate.check_count(n_jobs, "n_jobs", 1)
+    n_jobs = check_jobs(n_jobs)
     prior = _check_type(prior, "prior", PriorSettings)
     settings = _check_type(settings, "settings", Settings)
     if n_ranks > settings.n_draws:
