@@ -7,6 +7,7 @@ engine, which knows of none of them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +19,7 @@ from veldist.inference import (
     MixturePrior,
     Posterior,
     PriorSettings,
+    Resolution,
     Settings,
     fit_frame,
     gaussian_design_matrix,
@@ -214,7 +216,7 @@ class LosvdModel:
         settings = settings or PriorSettings()
         resolution = settings.resolution(n_stars, error_ratio)
         cells = make_cells(*z_range, resolution.cell_width)
-        psi, prior = losvd_prior(cells.centers, cells.widths, resolution, settings)
+        psi, prior = _prior_on(cells.edges.tobytes(), resolution, settings)
         return cls(frame=frame, cells=cells, psi=psi, prior=prior)
 
     def design(self, vel: NDArray[np.float64], err: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -252,6 +254,17 @@ class LosvdModel:
             settings=settings,
         )
         return LosvdPosterior(frame=self.frame, cells=self.cells, posterior=posterior)
+
+
+@lru_cache(maxsize=32)
+def _prior_on(
+    edges: bytes, resolution: Resolution, settings: PriorSettings
+) -> tuple[NDArray[np.float64], MixturePrior]:
+    """Basis and prior on cells; most bins of a map share them."""
+    cells = Cells(edges=np.frombuffer(edges))
+    psi, prior = losvd_prior(cells.centers, cells.widths, resolution, settings)
+    psi.flags.writeable = False
+    return psi, prior
 
 
 def fit_losvd(

@@ -25,23 +25,26 @@ SAMPLES = {
 }
 
 
+# The whiteners are those of the point before the last step, which is at most sqrt(2 tolerance) long: the
+# curvature changes by about as much.
+@pytest.mark.parametrize(("tolerance", "distance", "change"), [(1e-5, 5e-3, 0.02), (2e-2, 0.05, 0.4)])
 @pytest.mark.parametrize("name", SAMPLES)
-def test_modes_are_stationary_maxima_of_the_posterior(name):
+def test_modes_are_stationary_maxima_of_the_posterior(name, tolerance, distance, change):
     vel = SAMPLES[name]
     err = np.random.default_rng(9).uniform(0.05, 0.6, vel.size)
     design, log_base, psi, prior, likelihood = build(vel, err)
     # A step that overflows is refused by the damping.
     with np.errstate(over="ignore", invalid="ignore"):
-        modes = find_modes(likelihood, psi, prior)
+        modes = find_modes(likelihood, psi, prior, tolerance=tolerance)
     assert np.all(modes.converged)
     curvature = likelihood.curvature((prior.mean - prior.center + prior.scales * modes.x) @ psi.T, psi)
     gradient = prior.scales * curvature.gradient - modes.x
     # Distance to the stationary point, in posterior standard deviations.
     whitened = np.einsum("gji,gj->gi", modes.whitener, gradient)
-    assert np.abs(whitened).max() < 5e-3
+    assert np.abs(whitened).max() < distance
     hessian = prior.scales[:, :, None] * curvature.exact * prior.scales[:, None, :] + np.eye(psi.shape[1])
     identity = np.swapaxes(modes.whitener, 1, 2) @ hessian @ modes.whitener
-    assert np.allclose(identity, np.eye(psi.shape[1]), atol=1e-6)
+    assert np.allclose(identity, np.eye(psi.shape[1]), atol=change)
     # An independent optimiser on the textbook posterior, from the mode and from the prior mean.
     g = prior.n_components - 1
 
@@ -50,7 +53,9 @@ def test_modes_are_stationary_maxima_of_the_posterior(name):
         return -np.sum(np.log(design @ w)) + 0.5 * x @ x
 
     start = objective(modes.x[g])
-    assert minimize(objective, modes.x[g], method="BFGS", options={"maxiter": 30}).fun > start - 1e-4
+    assert minimize(objective, modes.x[g], method="BFGS", options={"maxiter": 30}).fun > start - max(
+        1e-4, distance**2
+    )
 
 
 def test_evidence_of_the_gaussian_component_is_its_integral():

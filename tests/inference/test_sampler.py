@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from veldist.inference import Likelihood, choose_resolution, gaussian_design_matrix, losvd_prior, make_cells
+from veldist.inference.importance import importance_sample, resample
 from veldist.inference.laplace import find_modes
-from veldist.inference.sampler import Chains, importance_sample, resample, sweep
+from veldist.inference.sampler import Chains, sweep
 from veldist.inference.target import Target
 
 
@@ -49,44 +50,73 @@ def test_target_is_the_posterior_in_whitened_coordinates(problem):
     x = modes.x[component] + np.einsum("cij,cj->ci", modes.whitener[component], u)
     beta = prior.mean[component] - prior.center + prior.scales[component] * x
     expected = likelihood.log_likelihood(beta @ psi.T) - 0.5 * np.sum(x**2, axis=1)
-    assert np.allclose(target.value(component, u), expected, atol=1e-9)
-    value, gradient = target.value_and_gradient(component, u)
+    runs = target.runs(component)
+    assert np.allclose(target.value(runs, u), expected, atol=1e-9)
+    assert np.allclose(target.whitened(runs, u), x, atol=1e-12)
+    value, gradient = target.value_and_gradient(runs, u)
     assert np.allclose(value, expected, atol=1e-9)
     for k in (0, 17, 29):
         for d in (0, 1, 5):
             step = np.zeros_like(u)
             step[k, d] = 1e-5
-            slope = (target.value(component, u + step) - target.value(component, u - step))[k] / 2e-5
+            slope = (target.value(runs, u + step) - target.value(runs, u - step))[k] / 2e-5
             assert gradient[k, d] == pytest.approx(slope, abs=1e-5)
 
 
 def test_importance_weights_estimate_the_evidence_of_every_component(problem):
     target, prior, modes, laplace, _, _ = problem
-    sample = importance_sample(target, prior.log_weights, laplace, 40_000, 5000, np.random.default_rng(1))
+    sample = importance_sample(target, prior.log_weights, laplace, 4, 10_000, 1250, np.random.default_rng(1))
     # Where the prior is widest, the Laplace approximation errs by up to 0.3, with a Monte Carlo error of 0.1.
     assert np.allclose(sample.log_evidence, modes.log_evidence, atol=0.35)
-    total = np.logaddexp.reduce(sample.log_weight)
-    assert total == pytest.approx(np.logaddexp.reduce(prior.log_weights + sample.log_evidence), abs=0.1)
+    totals = [np.logaddexp.reduce(sample.log_weight[sample.group == g]) for g in range(4)]
+    total = np.logaddexp.reduce(prior.log_weights + sample.log_evidence)
+    # The components' estimates are means over the groups; those of one group scatter by 0.1.
+    assert np.logaddexp.reduce(totals) - np.log(4) == pytest.approx(total, abs=1e-9)
+    assert np.allclose(totals, total, atol=0.3)
 
 
-def test_moves_leave_the_posterior_invariant(problem):
+def test_groups_of_proposals_are_alike_and_resampled_apart(problem):
+    target, prior, _, laplace, _, _ = problem
+    rng = np.random.default_rng(8)
+    sample = importance_sample(target, prior.log_weights, laplace, 4, 100, 2, rng)
+    makeup = [np.bincount(sample.component[sample.group == g], minlength=16) for g in range(4)]
+    assert all(np.array_equal(m, makeup[0]) for m in makeup)
+    assert np.all(makeup[0] >= 2)
+    weight = np.exp(sample.log_weight)
+    sizes = [weight[sample.group == g].sum() ** 2 / np.sum(weight[sample.group == g] ** 2) for g in range(4)]
+    assert sample.least_effective_size() == pytest.approx(min(sizes))
+    chains, cluster = resample(target, sample, 16, rng)
+    assert np.array_equal(np.sort(chains.identity), np.arange(64))
+    assert np.all(np.diff(chains.component) >= 0)
+    # The chains of group g, 16 g to 16 g + 15, start from its points, each floor or ceil of 16 w times.
+    assert np.array_equal(sample.group[cluster], np.repeat(np.arange(4), 16))
+    assert np.array_equal(chains.u, sample.u[cluster[chains.identity]])
+    for g in range(4):
+        share = 16 * weight * (sample.group == g) / weight[sample.group == g].sum()
+        times = np.bincount(cluster[16 * g : 16 * g + 16], minlength=weight.size)
+        assert np.all(times >= np.floor(share - 1e-9))
+        assert np.all(times <= np.ceil(share + 1e-9))
+
+
+@pytest.mark.parametrize("n_steps", [1, 3])
+def test_moves_leave_the_posterior_invariant(problem, n_steps):
     # Start many chains from a large importance sample; after many rounds the mean log density and the
     # component frequencies are still those of the weighted sample.
     target, prior, _, laplace, _, _ = problem
     rng = np.random.default_rng(2)
-    sample = importance_sample(target, prior.log_weights, laplace, 60000, 200, rng)
+    sample = importance_sample(target, prior.log_weights, laplace, 1, 60000, 200, rng)
     weight = np.exp(sample.log_weight - np.logaddexp.reduce(sample.log_weight))
     ess = 1 / np.sum(weight**2)
     n_chains = 2000
-    chains = resample(target, sample, n_chains, rng)
-    value = target.value(sample.component, sample.u)
+    chains, _ = resample(target, sample, n_chains, rng)
+    value = target.value(target.runs(sample.component), sample.u)
     expected = weight @ value
     scatter = np.sqrt(weight @ (value - expected) ** 2)
     frequency = np.bincount(sample.component, weights=weight, minlength=prior.n_components)
     # A trajectory may overflow, and is then refused, as it is in the engine.
     with np.errstate(over="ignore", invalid="ignore"):
         for _ in range(25):
-            chains = sweep(target, chains, laplace, 4, rng).chains
+            chains, _ = sweep(target, chains, laplace, n_steps, rng)
     error = np.sqrt(1 / n_chains + 1 / ess)
     assert abs(chains.value.mean() - expected) < 4 * scatter * error
     after = np.bincount(chains.component, minlength=prior.n_components) / n_chains
@@ -94,19 +124,37 @@ def test_moves_leave_the_posterior_invariant(problem):
     assert ess > 2000
 
 
-def test_sweep_keeps_track_of_chains_and_cached_values(problem):
+@pytest.mark.parametrize("n_steps", [1, 3, 5])
+def test_sweep_keeps_track_of_chains_and_cached_values(problem, n_steps):
     target, prior, _, laplace, _, _ = problem
     rng = np.random.default_rng(3)
-    sample = importance_sample(target, prior.log_weights, laplace, 500, 2, rng)
-    outcome = sweep(target, resample(target, sample, 64, rng), laplace, 4, rng)
-    chains = outcome.chains
-    assert sorted(chains.identity) == list(range(64))
-    assert np.all(np.diff(chains.component) >= 0)
-    value, gradient = target.value_and_gradient(chains.component, chains.u)
+    sample = importance_sample(target, prior.log_weights, laplace, 4, 125, 2, rng)
+    start, _ = resample(target, sample, 64, rng)
+    chains, accepted = sweep(target, start, laplace, n_steps, rng)
+    assert sorted(chains.identity) == list(range(256))
+    back = np.argsort(chains.identity)
+    still = back[~accepted[back]]
+    before = np.argsort(start.identity)[chains.identity[still]]
+    assert np.array_equal(chains.u[still], start.u[before])
+    assert np.array_equal(chains.component[still], start.component[before])
+    chains = chains.take(np.argsort(chains.component, kind="stable"))
+    value, gradient = target.value_and_gradient(target.runs(chains.component), chains.u)
     assert np.allclose(value, chains.value)
     assert np.allclose(gradient, chains.gradient)
-    assert outcome.acceptance > 0.6
-    assert outcome.component_acceptance > 0.5
+    # 256 trials: the error is 0.03. Measured with many: 0.67, 0.82, 0.86.
+    assert accepted.mean() > {1: 0.55, 3: 0.7, 5: 0.75}[n_steps]
+
+
+def test_a_gaussian_target_is_always_accepted_in_one_step(problem):
+    # No stars in effect: the posterior of every component is its prior, and the rotation is exact.
+    _, prior, _, _, _, psi = problem
+    flat = Likelihood.from_design(np.ones((3, psi.shape[0])), np.zeros(psi.shape[0]))
+    modes = find_modes(flat, psi, prior)
+    target = Target.build(flat, psi, prior, modes, np.zeros(psi.shape[1]), np.float64)
+    rng = np.random.default_rng(4)
+    sample = importance_sample(target, prior.log_weights, prior.log_weights, 4, 100, 2, rng)
+    chains, _ = resample(target, sample, 64, rng)
+    assert np.all(sweep(target, chains, prior.log_weights, 1, rng)[1])
 
 
 def test_the_engine_uses_only_operations_of_the_array_api_standard(problem):
@@ -115,15 +163,15 @@ def test_the_engine_uses_only_operations_of_the_array_api_standard(problem):
     assert np.allclose(np.asarray(again.x), modes.x, atol=1e-10)
     strict_target = to_strict(target)
     samples = [
-        importance_sample(t, prior.log_weights, laplace, 200, 2, np.random.default_rng(4))
+        importance_sample(t, prior.log_weights, laplace, 4, 50, 2, np.random.default_rng(4))
         for t in (target, strict_target)
     ]
     starts = [
-        resample(t, s, 32, np.random.default_rng(5))
+        resample(t, s, 8, np.random.default_rng(5))[0]
         for t, s in zip((target, strict_target), samples, strict=True)
     ]
     ends = [
-        sweep(t, c, laplace, 4, np.random.default_rng(6)).chains
+        sweep(t, c, laplace, 3, np.random.default_rng(6))[0]
         for t, c in zip((target, strict_target), starts, strict=True)
     ]
     assert isinstance(ends[0], Chains)

@@ -33,7 +33,9 @@ def gaussian_design_matrix(
         Density, in units of 1 / ``vel``.
     """
     t = (edges[None, :] - vel[:, None]) / err[:, None]
-    low, high = t[:, :-1], t[:, 1:]
-    flip = low > 0
-    low, high = np.where(flip, -high, low), np.where(flip, -low, high)
-    return (ndtr(high) - ndtr(low)) / np.diff(edges)[None, :]
+    # Mass between the star and each edge's side of the tail: below it, or above.
+    tail = ndtr(-np.abs(t))
+    low, high = tail[:, :-1], tail[:, 1:]
+    below, above = t[:, 1:] <= 0, t[:, :-1] > 0
+    mass = np.where(below, high - low, np.where(above, low - high, (0.5 - low) + (0.5 - high)))
+    return mass / np.diff(edges)[None, :]

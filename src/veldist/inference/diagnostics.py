@@ -35,9 +35,9 @@ def effective_sample_size(draws: NDArray[np.float64], cluster: NDArray[np.intp])
     n_draws = n_chains * n_rounds
     deviation = draws - draws.mean(axis=(0, 1))
     chain_sums = deviation.sum(axis=1)
-    _, index = np.unique(cluster, return_inverse=True)
-    sums = np.zeros((index.max() + 1, draws.shape[2]))
-    np.add.at(sums, index, chain_sums)
+    order = np.argsort(cluster)
+    starts = np.flatnonzero(np.diff(cluster[order], prepend=cluster.min() - 1))
+    sums = np.add.reduceat(chain_sums[order], starts, axis=0)
     variance = np.mean(deviation**2, axis=(0, 1))
     spread = np.sum(sums**2, axis=0) / n_draws
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from veldist.inference.diagnostics import effective_sample_size, nested_rhat, pareto_k
 from veldist.inference.evidence import Evidence, combine_evidence
+from veldist.inference.importance import ImportanceSample, importance_sample, resample
 from veldist.inference.laplace import find_modes
 from veldist.inference.likelihood import Likelihood
 from veldist.inference.posterior import Diagnostics, Posterior, masses
 from veldist.inference.prior import MixturePrior
-from veldist.inference.sampler import Chains, ImportanceSample, importance_sample, resample, sweep
+from veldist.inference.sampler import sweep
 from veldist.inference.target import Target
 
 __all__ = ["Settings", "infer"]
@@ -37,8 +37,8 @@ class Settings:
         they tell little.
     n_warmup : int
         Rounds of moves thrown away at first; up to five times as many after a poor start.
-    n_leapfrog : int
-        Leapfrog steps of a Hamiltonian move; raised if too few moves are accepted.
+    n_steps : int
+        Steps of a Hamiltonian move; raised if too few moves are accepted.
     thin : int
         Rounds of moves per kept round, at first; doubled until the diagnostics are good.
     max_doublings : int
@@ -53,11 +53,11 @@ class Settings:
     """
 
     n_draws: int = 1000
-    n_chains: int = 256
+    n_chains: int = 512
     n_groups: int = 8
     n_proposals: int = 160
-    n_warmup: int = 2
-    n_leapfrog: int = 4
+    n_warmup: int = 3
+    n_steps: int = 1
     thin: int = 1
     max_doublings: int = 6
     rhat_max: float = 1.03
@@ -72,14 +72,14 @@ class Settings:
             )
 
 
-# Below this acceptance the leapfrog steps are made shorter.
+# Below this acceptance the steps are made shorter.
 _LOW_ACCEPTANCE = 0.65
-_MAX_LEAPFROG = 48
+_MAX_STEPS = 25
 # With less than this there is no point in going on.
 _HOPELESS_ACCEPTANCE = 0.05
-# Effective size of a group's importance sample, per chain, below which it is enlarged, by which factor, and
-# how many times.
-_ESS_PER_CHAIN, _ENLARGED, _MAX_ENLARGED = 2, 4, 2
+# Effective size of a group's importance sample, as a fraction of the proposals first made, below which it is
+# enlarged, by which factor, and how many times.
+_EFFECTIVE_PROPOSALS, _ENLARGED, _MAX_ENLARGED = 0.25, 4, 2
 _MIN_DRAWS_PER_COMPONENT = 2
 # Share of component proposals made without regard to the evidence, so that none is ever out of reach.
 _DEFENSIVE_SHARE = 0.02
@@ -133,33 +133,21 @@ def infer(
         likelihood = Likelihood.from_design(design, psi @ prior.center + log_base, background)
         modes = find_modes(likelihood, psi, prior)
         laplace = prior.log_weights + modes.log_evidence
-        laplace = laplace - logsumexp(laplace)
+        laplace = laplace - np.logaddexp.reduce(laplace)
         # The average of the modes is where most draws will be: offsets from it are small.
         center = np.exp(laplace) @ (prior.mean - prior.center + prior.scales * modes.x)
         target = Target.build(likelihood, psi, prior, modes, center, np.dtype(settings.dtype).type)
-        samples, enlarged = zip(
-            *(_sample_enough(target, prior, laplace, settings, rng) for _ in range(settings.n_groups)),
-            strict=True,
-        )
+        sample, enlarged = _sample_enough(target, prior, laplace, settings, rng)
         # What a poor start leaves undone, the moves must do.
-        settings = replace(settings, n_warmup=settings.n_warmup * (1 + max(enlarged)))
-        sampled = logsumexp([s.log_evidence for s in samples], axis=0) - np.log(len(samples))
+        settings = replace(settings, n_warmup=settings.n_warmup * (1 + enlarged))
         # A component none of whose draws has a likelihood is left with Laplace's approximation.
         shift = likelihood.log_reference - target.likelihood.log_reference
         evidence = combine_evidence(
-            prior, np.where(np.isfinite(sampled), sampled, modes.log_evidence + shift)
+            prior,
+            np.where(np.isfinite(sample.log_evidence), sample.log_evidence, modes.log_evidence + shift),
         )
         run = _run_chains(
-            target,
-            list(samples),
-            evidence,
-            prior,
-            psi,
-            log_base,
-            functionals,
-            functional_names,
-            settings,
-            rng,
+            target, sample, evidence, prior, psi, log_base, functionals, functional_names, settings, rng
         )
     return Posterior(
         coefficients=run.coefficients,
@@ -172,9 +160,8 @@ def infer(
             quantities=functional_names,
             ess=run.ess,
             rhat=run.rhat,
-            pareto_k=pareto_k(np.concatenate([s.log_weight for s in samples])),
+            pareto_k=pareto_k(sample.log_weight),
             acceptance=run.acceptance,
-            component_acceptance=run.component_acceptance,
             log_evidence=evidence.total + target.likelihood.log_reference,
             component_log_evidence=evidence.component + target.likelihood.log_reference,
             component_probability=evidence.probability,
@@ -196,14 +183,13 @@ class _Run:
     ess: NDArray[np.float64]
     rhat: NDArray[np.float64]
     acceptance: float
-    component_acceptance: float
     n_rounds: int
     messages: tuple[str, ...]
 
 
 def _run_chains(
     target: Target,
-    samples: list[ImportanceSample],
+    sample: ImportanceSample,
     evidence: Evidence,
     prior: MixturePrior,
     psi: NDArray[np.float64],
@@ -214,45 +200,41 @@ def _run_chains(
     rng: np.random.Generator,
 ) -> _Run:
     """Move the chains, ever longer, until the diagnostics of the kept rounds are good."""
-    chains, cluster = _start(target, samples, settings.n_chains // settings.n_groups, rng)
+    chains, cluster = resample(target, sample, settings.n_chains // settings.n_groups, rng)
     probability = evidence.probability
     proposal = np.log((1.0 - _DEFENSIVE_SHARE) * probability + _DEFENSIVE_SHARE / probability.size)
     n_chains = cluster.size
     n_kept = max(2, -(-settings.n_draws // n_chains))
-    n_leapfrog, thin, warmup = settings.n_leapfrog, settings.thin, settings.n_warmup
+    n_steps, thin, warmup = settings.n_steps, settings.thin, settings.n_warmup
     n_rounds = 0
+    mean, scales = prior.mean.astype(np.float32), prior.scales.astype(np.float32)
     while True:
         for k in range(warmup):
-            result = sweep(target, chains, proposal, n_leapfrog, rng)
-            chains = result.chains
+            chains, accepted = sweep(target, chains, proposal, n_steps, rng)
             # Adapting only before rounds that are thrown away keeps the kept ones exact.
-            if result.acceptance < _LOW_ACCEPTANCE and k < warmup - 1:
-                n_leapfrog = min(n_leapfrog + 1 + n_leapfrog // 2, _MAX_LEAPFROG)
+            if accepted.mean() < _LOW_ACCEPTANCE and k < warmup - 1:
+                n_steps = min(n_steps + 2, _MAX_STEPS)
         coefficients = np.empty((n_chains, n_kept, psi.shape[1]), dtype=np.float32)
         component = np.empty((n_chains, n_kept), dtype=np.intp)
         rates = []
         for k in range(n_kept):
             for _ in range(thin):
-                result = sweep(target, chains, proposal, n_leapfrog, rng)
-                chains = result.chains
-                rates.append((result.acceptance, result.component_acceptance))
-            x = np.asarray(target.place(chains.component, chains.u))[:, target.n_cells :]
-            coefficients[chains.identity, k] = (
-                prior.mean[chains.component] + prior.scales[chains.component] * x
-            )
-            component[chains.identity, k] = chains.component
+                chains, accepted = sweep(target, chains, proposal, n_steps, rng)
+                rates.append(accepted.mean())
+            ordered = chains.take(np.argsort(chains.component, kind="stable"))
+            x = np.asarray(target.whitened(target.runs(ordered.component), ordered.u))
+            coefficients[ordered.identity, k] = mean[ordered.component] + scales[ordered.component] * x
+            component[ordered.identity, k] = ordered.component
         n_rounds += warmup + n_kept * thin
         weights = masses(coefficients.reshape(-1, psi.shape[1]), psi, log_base)
         monitored = (weights @ functionals).reshape(n_chains, n_kept, -1)
         ess = effective_sample_size(monitored, cluster)
         rhat = nested_rhat(monitored, settings.n_groups)
-        acceptance, component_acceptance = (float(rate) for rate in np.mean(rates, axis=0))
+        acceptance = float(np.mean(rates))
         messages = _judge(functional_names, ess, rhat, acceptance, n_chains * n_kept, settings)
-        hopeless = acceptance < _HOPELESS_ACCEPTANCE and n_leapfrog == _MAX_LEAPFROG
+        hopeless = acceptance < _HOPELESS_ACCEPTANCE and n_steps == _MAX_STEPS
         if not messages or hopeless or thin >= settings.thin * 2**settings.max_doublings:
-            return _Run(
-                coefficients, component, ess, rhat, acceptance, component_acceptance, n_rounds, messages
-            )
+            return _Run(coefficients, component, ess, rhat, acceptance, n_rounds, messages)
         thin *= 2
         warmup = thin * n_kept
 
@@ -264,39 +246,24 @@ def _sample_enough(
     settings: Settings,
     rng: np.random.Generator,
 ) -> tuple[ImportanceSample, int]:
-    """Importance sample of one group of chains, and how many times it wanted to be enlarged.
+    """Importance sample of all groups of chains, and how many times it wanted to be enlarged.
 
-    What is resampled from it has a bias that falls with its effective size, which must be some per chain.
+    What is resampled from it has a bias that falls with its effective size.
     """
-    wanted = _ESS_PER_CHAIN * settings.n_chains // settings.n_groups
     for n_enlarged in range(_MAX_ENLARGED + 1):
         n_proposals = settings.n_proposals * _ENLARGED**n_enlarged
         sample = importance_sample(
-            target, prior.log_weights, laplace, n_proposals, _MIN_DRAWS_PER_COMPONENT, rng
+            target,
+            prior.log_weights,
+            laplace,
+            settings.n_groups,
+            n_proposals,
+            _MIN_DRAWS_PER_COMPONENT,
+            rng,
         )
-        weight = np.exp(sample.log_weight - sample.log_weight.max())
-        if weight.sum() ** 2 >= wanted * np.sum(weight**2):
+        if sample.least_effective_size() >= _EFFECTIVE_PROPOSALS * settings.n_proposals:
             return sample, n_enlarged
     return sample, 2 * _MAX_ENLARGED
-
-
-def _start(
-    target: Target, samples: list[ImportanceSample], group_size: int, rng: np.random.Generator
-) -> tuple[Chains, NDArray[np.intp]]:
-    """Chains of all groups together, sorted by component, and which of them share a starting point."""
-    parts = [resample(target, sample, group_size, rng) for sample in samples]
-    xp = parts[0].u.__array_namespace__()
-    together = Chains(
-        identity=np.arange(group_size * len(parts)),
-        component=np.concatenate([p.component for p in parts]),
-        u=xp.concat([p.u for p in parts], axis=0),
-        value=xp.concat([p.value for p in parts], axis=0),
-        gradient=xp.concat([p.gradient for p in parts], axis=0),
-    )
-    # Systematic resampling puts copies of a point next to each other.
-    fresh = np.append(True, np.diff(np.asarray(together.value)) != 0)
-    fresh[::group_size] = True
-    return together.sorted(), np.cumsum(fresh)
 
 
 def _judge(
@@ -319,5 +286,5 @@ def _judge(
             f"(< {settings.ess_fraction:.0%} of {n_draws} draws)"
         )
     if acceptance < 0.3:
-        messages.append(f"only {acceptance:.0%} of the Hamiltonian moves were accepted")
+        messages.append(f"only {acceptance:.0%} of the moves were accepted")
     return tuple(messages)

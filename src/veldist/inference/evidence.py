@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from veldist.inference.prior import MixturePrior
 
@@ -39,10 +38,10 @@ class Evidence:
 def combine_evidence(prior: MixturePrior, component: NDArray[np.float64]) -> Evidence:
     """Weigh the components' log evidences (G,) with the prior."""
     joint = prior.log_weights + component
-    total = float(logsumexp(joint))
+    total = float(np.logaddexp.reduce(joint))
 
     def log_mean(which: NDArray[np.bool_]) -> float:
-        return float(logsumexp(joint[which]) - logsumexp(prior.log_weights[which]))
+        return float(np.logaddexp.reduce(joint[which]) - np.logaddexp.reduce(prior.log_weights[which]))
 
     null = prior.is_null
     contrast = log_mean(~null) - log_mean(null) if null.any() and not null.all() else float("nan")

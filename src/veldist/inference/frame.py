@@ -80,11 +80,13 @@ def fit_frame(vel: NDArray[np.float64], err: NDArray[np.float64]) -> Frame:
     y, e2 = vel - shift, err**2
 
     def location(variance: float) -> float:
-        return float(np.average(y, weights=1.0 / (variance + e2)))
+        weight = 1.0 / (variance + e2)
+        return float(weight @ y / weight.sum())
 
     def score(variance: float) -> float:
         weight = 1.0 / (variance + e2)
-        return float(np.sum((weight * (y - location(variance))) ** 2 - weight)) * variance
+        pull = weight * (y - weight @ y / weight.sum())
+        return float(pull @ pull - weight.sum()) * variance
 
     variance = _solve_variance(score, e2, float(np.ptp(y)) ** 2, vel)
     return Frame(location=shift + location(variance), scale=float(np.sqrt(variance)))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from veldist.inference.likelihood import Array, Likelihood
 from veldist.inference.prior import MixturePrior
@@ -43,6 +45,52 @@ class Modes:
 
 # Farthest start from a component's prior mean, in prior standard deviations.
 _START_LIMIT = 3.0
+# The pilot's mode only has to be near enough for the others' quadratic start.
+_PILOT_TOLERANCE = 0.05
+# With more stars than this the rounding of a Hessian in single precision would no longer be small beside the
+# prior's unit precision.
+_SINGLE_PRECISION_STARS = 5000
+
+
+class _Points(NamedTuple):
+    """A point x for each of several priors, and the log posterior there.
+
+    Attributes
+    ----------
+    x : array, (G, p)
+        Whitened coefficients; the coefficients are ``offset + scales * x`` from the likelihood's reference.
+    offset, scales : array, (G, p)
+        Of the priors.
+    damping : array, (G,)
+        Levenberg damping of the next step.
+    value, gradient, exact, fisher : array, (G,), (G, p), (G, p, p) twice
+        Log posterior, its gradient, exact and Fisher negative Hessians.
+    """
+
+    x: Array
+    offset: Array
+    scales: Array
+    damping: Array
+    value: Array
+    gradient: Array
+    exact: Array
+    fisher: Array
+
+    def take(self, rows: NDArray[np.intp]) -> _Points:
+        """Some of them."""
+        if rows.size == self.x.shape[0]:
+            return self
+        xp = self.x.__array_namespace__()
+        index = xp.asarray(rows)
+        return _Points(*(xp.take(a, index, axis=0) for a in self))
+
+    def replace(self, there: _Points, which: Array) -> _Points:
+        """Others' points where ``which`` (G,), these elsewhere."""
+        if np.asarray(which).all():
+            return there
+        xp = self.x.__array_namespace__()
+        pairs = zip(self, there, strict=True)
+        return _Points(*(xp.where(xp.reshape(which, (-1,) + (1,) * (a.ndim - 1)), b, a) for a, b in pairs))
 
 
 def _cholesky(matrices: Array) -> tuple[Array, Array]:
@@ -68,19 +116,18 @@ def _cholesky_one(matrix: Array, eye: Array) -> tuple[Array, bool]:
 
 
 def find_modes(
-    likelihood: Likelihood, psi: Array, prior: MixturePrior, max_iter: int = 60, tolerance: float = 1e-5
+    likelihood: Likelihood, psi: Array, prior: MixturePrior, max_iter: int = 60, tolerance: float = 2e-2
 ) -> Modes:
-    """Damped Newton with the exact Hessian, for every prior component together.
+    """Modes of all prior components, found together from the mode of one of them.
 
-    The likelihood's reference must be the density at the prior's centre. Levenberg damping is raised for a
-    component whose step failed and released when it succeeds; where the exact Hessian is not positive
-    definite the empirical Fisher information, which always is, takes its place (Nocedal & Wright 2006,
-    Numerical Optimization, section 10.3).
+    The broadest component goes first, alone. About its mode the log-likelihood is nearly quadratic, which
+    gives all others a start close to their modes; Newton's method does the rest, in single precision where
+    that is safe.
 
     Parameters
     ----------
     likelihood : Likelihood
-        In double precision.
+        In double precision. Its reference must be the density at the prior's centre.
     psi : array, (K, p)
         Basis.
     prior : MixturePrior
@@ -88,65 +135,166 @@ def find_modes(
     max_iter : int
         Iteration limit. Components that hit it are not refused: the sampler corrects them.
     tolerance : float
-        Stop when the step promises less than this in log posterior.
+        Stop when the step promises less than this in log posterior; the step is taken.
     """
     xp = psi.__array_namespace__()
-    scales = xp.asarray(prior.scales, dtype=psi.dtype)
-    offset = xp.asarray(prior.mean - prior.center, dtype=psi.dtype)
-    n_components, n_basis = scales.shape
-    eye = xp.eye(n_basis, dtype=psi.dtype)[None, :, :]
+    double = psi.dtype
+    offset = xp.asarray(prior.mean - prior.center, dtype=double)
+    scales = xp.asarray(prior.scales, dtype=double)
+    first = int(np.argmax(np.sum(prior.scales, axis=1)))
+    pilot = slice(first, first + 1)
+    # It starts at the mixture's centre, as far as its own prior lets it.
+    start = _limit(-_ratio(offset[pilot, :], scales[pilot, :]), _START_LIMIT)
+    found = _newton(likelihood, psi, offset[pilot, :], scales[pilot, :], start, max_iter, _PILOT_TOLERANCE)
+    center = (offset[pilot, :] + scales[pilot, :] * found.x)[0, :]
 
-    def curvature(x: Array) -> tuple[Array, Array, Array, Array]:
-        """Log posterior, its gradient, exact and Fisher negative Hessians in x."""
-        c = likelihood.curvature((offset + scales * x) @ psi.T, psi)
-        outer = scales[:, :, None] * scales[:, None, :]
-        return (
-            c.value - 0.5 * xp.sum(x * x, axis=1),
-            scales * c.gradient - x,
-            outer * c.exact + eye,
-            outer * c.fisher + eye,
-        )
+    dtype = xp.float32 if likelihood.n_stars < _SINGLE_PRECISION_STARS else double
+    local = likelihood.rebase(psi @ center, dtype)
+    gain = local.log_reference - likelihood.log_reference
+    psi, scales = xp.astype(psi, dtype), xp.astype(scales, dtype)
+    offset = xp.astype(offset - center[None, :], dtype)
+    # Where each posterior has its mode if the log-likelihood is quadratic.
+    here = local.curvature(xp.zeros((1, psi.shape[0]), dtype=dtype), psi)
+    pull = scales * (here.gradient - offset @ here.exact[0, :, :])
+    factor = _factorise(
+        _prior_units(scales, here.exact),
+        _prior_units(scales, here.fisher),
+        xp.zeros((scales.shape[0],), dtype=dtype),
+    )
+    start = _limit(_solve(factor, pull)[1], 2.0 * _START_LIMIT)
+    # Or, where it is not, the same density as the first's as far as the prior lets it.
+    other = _limit(-_ratio(offset, scales), _START_LIMIT)
+    value, other_value = (
+        local.log_likelihood((offset + scales * x) @ psi.T) - 0.5 * xp.sum(x * x, axis=1)
+        for x in (start, other)
+    )
+    start = xp.where((value >= other_value)[:, None], start, other)
+    modes = _newton(local, psi, offset, scales, start, max_iter, tolerance)
+    return Modes(
+        x=xp.astype(modes.x, double),
+        whitener=xp.astype(modes.whitener, double),
+        log_det=xp.astype(modes.log_det, double),
+        log_evidence=xp.astype(modes.log_evidence, double) + gain,
+        converged=modes.converged,
+    )
 
-    def factorise(exact: Array, fisher: Array, damping: Array) -> Array:
-        damp = damping[:, None, None] * eye
-        factor, exists = _cholesky(exact + damp)
-        if bool(xp.all(exists)):
-            return factor
-        return _cholesky(xp.where(exists[:, None, None], exact, fisher) + damp)[0]
 
-    # All start at the mixture's centre, as far as their own prior lets them.
-    free = scales > 0.0
-    x = xp.where(free, -offset / xp.where(free, scales, xp.ones_like(scales)), xp.zeros_like(scales))
-    x = xp.clip(x, -_START_LIMIT, _START_LIMIT)
-    damping = xp.zeros((n_components,), dtype=psi.dtype)
-    value, gradient, exact, fisher = curvature(x)
-    converged = xp.zeros((n_components,), dtype=xp.bool)
-    for _ in range(max_iter):
-        factor = factorise(exact, fisher, damping)
-        half = xp.linalg.solve(factor, gradient[:, :, None])
-        step = xp.linalg.solve(xp.matrix_transpose(factor), half)[:, :, 0]
-        converged = (0.5 * xp.sum(half[:, :, 0] ** 2, axis=1) < tolerance) & (damping == 0.0)
-        if bool(xp.all(converged)):
-            break
-        trial = xp.where(converged[:, None], x, x + step)
-        new = curvature(trial)
+def _ratio(a: Array, b: Array) -> Array:
+    """``a / b``, zero where b is."""
+    xp = a.__array_namespace__()
+    some = b > 0.0
+    return xp.where(some, a / xp.where(some, b, xp.ones_like(b)), xp.zeros_like(b))
+
+
+def _limit(x: Array, limit: float) -> Array:
+    return x.__array_namespace__().clip(x, -limit, limit)
+
+
+def _prior_units(scales: Array, hessian: Array) -> Array:
+    """Negative Hessians of the log posterior in x from those of the log-likelihood in the coefficients."""
+    xp = scales.__array_namespace__()
+    eye = xp.eye(scales.shape[1], dtype=scales.dtype)
+    return scales[:, :, None] * scales[:, None, :] * hessian + eye[None, :, :]
+
+
+def _evaluate(likelihood: Likelihood, psi: Array, x: Array, offset: Array, scales: Array) -> _Points:
+    """Log posterior at whitened coefficients x under priors of the given means and scales."""
+    xp = x.__array_namespace__()
+    c = likelihood.curvature((offset + scales * x) @ psi.T, psi)
+    return _Points(
+        x=x,
+        offset=offset,
+        scales=scales,
+        damping=xp.zeros((x.shape[0],), dtype=x.dtype),
+        value=c.value - 0.5 * xp.sum(x * x, axis=1),
+        gradient=scales * c.gradient - x,
+        exact=_prior_units(scales, c.exact),
+        fisher=_prior_units(scales, c.fisher),
+    )
+
+
+def _factorise(exact: Array, fisher: Array, damping: Array) -> Array:
+    """Cholesky factors of the damped exact Hessians, or of the Fisher information where they have none."""
+    xp = damping.__array_namespace__()
+    damp = damping[:, None, None] * xp.eye(exact.shape[-1], dtype=damping.dtype)[None, :, :]
+    factor, exists = _cholesky(exact + damp)
+    if bool(xp.all(exists)):
+        return factor
+    return _cholesky(xp.where(exists[:, None, None], exact, fisher) + damp)[0]
+
+
+def _solve(factor: Array, gradient: Array) -> tuple[Array, Array]:
+    """``L^-1 g`` and the Newton step ``L^-T L^-1 g``, (G, p) each."""
+    xp = factor.__array_namespace__()
+    half = xp.linalg.solve(factor, gradient[:, :, None])
+    return half[:, :, 0], xp.linalg.solve(xp.matrix_transpose(factor), half)[:, :, 0]
+
+
+def _newton(
+    likelihood: Likelihood,
+    psi: Array,
+    offset: Array,
+    scales: Array,
+    start: Array,
+    max_iter: int,
+    tolerance: float,
+) -> Modes:
+    """Damped Newton with the exact Hessian from ``start`` (G, p), for all components together.
+
+    Levenberg damping is raised for a component whose step failed and released when it succeeds; where the
+    exact Hessian is not positive definite the empirical Fisher information, which always is, takes its place
+    (Nocedal & Wright 2006, Numerical Optimization, section 10.3).
+    """
+    xp = start.__array_namespace__()
+    rounding = 100.0 * float(xp.finfo(start.dtype).eps)
+    moving = np.arange(start.shape[0])
+    here = _evaluate(likelihood, psi, start, offset, scales)
+    ends: list[Modes] = []
+    order: list[NDArray[np.intp]] = []
+    for iteration in range(max_iter + 1):
+        factor = _factorise(here.exact, here.fisher, here.damping)
+        half, step = _solve(factor, here.gradient)
+        promise = 0.5 * xp.sum(half**2, axis=1)
+        near = np.asarray((promise < tolerance) & (here.damping == 0.0))
+        stop = near | (iteration == max_iter)
+        if stop.any():
+            rows = np.flatnonzero(stop)
+            order.append(moving[rows])
+            index = xp.asarray(rows)
+            last = (xp.take(a, index, axis=0) for a in (factor, step, promise))
+            ends.append(_finish(here.take(rows), *last, near[rows]))
+            rows = np.flatnonzero(~stop)
+            if not rows.size:
+                break
+            moving, here = moving[rows], here.take(rows)
+            step = xp.take(step, xp.asarray(rows), axis=0)
+        there = _evaluate(likelihood, psi, here.x + step, here.offset, here.scales)
         # A loss at rounding level is no failure.
-        better = converged | (new[0] >= value - 1e-10 * (1.0 + xp.abs(value)))
-        x = xp.where(better[:, None], trial, x)
-        value = xp.where(better, new[0], value)
-        gradient = xp.where(better[:, None], new[1], gradient)
-        exact = xp.where(better[:, None, None], new[2], exact)
-        fisher = xp.where(better[:, None, None], new[3], fisher)
-        released = xp.where(damping < 0.1, xp.zeros_like(damping), damping / 8.0)
-        damping = xp.where(better, released, xp.where(damping == 0.0, xp.ones_like(damping), damping * 4.0))
+        better = there.value >= here.value - rounding * (1.0 + xp.abs(here.value))
+        d = here.damping
+        released = xp.where(d < 0.1, xp.zeros_like(d), d / 8.0)
+        raised = xp.where(d == 0.0, xp.ones_like(d), d * 4.0)
+        here = here.replace(there, better)._replace(damping=xp.where(better, released, raised))
+    back = xp.asarray(np.argsort(np.concatenate(order)))
+    return Modes(
+        *(
+            xp.take(xp.concat([getattr(end, name) for end in ends], axis=0), back, axis=0)
+            for name in ("x", "whitener", "log_det", "log_evidence", "converged")
+        )
+    )
 
-    factor = factorise(exact, fisher, xp.zeros_like(damping))
-    whitener = xp.matrix_transpose(xp.linalg.inv(factor))
+
+def _finish(here: _Points, factor: Array, step: Array, promise: Array, near: NDArray[np.bool_]) -> Modes:
+    """Take the last step, which promises next to nothing, where it may be trusted."""
+    xp = step.__array_namespace__()
+    yes = xp.asarray(near)
+    if not near.all():
+        factor = _factorise(here.exact, here.fisher, xp.zeros_like(here.damping))
     log_det = -xp.sum(xp.log(xp.linalg.diagonal(factor)), axis=1)
     return Modes(
-        x=x,
-        whitener=whitener,
+        x=xp.where(yes[:, None], here.x + step, here.x),
+        whitener=xp.matrix_transpose(xp.linalg.inv(factor)),
         log_det=log_det,
-        log_evidence=value + log_det,
-        converged=converged,
+        log_evidence=here.value + xp.where(yes, promise, xp.zeros_like(promise)) + log_det,
+        converged=yes,
     )

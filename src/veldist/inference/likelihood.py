@@ -2,9 +2,11 @@ r"""Log-likelihood of many latent vectors at once, its gradient and its Hessian.
 
 With log-density offsets :math:`\delta_j` of the cells from a reference density,
 
-.. math:: \log L = \log L_\mathrm{ref} + \sum_i \log\Big(\sum_j R_{ij} e^{\delta_j}\Big)
+.. math:: \log L = \log L_\mathrm{ref} + \sum_i n_i \log\Big(\sum_j R_{ij} e^{\delta_j}\Big)
                    - N \log \sum_j w^\mathrm{ref}_j e^{\delta_j},
-          \qquad R_{ij} = M_{ij} w^\mathrm{ref}_j / p^\mathrm{ref}_i .
+          \qquad R_{ij} = M_{ij} w^\mathrm{ref}_j / p^\mathrm{ref}_i ,
+
+where :math:`n_i` stars of the same velocity and error share row i, :math:`\sum n_i = N`.
 
 R is formed once, in logarithms and double precision; what is left are ratios near one. That is what makes
 single precision safe, and what keeps a star far out in a Gaussian tail from underflowing.
@@ -17,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 __all__ = ["Array", "Curvature", "Likelihood"]
 
@@ -25,11 +26,11 @@ __all__ = ["Array", "Curvature", "Likelihood"]
 Array = Any
 
 # Shares below this are zero in effect; as subnormal numbers they would slow every product twentyfold.
-_TINY = {np.dtype(np.float32): 1e-30, np.dtype(np.float64): 1e-290}
+_TINY_SINGLE, _TINY_DOUBLE = 1e-30, 1e-290
 # Log of the largest mass that a point may put into a cell that is left out.
 _HIDDEN_LIMIT = -18.0
-# Stars per block: bounds the memory of the (chains x stars) intermediates.
-_BLOCK = 4096
+# Elements of the (chains x stars) intermediates that are formed at a time: they should stay in the cache.
+_BLOCK = 2**17
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,12 @@ class Likelihood:
         Share of each cell in each star's density under the reference (R above).
     reference : array, (K,)
         Cell masses of the reference; sum to 1.
+    weight : array, (N,)
+        Number of stars that each row stands for.
     background : array, (N,) or None
         Share of the background in each star's density under the reference.
+    n_stars : float
+        Number of stars, the sum of ``weight``.
     log_reference : float
         Log-likelihood of the reference.
     log_mass : ndarray, (K,)
@@ -80,7 +85,9 @@ class Likelihood:
 
     ratio: Array
     reference: Array
+    weight: Array
     background: Array | None
+    n_stars: float
     log_reference: float
     log_mass: NDArray[np.float64]
     hidden: Array | None
@@ -92,6 +99,7 @@ class Likelihood:
         design: NDArray[np.float64],
         log_reference_mass: NDArray[np.float64],
         background: NDArray[np.float64] | None = None,
+        weight: NDArray[np.float64] | None = None,
     ) -> Likelihood:
         """Likelihood from a design matrix, relative to a reference density.
 
@@ -104,16 +112,24 @@ class Likelihood:
         background : ndarray, (N,), optional
             Density of a contaminant at each star, to be added to the LOSVD's. A star's membership
             probability multiplies its row of ``design``, the complement belongs in here.
+        weight : ndarray, (N,), optional
+            Number of stars that each row stands for; 1 by default.
 
         Raises
         ------
         ValueError
             If a star has zero density in every cell, so that nothing can explain it.
         """
-        log_mass = log_reference_mass - logsumexp(log_reference_mass)
+        log_mass = log_reference_mass - np.logaddexp.reduce(log_reference_mass)
+        weight = np.ones(design.shape[0]) if weight is None else np.asarray(weight, dtype=np.float64)
+        # Every row relative to its largest entry, so that a star far out in the tail does not underflow.
         with np.errstate(divide="ignore"):
             log_joint = np.log(design) + log_mass[None, :]
-            log_star = logsumexp(log_joint, axis=1)
+        highest = log_joint.max(axis=1)
+        highest = np.where(np.isfinite(highest), highest, 0.0)
+        ratio = np.exp(log_joint - highest[:, None])
+        with np.errstate(divide="ignore"):
+            log_star = np.log(ratio.sum(axis=1)) + highest
             if background is not None:
                 log_star = np.logaddexp(log_star, np.log(background))
         lost = ~np.isfinite(log_star)
@@ -123,92 +139,96 @@ class Likelihood:
                 f"{lost.sum()} of {lost.size} stars have zero density in every cell (rows {rows}): "
                 "the cells must reach every star."
             )
+        ratio *= np.exp(highest - log_star)[:, None]
         return cls._build(
-            np.exp(log_joint - log_star[:, None]),
+            ratio,
             log_mass,
+            weight,
             None if background is None else background / np.exp(log_star),
-            float(log_star.sum()),
-            np.float64,
+            float(weight.sum()),
+            float(weight @ log_star),
+            np.dtype(np.float64),
         )
 
     @classmethod
     def _build(
         cls,
-        ratio: NDArray[np.float64],
-        log_mass: NDArray[np.float64],
-        background: NDArray[np.float64] | None,
+        ratio: Array,
+        log_mass: Array,
+        weight: Array,
+        background: Array | None,
+        n_stars: float,
         log_reference: float,
         dtype: Any,
     ) -> Likelihood:
-        ratio, reference = _flush(ratio, dtype), _flush(np.exp(log_mass), dtype)
-        hidden = (reference == 0) & ~ratio.any(axis=0)
+        xp = ratio.__array_namespace__()
+        ratio, reference = _flush(ratio, dtype), _flush(xp.exp(log_mass), dtype)
+        hidden = (reference == 0) & ~xp.any(ratio != 0, axis=0)
         return cls(
             ratio=ratio,
             reference=reference,
-            background=None if background is None else background.astype(dtype),
+            weight=xp.astype(weight, dtype),
+            background=None if background is None else xp.astype(background, dtype),
+            n_stars=n_stars,
             log_reference=log_reference,
             log_mass=log_mass,
-            hidden=hidden if hidden.any() else None,
-            hidden_excess=np.where(hidden, log_mass - _HIDDEN_LIMIT, -np.inf).astype(dtype),
+            hidden=hidden if bool(xp.any(hidden)) else None,
+            hidden_excess=xp.astype(
+                xp.where(hidden, log_mass - _HIDDEN_LIMIT, xp.full_like(log_mass, -xp.inf)), dtype
+            ),
         )
 
-    def rebase(self, delta: NDArray[np.float64], dtype: Any) -> Likelihood:
+    def rebase(self, delta: Array, dtype: Any) -> Likelihood:
         """Move the reference to the density at ``delta`` (K,) and cast to ``dtype``."""
-        excess = delta - delta.max()
-        mass = self.reference * np.exp(excess)
-        ratio = self.ratio * np.exp(excess)[None, :]
-        share = ratio.sum(axis=1)
-        if self.background is None:
-            background, density = None, share / mass.sum()
-        else:
-            density = share / mass.sum() + self.background
+        xp = delta.__array_namespace__()
+        excess = delta - xp.max(delta)
+        mass = self.reference * xp.exp(excess)
+        norm = xp.sum(mass)
+        ratio = self.ratio * (xp.exp(excess) / norm)[None, :]
+        density = xp.sum(ratio, axis=1)
+        background = None
+        if self.background is not None:
+            density = density + self.background
             background = self.background / density
-        ratio /= (density * mass.sum())[:, None]
         log_mass = self.log_mass + delta
+        highest = xp.max(log_mass)
         return Likelihood._build(
-            ratio,
-            log_mass - logsumexp(log_mass),
+            ratio / density[:, None],
+            log_mass - highest - xp.log(xp.sum(xp.exp(log_mass - highest))),
+            self.weight,
             background,
-            self.log_reference + float(np.log(density).sum()),
+            self.n_stars,
+            self.log_reference + float(xp.sum(self.weight * xp.log(density))),
             dtype,
         )
 
-    @property
-    def n_stars(self) -> int:
-        """Number of stars N."""
-        return self.ratio.shape[0]
-
     def log_likelihood(self, delta: Array) -> Array:
         """Log-likelihood relative to the reference's, (C,)."""
-        xp = delta.__array_namespace__()
-        mass, penalty = self._mass(delta)
-        norm = mass @ self.reference
-        total = xp.zeros_like(norm)
-        for ratio, background in self._blocks():
-            density = mass @ ratio.T
-            if background is not None:
-                density = density + norm[:, None] * background[None, :]
-            total = total + xp.sum(xp.log(density), axis=1)
-        return total - self.n_stars * xp.log(norm) + penalty
+        return self._evaluate(delta, False)[0]
 
     def value_and_gradient(self, delta: Array) -> tuple[Array, Array]:
         """Log-likelihood relative to the reference's, (C,), and its gradient in ``delta``, (C, K)."""
+        return self._evaluate(delta, True)
+
+    def _evaluate(self, delta: Array, with_gradient: bool) -> tuple[Array, Array]:
         xp = delta.__array_namespace__()
         mass, penalty = self._mass(delta)
         norm = mass @ self.reference
-        total = xp.zeros_like(norm)
-        pull = xp.zeros_like(mass)
-        members: Array = xp.zeros_like(norm) + self.n_stars
-        for ratio, background in self._blocks():
+        total: Array = penalty - self.n_stars * xp.log(norm)
+        pull: Array = 0.0
+        members: Array = self.n_stars
+        for ratio, weight, background in self._blocks(delta.shape[0]):
             density = mass @ ratio.T
             if background is not None:
                 foreign = norm[:, None] * background[None, :]
                 density = density + foreign
-                members = members - xp.sum(foreign / density, axis=1)
-            total = total + xp.sum(xp.log(density), axis=1)
-            pull = pull + (1.0 / density) @ ratio
-        gradient = mass * (pull - (members / norm)[:, None] * self.reference[None, :])
-        return total - self.n_stars * xp.log(norm) + penalty, gradient
+                members = members - (foreign / density) @ weight
+            total = total + xp.log(density) @ weight
+            if with_gradient:
+                pull = pull + (weight[None, :] / density) @ ratio
+        if not with_gradient:
+            return total, total
+        return total, mass * (pull - (members / norm)[:, None] * self.reference[None, :])
 
     def curvature(self, delta: Array, psi: Array) -> Curvature:
         """Value, gradient and exact negative Hessian with respect to the coefficients of ``psi`` (K, p)."""
@@ -216,30 +236,29 @@ class Likelihood:
         n_points, n_basis = delta.shape[0], psi.shape[1]
         mass, penalty = self._mass(delta)
         norm = mass @ self.reference
-        weight = mass * self.reference[None, :] / norm[:, None]
-        mean = weight @ psi
+        mean = ((mass * self.reference[None, :]) @ psi) / norm[:, None]
         lifted = mass[:, :, None] * psi[None, :, :]
-        total = xp.zeros_like(norm)
-        pull = xp.zeros_like(mass)
+        total: Array = penalty - self.n_stars * xp.log(norm)
+        pull: Array = 0.0
         members: Array = xp.zeros_like(norm) + self.n_stars
-        fisher = xp.zeros((n_points, n_basis, n_basis), dtype=delta.dtype)
-        for ratio, background in self._blocks(max(1, _BLOCK // n_points)):
+        fisher: Array = 0.0
+        for ratio, weight, background in self._blocks(n_points * n_basis):
             density = mass @ ratio.T
-            share = xp.ones_like(density)
+            share: Array = 1.0
             if background is not None:
                 foreign = norm[:, None] * background[None, :]
                 density = density + foreign
-                share = 1.0 - foreign / density
-                members = members - xp.sum(foreign / density, axis=1)
-            total = total + xp.sum(xp.log(density), axis=1)
-            pull = pull + (1.0 / density) @ ratio
+                share = (1.0 - foreign / density)[:, :, None]
+                members = members - (foreign / density) @ weight
+            total = total + xp.log(density) @ weight
+            pull = pull + (weight[None, :] / density) @ ratio
             # Every star's expectation of the basis, less the density's: (C, n, p).
             score = (ratio[None, :, :] @ lifted) / density[:, :, None]
-            score = score - share[:, :, None] * mean[:, None, :]
-            fisher = fisher + xp.matrix_transpose(score) @ score
+            score = score - share * mean[:, None, :]
+            fisher = fisher + xp.matrix_transpose(score) @ (weight[None, :, None] * score)
         responsibility = mass * pull
         pulled = responsibility @ psi
-        diagonal = members[:, None] * weight - responsibility
+        diagonal = (members / norm)[:, None] * mass * self.reference[None, :] - responsibility
         cross = pulled[:, :, None] * mean[:, None, :]
         exact = (
             xp.matrix_transpose(psi)[None, :, :] @ (diagonal[:, :, None] * psi[None, :, :])
@@ -249,7 +268,7 @@ class Likelihood:
             + fisher
         )
         return Curvature(
-            value=total - self.n_stars * xp.log(norm) + penalty,
+            value=total,
             gradient=pulled - members[:, None] * mean,
             exact=exact,
             fisher=fisher,
@@ -266,13 +285,17 @@ class Likelihood:
         zero = xp.zeros_like(excess)
         return mass, xp.where(excess > 0.0, zero - xp.inf, zero)
 
-    def _blocks(self, size: int = _BLOCK) -> Any:
-        """Rows of the ratio matrix and of the background, block by block."""
-        for start in range(0, self.n_stars, size):
-            rows = slice(start, min(start + size, self.n_stars))
-            yield self.ratio[rows, :], None if self.background is None else self.background[rows]
+    def _blocks(self, row_size: int) -> Any:
+        """Rows of the ratio matrix, their weights and background, block by block of bounded size."""
+        n_rows, size = self.ratio.shape[0], max(1, _BLOCK // row_size)
+        for start in range(0, n_rows, size):
+            rows = slice(start, min(start + size, n_rows))
+            background = None if self.background is None else self.background[rows]
+            yield self.ratio[rows, :], self.weight[rows], background
 
 
-def _flush(shares: NDArray[np.float64], dtype: Any) -> NDArray[Any]:
+def _flush(shares: Array, dtype: Any) -> Array:
     """Cast to ``dtype``, with negligible shares set to zero."""
-    return np.where(shares < _TINY[np.dtype(dtype)], 0.0, shares).astype(dtype)
+    xp = shares.__array_namespace__()
+    tiny = _TINY_SINGLE if dtype == xp.float32 else _TINY_DOUBLE
+    return xp.astype(xp.where(shares < tiny, xp.zeros_like(shares), shares), dtype)

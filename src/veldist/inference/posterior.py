@@ -27,8 +27,8 @@ class Diagnostics:
     pareto_k : float
         Shape of the importance weights' tail. Above 0.7 the start was poor; the Markov moves repair it,
         so that this alone does not mean failure.
-    acceptance, component_acceptance : float
-        Mean acceptance of the Hamiltonian moves and of the changes of prior component.
+    acceptance : float
+        Mean acceptance of the moves.
     log_evidence : float
         Log marginal likelihood of the data.
     component_log_evidence : ndarray, (G,)
@@ -52,7 +52,6 @@ class Diagnostics:
     rhat: NDArray[np.float64]
     pareto_k: float
     acceptance: float
-    component_acceptance: float
     log_evidence: float
     component_log_evidence: NDArray[np.float64]
     component_probability: NDArray[np.float64]
@@ -116,12 +115,6 @@ class Posterior:
         """Number of draws, chains times rounds."""
         return self.component.size
 
-    def grouped_coefficients(self) -> NDArray[np.float32]:
-        """Draws of beta by independently started group, (groups, draws / groups, p)."""
-        chains, rounds, n_basis = self.coefficients.shape
-        blocks = self.coefficients.reshape(self.n_groups, chains // self.n_groups, rounds, n_basis)
-        return np.swapaxes(blocks, 1, 2).reshape(self.n_groups, -1, n_basis)
-
     def cell_masses(self) -> NDArray[np.float64]:
         """Masses of the cells in every draw, (draws, K), one round after the other; rows sum to 1."""
         beta = np.swapaxes(self.coefficients, 0, 1).reshape(self.n_draws, -1)
@@ -132,7 +125,8 @@ def masses(
     beta: NDArray[np.floating], psi: NDArray[np.float64], log_base: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Cell masses ``softmax(psi beta + log_base)`` of each row of ``beta`` (n, p): (n, K)."""
-    logits = beta @ psi.T + log_base[None, :]
+    # The draws are in single precision, and so are the relative errors of the masses.
+    logits = beta.astype(np.float32) @ psi.T.astype(np.float32) + log_base[None, :].astype(np.float32)
     logits -= logits.max(axis=1, keepdims=True)
-    weight = np.exp(logits)
+    weight = np.exp(logits).astype(np.float64)
     return weight / weight.sum(axis=1, keepdims=True)

@@ -21,7 +21,10 @@ from veldist.inference.laplace import Modes
 from veldist.inference.likelihood import Array, Likelihood
 from veldist.inference.prior import MixturePrior
 
-__all__ = ["Target"]
+__all__ = ["Runs", "Target"]
+
+Runs = list[tuple[int, slice]]
+"""Prior components, and the consecutive chains that are in each."""
 
 
 @dataclass(frozen=True)
@@ -85,39 +88,40 @@ class Target:
         """Number of cells K."""
         return self.lift.shape[2] - self.lift.shape[1]
 
-    def place(self, component: NDArray[np.intp], u: Array) -> Array:
-        """Cell offsets and coefficients x of each chain, (C, K + p). ``component`` must be sorted."""
+    def runs(self, component: NDArray[np.intp]) -> Runs:
+        """Consecutive chains of equal component; ``component`` (C,) must be sorted."""
+        starts = np.flatnonzero(np.diff(component, prepend=-1))
+        stops = np.append(starts[1:], component.size)
+        which = component[starts].tolist()
+        return [(g, slice(a, b)) for g, a, b in zip(which, starts.tolist(), stops.tolist(), strict=True)]
+
+    def place(self, runs: Runs, u: Array) -> Array:
+        """Cell offsets and coefficients x of each chain, (C, K + p)."""
         xp = u.__array_namespace__()
-        parts = [u[rows, :] @ self.lift[g, :, :] + self.offset[g, :][None, :] for g, rows in _runs(component)]
+        parts = [u[rows, :] @ self.lift[g, :, :] + self.offset[g, :][None, :] for g, rows in runs]
         return xp.concat(parts, axis=0)
 
-    def pull_back(self, component: NDArray[np.intp], gradient: Array) -> Array:
-        """Gradient in u, (C, p), from that in cell offsets and coefficients, (C, K + p)."""
-        xp = gradient.__array_namespace__()
-        parts = [gradient[rows, :] @ xp.matrix_transpose(self.lift[g, :, :]) for g, rows in _runs(component)]
-        return xp.concat(parts, axis=0)
+    def whitened(self, runs: Runs, u: Array) -> Array:
+        """Coefficients x of each chain, (C, p)."""
+        xp = u.__array_namespace__()
+        k = self.n_cells
+        return xp.concat(
+            [u[r, :] @ self.lift[g, :, k:] + self.offset[g, k:][None, :] for g, r in runs], axis=0
+        )
 
-    def value(self, component: NDArray[np.intp], u: Array) -> Array:
+    def value(self, runs: Runs, u: Array) -> Array:
         """T up to the constant of g (`log_constant`), (C,)."""
         xp = u.__array_namespace__()
-        placed = self.place(component, u)
+        placed = self.place(runs, u)
         x = placed[:, self.n_cells :]
         return self.likelihood.log_likelihood(placed[:, : self.n_cells]) - 0.5 * xp.sum(x * x, axis=1)
 
-    def value_and_gradient(self, component: NDArray[np.intp], u: Array) -> tuple[Array, Array]:
+    def value_and_gradient(self, runs: Runs, u: Array) -> tuple[Array, Array]:
         """T up to the constant of g, (C,), and its gradient in u, (C, p)."""
         xp = u.__array_namespace__()
-        placed = self.place(component, u)
+        placed = self.place(runs, u)
         x = placed[:, self.n_cells :]
         value, gradient = self.likelihood.value_and_gradient(placed[:, : self.n_cells])
-        return (
-            value - 0.5 * xp.sum(x * x, axis=1),
-            self.pull_back(component, xp.concat([gradient, -x], axis=1)),
-        )
-
-
-def _runs(component: NDArray[np.intp]) -> list[tuple[int, slice]]:
-    """Consecutive chains of equal component."""
-    starts = np.flatnonzero(np.diff(component, prepend=-1))
-    stops = np.append(starts[1:], component.size)
-    return [(int(component[a]), slice(int(a), int(b))) for a, b in zip(starts, stops, strict=True)]
+        gradient = xp.concat([gradient, -x], axis=1)
+        parts = [gradient[rows, :] @ xp.matrix_transpose(self.lift[g, :, :]) for g, rows in runs]
+        return value - 0.5 * xp.sum(x * x, axis=1), xp.concat(parts, axis=0)
