@@ -73,7 +73,7 @@ class Settings:
 
 
 # Below this acceptance the steps are made shorter.
-_LOW_ACCEPTANCE = 0.65
+_LOW_ACCEPTANCE = 0.7
 _MAX_STEPS = 25
 # With less than this there is no point in going on.
 _HOPELESS_ACCEPTANCE = 0.05
