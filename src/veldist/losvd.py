@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from veldist.inference import (
     Cells,
     Frame,
+    MergedStars,
     MixturePrior,
     Posterior,
     PriorSettings,
@@ -27,6 +28,7 @@ from veldist.inference import (
     losvd_prior,
     make_cells,
     masses,
+    merge_stars,
     overlap_matrix,
 )
 
@@ -219,11 +221,17 @@ class LosvdModel:
         psi, prior = _prior_on(cells.edges.tobytes(), resolution, settings)
         return cls(frame=frame, cells=cells, psi=psi, prior=prior)
 
-    def design(self, vel: NDArray[np.float64], err: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Density of every star given every cell, (N, K), per km/s, for Gaussian errors."""
+    def design(
+        self, vel: NDArray[np.float64], err: NDArray[np.float64], standardised: bool = False
+    ) -> NDArray[np.float64]:
+        """Density of every star given every cell, (N, K), per km/s, for Gaussian errors.
+
+        ``vel`` and ``err`` are in km/s, or in units of the frame if ``standardised``.
+        """
+        if not standardised:
+            vel, err = self.frame.standardise(vel), err / self.frame.scale
         # In standardised velocity densities carry units of 1 / z: Jacobian of the frame.
-        z, error_ratio = self.frame.standardise(vel), err / self.frame.scale
-        return gaussian_design_matrix(z, error_ratio, self.cells.edges) / self.frame.scale
+        return gaussian_design_matrix(vel, err, self.cells.edges) / self.frame.scale
 
     def sample_prior(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
         """Cell masses of ``n`` exact draws from the prior, (n, K)."""
@@ -243,8 +251,13 @@ class LosvdModel:
         names = tuple(f"z^{k}" for k in range(1, 5)) + tuple(
             f"mass[{a:g}, {b:g}]" for a, b in pairwise(_MONITOR_EDGES)
         )
+        settings = settings or Settings()
+        z, error = self.frame.standardise(vel), err / self.frame.scale
+        stars = MergedStars(z, error, np.ones(z.size))
+        if z.size > settings.merge_above:
+            stars = merge_stars(z, error, self.cells.edges, settings.merge_tolerance)
         posterior = infer(
-            design=self.design(vel, err),
+            design=self.design(stars.z, stars.error, standardised=True),
             psi=self.psi,
             log_base=np.log(self.cells.widths),
             prior=self.prior,
@@ -252,6 +265,8 @@ class LosvdModel:
             functional_names=names,
             rng=rng,
             settings=settings,
+            weight=stars.weight,
+            log_offset=stars.log_offset,
         )
         return LosvdPosterior(frame=self.frame, cells=self.cells, posterior=posterior)
 

@@ -9,6 +9,7 @@ from veldist.inference.design import gaussian_design_matrix
 from veldist.inference.engine import Settings, infer
 from veldist.inference.frame import Cells, Frame, fit_frame, make_cells, overlap_matrix, robust_frame
 from veldist.inference.likelihood import Likelihood
+from veldist.inference.merge import MergedStars, merge_stars
 from veldist.inference.posterior import Diagnostics, Posterior, masses
 from veldist.inference.prior import MixturePrior
 from veldist.inference.resolution import Resolution, choose_resolution
@@ -18,6 +19,7 @@ __all__ = [
     "Diagnostics",
     "Frame",
     "Likelihood",
+    "MergedStars",
     "MixturePrior",
     "Posterior",
     "PriorSettings",
@@ -30,6 +32,7 @@ __all__ = [
     "losvd_prior",
     "make_cells",
     "masses",
+    "merge_stars",
     "overlap_matrix",
     "robust_frame",
 ]

@@ -47,6 +47,11 @@ class Settings:
         Largest nested R-hat to accept.
     ess_fraction : float
         Smallest effective sample size to accept, as a fraction of the draws.
+    merge_above : int
+        With more stars than this, those of nearly the same velocity and error are merged.
+    merge_tolerance : float
+        Bound on what that changes in log-likelihood ratios (see `veldist.inference.merge`), and so on the
+        posterior in units of its standard deviation.
     dtype : str
         Floating-point type of the sampler. Modes and the likelihood's reference are in double precision
         always.
@@ -62,6 +67,8 @@ class Settings:
     max_doublings: int = 6
     rhat_max: float = 1.03
     ess_fraction: float = 0.25
+    merge_above: int = 2000
+    merge_tolerance: float = 0.03
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
@@ -95,6 +102,8 @@ def infer(
     rng: np.random.Generator,
     settings: Settings | None = None,
     background: NDArray[np.float64] | None = None,
+    weight: NDArray[np.float64] | None = None,
+    log_offset: float = 0.0,
 ) -> Posterior:
     """Sample the posterior of ``w = softmax(psi beta + log_base)`` given stars of density ``design @ w``.
 
@@ -118,6 +127,10 @@ def infer(
         How to sample.
     background : ndarray, (N,), optional
         Density of a contaminant at each star (see `Likelihood.from_design`).
+    weight : ndarray, (N,), optional
+        Number of stars that each row of ``design`` stands for; 1 by default.
+    log_offset : float
+        To be added to the log-likelihood.
 
     Returns
     -------
@@ -130,7 +143,9 @@ def infer(
         raise ValueError(f"{len(functional_names)} functional_names for {functionals.shape[1]} functionals.")
     # A step that overflows has no density and is refused: no reason for NumPy to warn.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        likelihood = Likelihood.from_design(design, psi @ prior.center + log_base, background)
+        likelihood = Likelihood.from_design(
+            design, psi @ prior.center + log_base, background, weight, log_offset
+        )
         modes = find_modes(likelihood, psi, prior)
         laplace = prior.log_weights + modes.log_evidence
         laplace = laplace - np.logaddexp.reduce(laplace)

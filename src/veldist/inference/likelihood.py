@@ -100,6 +100,7 @@ class Likelihood:
         log_reference_mass: NDArray[np.float64],
         background: NDArray[np.float64] | None = None,
         weight: NDArray[np.float64] | None = None,
+        log_offset: float = 0.0,
     ) -> Likelihood:
         """Likelihood from a design matrix, relative to a reference density.
 
@@ -114,6 +115,8 @@ class Likelihood:
             probability multiplies its row of ``design``, the complement belongs in here.
         weight : ndarray, (N,), optional
             Number of stars that each row stands for; 1 by default.
+        log_offset : float
+            To be added to the log-likelihood (see `veldist.inference.merge`).
 
         Raises
         ------
@@ -146,7 +149,7 @@ class Likelihood:
             weight,
             None if background is None else background / np.exp(log_star),
             float(weight.sum()),
-            float(weight @ log_star),
+            float(weight @ log_star) + log_offset,
             np.dtype(np.float64),
         )
 

@@ -1,0 +1,122 @@
+r"""Stars of nearly the same velocity and error share a row of the design matrix.
+
+Stars are sorted into boxes in velocity y and squared error q, in units of the frame's scale. A box of n stars
+becomes one row of weight n, with
+
+.. math:: y = \langle y_i \rangle, \qquad q = \langle q_i \rangle - \mathrm{Var}(y_i) .
+
+To first order in y and q nothing changes, since the means are kept. The second moment of the LOSVD that the
+box stands for, :math:`y^2 - q`, is kept too: the spread of the velocities in a box would else be missing from
+the sample's.
+
+With boxes of width h, what is left of the change of the log-likelihood is, per star, of the order of
+:math:`h^2/24` times the Fisher information of the velocity, which is at most 1 for a unit Gaussian. It is
+nearly the same for all LOSVDs that fit, and cancels in their ratios; the value for the unit Gaussian,
+
+.. math:: \tfrac12 \mathrm{Var}(y)\,(2 \psi_{yy} + \psi_y^2) + \tfrac12 \mathrm{Var}(q)\,\psi_{qq}, \qquad
+          \psi = \log N(y \mid 0, 1 + q),
+
+is added back. What differs between LOSVDs is its derivative with the dispersion: without the correction of q,
+:math:`\tfrac12 N (h^2/12)\, \delta\sigma^2/\sigma^2`. The posterior knows :math:`\sigma^2` to
+:math:`\sqrt{2/N}`, so that
+
+.. math:: h^2 / 12 = \epsilon \sqrt{2 / N}
+
+bounds the change of a log-likelihood ratio across the posterior's width, and with it the shift of the
+posterior in units of its standard deviation, by :math:`\epsilon`. The number of rows grows as
+:math:`\sqrt N` where both coordinates matter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["MergedStars", "box_width", "merge_stars"]
+
+# Widest box of velocities in units of the errors in it.
+_PER_ERROR = 0.5
+# Ratio of the squared errors in a box, in the logarithm.
+_LOG_WIDTH = 0.5
+# Narrower boxes than the tolerance asks for cost nothing as long as there are a few thousand of them.
+_WIDEST_BOX = 0.02
+# A cell is not divided into more than this many boxes: far out, where cells are wide and stars are few.
+_MAX_BOXES_PER_CELL = 256
+
+
+@dataclass(frozen=True)
+class MergedStars:
+    """Stars, some of which stand for several.
+
+    Attributes
+    ----------
+    z, error : ndarray, (n_rows,)
+        Velocity and 1-sigma error in units of the frame's scale.
+    weight : ndarray, (n_rows,)
+        Number of stars that each stands for.
+    log_offset : float
+        What the merging changes in the log-likelihood of the unit Gaussian, to second order: to be added.
+    """
+
+    z: NDArray[np.float64]
+    error: NDArray[np.float64]
+    weight: NDArray[np.float64]
+    log_offset: float = 0.0
+
+
+def box_width(n_stars: int, tolerance: float) -> float:
+    """Width of the boxes, in units of the frame's scale, that keeps the change within ``tolerance``."""
+    return min(_WIDEST_BOX, float(np.sqrt(12.0 * tolerance * np.sqrt(2.0 / n_stars))))
+
+
+def merge_stars(
+    z: NDArray[np.float64], error: NDArray[np.float64], edges: NDArray[np.float64], tolerance: float
+) -> MergedStars:
+    """Merge stars of nearly the same velocity and error.
+
+    Parameters
+    ----------
+    z, error : ndarray, (N,)
+        Standardised velocities and their errors.
+    edges : ndarray, (K + 1,)
+        Edges of the cells, ascending, which no box straddles: within one the likelihood of a well-measured
+        star does not depend on its velocity at all.
+    tolerance : float
+        Change of log-likelihood ratios to accept, epsilon above.
+    """
+    h = box_width(z.size, tolerance)
+    q = error**2
+    # Boxes of squared error are of a constant ratio below, and of width h (1 + q) above, as the effect on the
+    # width of the observed distribution is.
+    turn = h / _LOG_WIDTH
+    low, high = np.log(np.minimum(q, turn) / turn) / _LOG_WIDTH, np.log1p(np.maximum(q - turn, 0.0)) / h
+    row = np.floor(low + high).astype(np.int64)
+    row -= row.min()
+    cell = np.clip(np.searchsorted(edges, z, side="right") - 1, 0, edges.size - 2)
+    width = np.diff(edges)[cell]
+    # A well-measured star knows on which side of a cell's edge it is: boxes narrower than its error.
+    smallest = np.full(row.max() + 1, np.inf)
+    np.minimum.at(smallest, row, error)
+    parts = np.clip(np.ceil(width / np.minimum(h, _PER_ERROR * smallest)[row]), 1, _MAX_BOXES_PER_CELL)
+    part = np.clip((z - edges[cell]) / width, 0.0, 1.0) * parts
+    key = (row * edges.size + cell) * (_MAX_BOXES_PER_CELL + 1) + part.astype(np.int64)
+    # The few stars that no cell reaches stay as they are.
+    outside = np.flatnonzero((z < edges[0]) | (z > edges[-1]))
+    key[outside] = -1 - outside
+    # Only the boxes with stars in them are numbered.
+    _, box = np.unique(key, return_inverse=True)
+    n = np.bincount(box).astype(np.float64)
+
+    def moments(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        mean = np.bincount(box, x) / n
+        return mean, np.bincount(box, (x - mean[box]) ** 2) / n
+
+    (y, y_variance), (q_mean, q_variance) = moments(z), moments(q)
+    # Errors far below the box's width leave nothing to subtract from, nor is there a need within a cell.
+    y_variance = np.minimum(y_variance, 0.5 * q_mean)
+    total = 1.0 + q_mean
+    change = 0.5 * y_variance * ((y / total) ** 2 - 2.0 / total)
+    change += 0.5 * q_variance * (0.5 / total**2 - y**2 / total**3)
+    return MergedStars(z=y, error=np.sqrt(q_mean - y_variance), weight=n, log_offset=float(n @ change))
