@@ -129,3 +129,13 @@ def test_mass_beyond_sigma_counts_velocities_outside_the_grid_as_empty():
 
 def test_gaussian_interquartile_range():
     assert pytest.approx(1.3489795003921634, abs=1e-15) == IQR_PER_SIGMA
+
+
+def test_moments_of_rows_far_apart_do_not_lose_digits():
+    """Three bins at either end of a thousand: powers about a common centre would be of no use."""
+    masses = np.zeros((3, 1000))
+    masses[0, :3] = masses[1, -3:] = masses[2, 500:503] = 0.5, 0.2, 0.3
+    moments = np.array(histogram_moments(masses, np.arange(1001.0)))
+    alone = [np.array(histogram_moments(row[None], np.arange(1001.0)))[:, 0] for row in masses]
+    np.testing.assert_allclose(moments.T, alone, rtol=1e-11)
+    np.testing.assert_allclose(moments[1:], moments[1:, :1] * np.ones(3), rtol=1e-11)

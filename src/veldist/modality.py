@@ -22,6 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist.moments import cumulative_sums
+
 __all__ = ["count_modes", "supported_modes"]
 
 # Two equal Gaussians have a valley of this depth when they are 2.9 of their dispersions apart. Draws of the
@@ -32,7 +34,10 @@ _MIN_MASS = 0.05
 
 
 def count_modes(
-    masses: NDArray[np.float64], depth: float = _DEPTH, min_mass: float = _MIN_MASS
+    masses: NDArray[np.float64],
+    depth: float = _DEPTH,
+    min_mass: float = _MIN_MASS,
+    cdf: NDArray[np.float64] | None = None,
 ) -> NDArray[np.int64]:
     """Count the modes of every row of a set of histograms with bins of equal width.
 
@@ -44,6 +49,8 @@ def count_modes(
         Smallest fractional depth of a valley below the lower of its two peaks, in (0, 1).
     min_mass : float
         Smallest probability of a mode, counted from valley to valley.
+    cdf : ndarray, shape (n_draws, n_bins + 1), optional
+        `veldist.moments.histogram_cdf` of the masses, where it is known already.
 
     Returns
     -------
@@ -52,37 +59,100 @@ def count_modes(
 
     Notes
     -----
-    One pass over the bins, all rows at once, alternates between climbing to a peak and descending to
+    One walk over the bins, all rows at once, alternates between climbing to a peak and descending to
     a valley, and turns around only when the density has changed by the factor ``1 - depth``. That gives the
     longest alternation of peaks and valleys with such contrasts, hence the same count from left to
     right and from right to left: it is the number of maxima of log density whose topological
     persistence is at least ``-log(1 - depth)``.
     """
-    n_draws, n_bins = masses.shape
-    keep = 1.0 - depth
-    # Columns are read one at a time: bins first makes each of them contiguous.
+    n_modes = np.ones(masses.shape[0], dtype=np.int64)
+    # Bins first: sums and comparisons of neighbours run over contiguous draws.
     columns = np.ascontiguousarray(masses.T)
-    below = np.zeros(n_draws)
-    climbing = np.ones(n_draws, dtype=bool)
-    extreme = np.zeros(n_draws)
-    valley_cdf = np.zeros(n_draws)
-    mode_start = np.zeros(n_draws)
+    below = cumulative_sums(masses) if cdf is None else np.ascontiguousarray(cdf.T)
+    several = np.flatnonzero(_has_massive_sides(columns, below, min_mass))
+    if several.size:
+        values, half_way = _turning_points(columns.take(several, axis=1), below.take(several, axis=1))
+        # Nor can a draw without a valley that is deep enough between any two peaks have several.
+        left, right = (np.fmax.accumulate(v, axis=0) for v in (values, values[::-1]))
+        deep = np.any(values <= (1.0 - depth) * np.minimum(left, right[::-1]), axis=0)
+        several = several[deep]
+        values, half_way = values.compress(deep, axis=1), half_way.compress(deep, axis=1)
+    if several.size:
+        n_modes[several] = _count_alternations(values, half_way, below[-1, several], 1.0 - depth, min_mass)
+    return n_modes
+
+
+def _has_massive_sides(
+    columns: NDArray[np.float64], below: NDArray[np.float64], min_mass: float
+) -> NDArray[np.bool_]:
+    """Draws with a local minimum that has ``min_mass`` on either side: all others have one mode."""
+    inner = columns[1:-1]
+    # Some slack for rounding: this need only never miss one.
+    least = min_mass - 1e-9
+    valley = (inner < columns[:-2]) & (inner <= columns[2:])
+    # What lies to the left of a valley's right edge, or to the right of its left edge, is no less.
+    valley &= below[2:-1] >= least
+    valley &= below[1:-2] <= below[-1] - least
+    return np.logical_or.reduce(valley, axis=0)
+
+
+def _turning_points(
+    columns: NDArray[np.float64], below: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Masses at the ends and local extremes, and cumulative masses up to their middles.
+
+    Both are (most turning points, n_draws), filled up with NaN. A walk from peak to valley need visit no
+    other bins. Of equal neighbours the first counts.
+    """
+    rises, falls = columns[1:] > columns[:-1], columns[1:] < columns[:-1]
+    turns = np.ones(columns.shape, dtype=bool)
+    turns[1:-1] = (rises[1:] != rises[:-1]) | (falls[1:] != falls[:-1])
+    draw, bin_ = np.nonzero(turns.T)
+    n_turns = np.bincount(draw, minlength=columns.shape[1])
+    place = np.arange(draw.size) - np.repeat(np.cumsum(n_turns) - n_turns, n_turns)
+    values, half_way = np.full((2, n_turns.max(), columns.shape[1]), np.nan)
+    values[place, draw] = columns[bin_, draw]
+    half_way[place, draw] = below[bin_, draw] + 0.5 * columns[bin_, draw]
+    return values, half_way
+
+
+def _count_alternations(
+    values: NDArray[np.float64],
+    half_way: NDArray[np.float64],
+    total: NDArray[np.float64],
+    keep: float,
+    min_mass: float,
+) -> NDArray[np.int64]:
+    """Number of modes by the walk that `count_modes` describes; steps that are NaN change nothing."""
+    n_draws = values.shape[1]
+    # Nothing rises or falls to zero by less than a factor: no contrast is asked of zero but to be left.
+    lowered = np.where(values == 0.0, -1.0, keep * values)
+    descending = np.zeros(n_draws, dtype=bool)
+    rise, fall, lower = np.empty((3, n_draws), dtype=bool)
+    # The peak, times `keep`, while climbing; the valley while descending; else what nothing can pass.
+    peak, valley = np.full(n_draws, -1.0), np.full(n_draws, np.inf)
+    valley_cdf, mode_start, mode_mass = np.zeros((3, n_draws))
     n_modes = np.zeros(n_draws, dtype=np.int64)
-    for j in range(n_bins):
-        value = columns[j]
+    for value, low, middle in zip(values, lowered, half_way, strict=True):
         # While descending, a rise out of the valley closes the mode to the left of that valley.
-        rise = ~climbing & (value * keep >= extreme) & (value > extreme)
-        n_modes += rise & (valley_cdf - mode_start >= min_mass)
-        mode_start = np.where(rise, valley_cdf, mode_start)
-        fall = climbing & (value <= extreme * keep) & (value < extreme)
-        climbing = (climbing | rise) & ~fall
-        further = rise | fall | np.where(climbing, value > extreme, value < extreme)
-        extreme = np.where(further, value, extreme)
+        np.greater_equal(low, valley, out=rise)
+        if rise.any():
+            np.subtract(valley_cdf, mode_start, out=mode_mass)
+            n_modes += rise & (mode_mass >= min_mass)
+            np.copyto(mode_start, valley_cdf, where=rise)
+            np.copyto(valley, np.inf, where=rise)
+            np.greater(descending, rise, out=descending)
+        np.less_equal(value, peak, out=fall)
+        np.logical_or(descending, fall, out=descending)
+        np.less(value, valley, out=lower)
+        np.logical_and(lower, descending, out=lower)
         # The valley bin itself is shared equally by the modes on its two sides.
-        valley_cdf = np.where(further & ~climbing, below + 0.5 * value, valley_cdf)
-        below = below + value
+        np.copyto(valley, value, where=lower)
+        np.copyto(valley_cdf, middle, where=lower)
+        np.fmax(peak, low, out=peak)
+        np.copyto(peak, -2.0, where=descending)
     # The density is zero outside the grid, which closes the last mode.
-    n_modes += below - mode_start >= min_mass
+    n_modes += total - mode_start >= min_mass
     return np.maximum(n_modes, 1)
 
 

@@ -17,7 +17,10 @@ them is enough.
 P for summaries of the shape is the prior's half-width with location and dispersion held near those of the
 stars: prior LOSVDs as wide as the velocity grid would have the kurtosis of the grid. b1 and b2 (see
 `veldist.inference.basis`) are those of the frame, and draws with a mean farther than 1 scale of the frame
-from its location, or a dispersion outside 0.5 to 2 scales, are left out.
+from its location, or a dispersion outside 0.5 to 2 scales, are left out. P is that on the range of the
+velocity grid, as the posterior is conditional on it, but not in its bins: draws on the cells of the model,
+shared by all bins with the same prior, have the summaries that ever narrower velocity bins would lead to
+(`veldist.cell_draws`).
 
 L is the sampling uncertainty of the moment for the stars at hand and their errors
 (`veldist.information.sampling_bounds`). It depends on the LOSVD's tails; the upper quartile over the
@@ -34,8 +37,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist.arrays import Floats
+from veldist.cell_draws import shape_draws, whole_draws
+from veldist.inference import overlap_matrix
 from veldist.information import MOMENTS, sampling_bounds
-from veldist.summaries import METRICS, SCALARS, percentiles, scalar_draws
+from veldist.summaries import METRICS, SCALARS, percentiles
 
 __all__ = [
     "PRIOR_DRAWS",
@@ -46,13 +51,14 @@ __all__ = [
     "prior_draws",
     "prior_ratio",
     "prior_weight",
+    "prior_widths",
 ]
 
-PRIOR_DRAWS = 100
-"""Draws per bin from the whole prior: half-widths are then known to 10 %."""
+PRIOR_DRAWS = 400
+"""Draws from the whole prior: half-widths then scatter by 6 to 10 % between seeds."""
 
 SHAPE_DRAWS = 1000
-"""Draws per bin of the prior's shape: half-widths then scatter by 5 to 8 % between seeds."""
+"""Draws of the prior's shape: half-widths then scatter by 5 to 8 % between seeds."""
 
 SHAPES = ("v_asymmetry", "skewness", "kurtosis", "tail_weight")
 """Summaries whose prior is that of the shape alone."""
@@ -77,17 +83,47 @@ def prior_draws(posterior: Any, edges: Floats) -> tuple[Floats, Floats]:
 
     Returns
     -------
-    whole : ndarray, shape (PRIOR_DRAWS, n_bins)
+    whole : ndarray, shape (at most PRIOR_DRAWS, n_bins)
         From the prior.
-    shape : ndarray, shape (SHAPE_DRAWS, n_bins)
+    shape : ndarray, shape (at most SHAPE_DRAWS, n_bins)
         From the prior of the shape, with location and scale near those of the posterior's frame.
+        Both without the draws that have next to no mass on the grid.
 
     Raises
     ------
     ValueError
         If next to no draws of the prior have mass on the grid.
     """
-    return posterior.prior_bin_masses(PRIOR_DRAWS, np.random.default_rng(0), edges, SHAPE_DRAWS)
+    overlap = overlap_matrix(posterior.velocity_edges, edges)
+    low, high = posterior.frame.standardise(edges[[0, -1]])
+    sets = []
+    for draws in (whole_draws(posterior, PRIOR_DRAWS), shape_draws(posterior, SHAPE_DRAWS)):
+        raw = draws.masses[draws.with_mass(low, high)] @ overlap
+        sets.append(raw / raw.sum(axis=1, keepdims=True))
+    return sets[0], sets[1]
+
+
+def prior_widths(posterior: Any, edges: Floats) -> Floats:
+    """Prior half-widths of `SCALARS` on the range of a velocity grid, (n_scalars,).
+
+    Parameters
+    ----------
+    posterior : LosvdPosterior
+        Of a fitted solver.
+    edges : ndarray
+        Bin edges, km/s: the first and last count.
+
+    Raises
+    ------
+    ValueError
+        If next to no draws of the prior have mass on the grid.
+    """
+    low, high = (float(z) for z in posterior.frame.standardise(edges[[0, -1]]))
+    whole, shape = (
+        draws.half_widths(low, high, posterior.frame.scale)
+        for draws in (whole_draws(posterior, PRIOR_DRAWS), shape_draws(posterior, SHAPE_DRAWS))
+    )
+    return np.where(_IS_SHAPE, shape, whole)
 
 
 def prior_ratio(posterior: Floats, prior: Floats) -> Floats:
@@ -153,20 +189,12 @@ def prior_weight(
         return ratio, dominated
     n = len(SCALARS)
     try:
-        sets = prior_draws(posterior, edges)
+        prior = prior_widths(posterior, edges)
     except ValueError:
         # The posterior is on the grid, or there were no draws to look at: nothing is wrong with these.
         return ratio, dominated
-    whole, shape = (_half_widths(draws, edges) for draws in sets)
-    prior = np.where(_IS_SHAPE, shape, whole)
     data = np.full(n, np.nan)
     data[_MOMENT_INDEX] = data_widths(masses, edges, solver.err)
     ratio[:n] = prior_ratio(widths[:n], prior)
     dominated[:n] = is_dominated(widths[:n], prior, data)
     return ratio, dominated
-
-
-def _half_widths(masses: Floats, edges: Floats) -> Floats:
-    """Half of the 16-84 percentile ranges of `SCALARS`, (n_scalars,)."""
-    low, high = percentiles(list(scalar_draws(masses, edges).values()), (16.0, 84.0))
-    return 0.5 * (high - low)

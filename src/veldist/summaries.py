@@ -154,13 +154,19 @@ def resolved_draws(solver: Any, index: int) -> tuple[NDArray[np.float64], NDArra
 
 
 def _summary_draws(masses: NDArray[np.float64], edges: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    return scalar_draws(masses, edges) | {METRICS[-1]: count_modes(masses).astype(np.float64)}
-
-
-def scalar_draws(masses: NDArray[np.float64], edges: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """As `summary_draws`, for the `SCALARS` of masses and edges that have been checked."""
-    mean, sigma, skewness, kurtosis = histogram_moments(masses, edges)
+    # Bins first in memory: sums and comparisons along the bins then run over contiguous draws.
+    masses = np.asfortranarray(masses)
     cdf = histogram_cdf(masses)
+    modes = count_modes(masses, cdf=cdf).astype(np.float64)
+    return scalar_draws(masses, edges, cdf) | {METRICS[-1]: modes}
+
+
+def scalar_draws(
+    masses: NDArray[np.float64], edges: NDArray[np.float64], cdf: NDArray[np.float64] | None = None
+) -> dict[str, NDArray[np.float64]]:
+    """As `summary_draws`, for the `SCALARS` of masses, edges and, if at hand, CDF that have been checked."""
+    mean, sigma, skewness, kurtosis = histogram_moments(masses, edges)
+    cdf = histogram_cdf(masses) if cdf is None else cdf
     median = histogram_percentile(cdf, edges, 0.5)
     iqr = histogram_percentile(cdf, edges, 0.75) - histogram_percentile(cdf, edges, 0.25)
     return {

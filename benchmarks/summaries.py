@@ -1,0 +1,95 @@
+"""Time per bin of the summaries (1,000 draws, 60 velocity bins) on one core.
+
+Run with ``python benchmarks/summaries.py``; the machine should be idle otherwise. Every figure is the median
+over repeats of the time for all bins, divided by their number. In a map the first bin of every prior is
+dearer than the others, which meet the draws of that prior again: see "first".
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+import numpy as np
+
+from veldist import KinematicSolver, simulate
+from veldist.analysis import compute_summary, compute_summary_maps
+from veldist.gauss_hermite import gauss_hermite
+from veldist.prior_weight import prior_weight
+from veldist.summaries import METRICS
+
+SIGMA = 20.0
+UNIT_WIDTHS = np.ones(len(METRICS))
+
+
+def fitted(n_bins: int, n_stars: int, width: float) -> list[KinematicSolver]:
+    """Solvers of a map whose bins differ in their LOSVD, stars and frame."""
+    solvers = []
+    losvds = list(simulate.standard_losvds(v=0.0, sigma=SIGMA).values())
+    for seed in range(n_bins):
+        losvd = losvds[seed % len(losvds)]
+        vel, err = simulate.observe(losvd, n_stars, (5.0, 15.0), np.random.default_rng(seed))
+        solver = KinematicSolver()
+        solver.setup_grid(center=0.0, width=width, n_bins=60)
+        solver.add_data(vel, err)
+        solver.run(num_samples=1000, seed=seed)
+        solvers.append(solver)
+    return solvers
+
+
+def reported(solver: KinematicSolver) -> tuple[Any, Any, Any]:
+    """Draws, bin centres and edges."""
+    assert solver.samples is not None
+    assert solver.grid is not None
+    return solver.samples["intrinsic_pdf"], solver.grid["centers"], solver.grid["edges"]
+
+
+def seconds(run: Callable[[], Any], repeats: int) -> float:
+    """Median time of a call."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return float(np.median(times))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--bins", type=int, default=12, help="spatial bins")
+    parser.add_argument("--repeats", type=int, default=9, help="of which the median is taken")
+    options = parser.parse_args()
+    print("ms per bin:  compute_summary   maps (first)   prior part   Gauss-Hermite h4   h6")
+    for n_stars, width in ((40, 300.0), (200, 300.0), (200, 600.0), (2000, 300.0)):
+        solvers = fitted(options.bins, n_stars, width)
+        draws = [reported(solver) for solver in solvers]
+        start = time.perf_counter()
+        compute_summary_maps(solvers)
+        first = time.perf_counter() - start
+        calls: tuple[Callable[[], Any], ...] = (
+            lambda draws=draws: [compute_summary(pdf, centers) for pdf, centers, _ in draws],
+            lambda solvers=solvers: compute_summary_maps(solvers),
+            lambda solvers=solvers, draws=draws: [
+                prior_weight(solver, pdf, edges, UNIT_WIDTHS)
+                for solver, (pdf, _, edges) in zip(solvers, draws, strict=True)
+            ],
+            lambda draws=draws: [gauss_hermite(pdf, edges, order=4) for pdf, _, edges in draws],
+            lambda draws=draws: [gauss_hermite(pdf, edges, order=6) for pdf, _, edges in draws],
+        )
+        plain, maps, prior, h4, h6 = (1e3 * seconds(call, options.repeats) / options.bins for call in calls)
+        first *= 1e3 / options.bins
+        print(
+            f"N = {n_stars:4d}, grid of {width:g} km/s: {plain:6.2f} {maps:8.2f} ({first:.2f}) {prior:10.2f} "
+            f"{h4:12.1f} {h6:12.1f}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
