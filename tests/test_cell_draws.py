@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from veldist.cell_draws import CellDraws, _kept, _shape_prior, shape_draws, whole_draws
-from veldist.inference import Frame, PriorSettings, losvd_prior, make_cells, overlap_matrix
+from veldist.inference import Frame, PriorSettings, losvd_prior, make_cells, masses, overlap_matrix
 from veldist.losvd import LosvdPosterior, fit_losvd
 from veldist.prior_weight import PRIOR_DRAWS, SHAPE_DRAWS, SHAPES
 from veldist.summaries import SCALARS, scalar_draws
@@ -104,10 +104,17 @@ def test_whole_draws_follow_the_prior_and_shapes_are_pinned_to_the_frame(posteri
     Those of PRIOR_DRAWS scatter by 6 to 10 %, of SHAPE_DRAWS by 5 to 8 %: 30 % is three standard errors.
     """
     edges = posterior.frame.location + posterior.frame.scale * np.linspace(-7.0, 7.0, 281)
-    reference = posterior.prior_bin_masses(8000, np.random.default_rng(5), edges, 8000)
+    rng = np.random.default_rng(5)
+    _, beta = posterior.posterior.prior.sample(8000, rng)
+    # The Gaussian of the frame, in the coefficients of z and -z^2 / 2.
+    beta[:, :2] = 0.0, 1.0
+    cells, z = masses(beta, posterior.posterior.psi, posterior.posterior.log_base), posterior.cells.centers
+    variance = cells @ z**2 - (cells @ z) ** 2
+    cells = cells[(np.abs(cells @ z) <= 1.0) & (variance >= 0.25) & (variance <= 4.0)]
+    reference = posterior.prior_bin_masses(8000, rng, edges), posterior.regrid(cells, edges)[0]
     sets = whole_draws(posterior, PRIOR_DRAWS), shape_draws(posterior, SHAPE_DRAWS)
-    for masses, draws, used in zip(reference, sets, (~SHAPE, SHAPE), strict=True):
-        values = np.array(list(scalar_draws(masses, edges).values()))
+    for drawn, draws, used in zip(reference, sets, (~SHAPE, SHAPE), strict=True):
+        values = np.array(list(scalar_draws(drawn, edges).values()))
         expected = 0.5 * np.subtract(*np.percentile(values, [84.0, 16.0], axis=1))
         got = draws.half_widths(-7.0, 7.0, posterior.frame.scale)
         np.testing.assert_allclose(got[used], expected[used], rtol=0.3)

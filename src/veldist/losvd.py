@@ -38,13 +38,8 @@ __all__ = ["LosvdModel", "LosvdPosterior", "fit_losvd"]
 _MONITOR_EDGES = np.linspace(-3.0, 3.0, 13)
 # A LOSVD conditional on a grid that holds less than this of it means nothing.
 _LEAST_INSIDE = 1e-6
-# Coefficients of z and -z^2 / 2, the first two of the basis, for the Gaussian of the frame.
-_FRAME_GAUSSIAN = (0.0, 1.0)
 # A tenth of usable prior draws is enough for all of a thousand to be found by then.
 _PRIOR_ATTEMPTS = 100
-# Shapes of the prior lie within so many of the frame's scales of its location, and have a dispersion within
-# these limits: the deviations from a Gaussian can run away with location and scale too.
-_SHAPE_OFFSET, _SHAPE_SCALE = 1.0, (0.5, 2.0)
 
 
 @dataclass(frozen=True)
@@ -88,9 +83,9 @@ class LosvdPosterior:
         return self.regrid(self.posterior.cell_masses(), edges)
 
     def prior_bin_masses(
-        self, n: int, rng: np.random.Generator, edges: NDArray[np.float64], n_shapes: int = 0
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Draws from the prior on a velocity grid, conditional on the grid as in `bin_masses`.
+        self, n: int, rng: np.random.Generator, edges: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Draws from the prior on a velocity grid, (n, B), conditional on the grid as in `bin_masses`.
 
         Draws that have next to no mass on the grid, because they are far away from it, are drawn anew.
 
@@ -102,16 +97,6 @@ class LosvdPosterior:
             Source of randomness.
         edges : ndarray, (B + 1,)
             Bin edges, km/s, ascending.
-        n_shapes : int
-            Number of draws of the shape alone.
-
-        Returns
-        -------
-        whole : ndarray, (n, B)
-            Probability mass per bin, rows sum to 1.
-        shape : ndarray, (n_shapes, B)
-            Other draws, whose b1 and b2 are those of the frame; drawn anew unless their mean, on the cells,
-            is within 1 scale of the frame's location and their dispersion within 0.5 to 2 scales.
 
         Raises
         ------
@@ -119,36 +104,16 @@ class LosvdPosterior:
             If next to no draws of the prior have mass on the grid.
         """
         overlap = overlap_matrix(self.velocity_edges, edges)
-        return self._draw_prior(n, rng, edges, overlap), self._draw_prior(n_shapes, rng, edges, overlap, True)
-
-    def _draw_prior(
-        self,
-        n: int,
-        rng: np.random.Generator,
-        edges: NDArray[np.float64],
-        overlap: NDArray[np.float64],
-        at_frame: bool = False,
-    ) -> NDArray[np.float64]:
-        """Either of the two sets of `prior_bin_masses`."""
         found = np.empty((0, edges.size - 1))
-        z = self.cells.centers
         for _ in range(_PRIOR_ATTEMPTS):
             missing = n - found.shape[0]
             if missing <= 0:
                 return found[:n]
             # A few more than are missing, so that one attempt is usually enough.
             _, beta = self.posterior.prior.sample(missing + missing // 4, rng)
-            if at_frame:
-                beta[:, : len(_FRAME_GAUSSIAN)] = _FRAME_GAUSSIAN
-            cells = masses(beta, self.posterior.psi, self.posterior.log_base)
-            raw = cells @ overlap
+            raw = masses(beta, self.posterior.psi, self.posterior.log_base) @ overlap
             inside = raw.sum(axis=1)
             good = inside >= _LEAST_INSIDE
-            if at_frame:
-                mean = cells @ z
-                variance = cells @ z**2 - mean**2
-                low, high = _SHAPE_SCALE
-                good &= (np.abs(mean) <= _SHAPE_OFFSET) & (variance >= low**2) & (variance <= high**2)
             found = np.concatenate([found, raw[good] / inside[good, None]])
         raise ValueError(
             f"the prior around {self.frame.location:.4g} km/s has no mass on the grid [{edges[0]:g}, "
