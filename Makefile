@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test lint bench-accuracy bench-prior bench-sbc clean
+.PHONY: demo test lint bench-accuracy bench-prior bench-sbc bench-speed clean
 
 demo: $(VENV)/.core
 	$(BIN)/veldist demo --out veldist_demo
@@ -30,6 +30,9 @@ bench-prior: $(VENV)/.bench
 bench-sbc: $(VENV)/.core
 	$(BIN)/python benchmarks/sbc.py --out bench_sbc
 
+bench-speed: $(VENV)/.bench
+	$(BIN)/python benchmarks/speed.py --out bench_speed
+
 $(VENV)/.core: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(INSTALL) .
@@ -40,4 +43,4 @@ $(VENV)/.%: $(VENV)/.core
 	touch $@
 
 clean:
-	rm -rf $(VENV) veldist_demo bench_accuracy bench_sbc
+	rm -rf $(VENV) veldist_demo bench_accuracy bench_sbc bench_speed

@@ -91,6 +91,8 @@ def test_warnings_of_many_bins_are_told_once():
         ({"run_kwargs": {"gpu": True}}, NotImplementedError, "gpu"),
         ({"min_stars": 0}, ValueError, "min_stars"),
         ({"n_jobs": 0}, ValueError, "n_jobs"),
+        ({"n_jobs": 2, "client": object()}, ValueError, "n_jobs = 2 and client exclude each other"),
+        ({"client": object()}, TypeError, "client must be a distributed.Client"),
     ],
 )
 def test_bad_arguments_fail_at_once(arguments, error, message):
@@ -166,3 +168,28 @@ def test_results_travel_by_pickle():
 def test_bins_are_named_up_to_a_limit():
     assert name_first([1, 2]) == "1, 2"
     assert name_first(range(30), limit=3) == "0, 1, 2, ..."
+
+
+def test_draws_on_the_grid_are_left_behind_and_come_back():
+    solver = fit_all_bins(make_bins([20]), GRID, RUN, progress=False)[0]
+    assert solver._samples is None
+    alone = KinematicSolver()
+    alone.setup_grid(**GRID)
+    alone.add_data(**make_bins([20])[0])
+    expected = alone.run(**RUN)
+    assert solver.samples is solver.samples
+    assert solver.samples.keys() == expected.keys()
+    for key, values in expected.items():
+        assert np.array_equal(solver.samples[key], values)
+    assert len(pickle.dumps(solver)) > 100_000
+    solver.samples = None
+    assert len(pickle.dumps(solver)) < 400_000
+
+
+def test_a_grid_that_cannot_be_reported_on_changes_nothing():
+    solver = fit_all_bins(make_bins([20]), GRID, RUN, progress=False)[0]
+    before = solver.samples["intrinsic_pdf"]
+    with pytest.raises(ValueError):
+        solver.setup_grid(center=500.0, width=10.0, n_bins=5)
+    assert solver.samples["intrinsic_pdf"] is before
+    assert solver.grid["width"] == GRID["width"]

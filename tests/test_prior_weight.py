@@ -13,6 +13,7 @@ from veldist.analysis import METRICS, compute_summary, compute_summary_maps
 from veldist.cell_draws import _kept, shape_draws
 from veldist.inference import PriorSettings
 from veldist.information import MOMENTS, sampling_bounds
+from veldist.percentiles import percentiles
 from veldist.prior_weight import (
     SHAPE_DRAWS,
     SHAPES,
@@ -23,7 +24,7 @@ from veldist.prior_weight import (
     prior_weight,
     prior_widths,
 )
-from veldist.summaries import SCALARS, percentiles, scalar_draws, summarise
+from veldist.summaries import SCALARS, scalar_draws, summarise
 
 GRID = {"center": 0.0, "width": 120.0, "n_bins": 40}
 

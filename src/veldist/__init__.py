@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from veldist import analysis, calibration, plotting, simulate
-    from veldist.batch import BatchError, fit_all_bins
+    from veldist.batch import BatchError, BatchInterrupted, fit_all_bins
     from veldist.dynamite import write_dynamite_kinematics
     from veldist.errors import ConvergenceWarning, GridWarning, OrderError, OutlierWarning
+    from veldist.map_dataset import to_xarray
     from veldist.solver import KinematicSolver
+    from veldist.solver_map import load
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BatchError",
+    "BatchInterrupted",
     "ConvergenceWarning",
     "GridWarning",
     "KinematicSolver",
@@ -25,20 +28,25 @@ __all__ = [
     "analysis",
     "calibration",
     "fit_all_bins",
+    "load",
     "plotting",
     "simulate",
+    "to_xarray",
     "write_dynamite_kinematics",
 ]
 
 # Names are imported when first used, so that `import veldist` stays quick.
 _HOME = {
     "BatchError": "veldist.batch",
+    "BatchInterrupted": "veldist.batch",
     "ConvergenceWarning": "veldist.errors",
     "GridWarning": "veldist.errors",
     "KinematicSolver": "veldist.solver",
     "OrderError": "veldist.errors",
     "OutlierWarning": "veldist.errors",
     "fit_all_bins": "veldist.batch",
+    "load": "veldist.solver_map",
+    "to_xarray": "veldist.map_dataset",
     "write_dynamite_kinematics": "veldist.dynamite",
 }
 _MODULES = ("analysis", "calibration", "plotting", "simulate")

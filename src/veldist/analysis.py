@@ -184,13 +184,18 @@ def summary_table(
         table[name] = values if unit is None else Quantity(values, unit)
         table[name].info.description = description
 
-    def collect(path: str, missing: float) -> list[Any]:
-        """One attribute of all solvers, e.g. ``diagnostics.converged``."""
-        values: list[Any] = list(solvers)
-        for name in path.split("."):
-            values = [getattr(value, name, None) for value in values]
-        return [missing if value is None else value for value in values]
-
+    # One pass, which keeps no solver: they may be read from a store one by one.
+    columns = [
+        (
+            getattr(solver, "n_stars", np.nan),
+            getattr(diagnostics, "log_bayes_factor", np.nan),
+            getattr(diagnostics, "converged", False),
+            diagnostics is not None,
+        )
+        for solver in solvers
+        for diagnostics in [getattr(solver, "diagnostics", None)]
+    ]
+    n_stars, evidence, converged, diagnosed = zip(*columns, strict=True)
     if maps is None:
         maps = compute_summary_maps(solvers)
     check_keys(maps, METRICS, "maps")
@@ -210,7 +215,7 @@ def summary_table(
                 f"{name} has {values.size} values, but there are {len(solvers)} bins: pass one each."
             )
         add(name, values, "arcsec", f"{name} position of the bin")
-    add("n_stars", np.array(collect("n_stars", np.nan), dtype=float), None, "number of stars")
+    add("n_stars", np.array(n_stars, dtype=float), None, "number of stars")
     for metric, (unit, description) in COLUMNS.items():
         add(metric, maps[metric]["median"], unit, f"{description} (posterior median)")
         add(
@@ -225,11 +230,14 @@ def summary_table(
                 None,
                 f"whether the prior outweighs the data on {metric}",
             )
-    if any(getattr(solver, "diagnostics", None) is not None for solver in solvers):
-        evidence = np.array(collect("diagnostics.log_bayes_factor", np.nan), dtype=float)
-        add("log_bayes_factor", evidence, None, "log Bayes factor of a non-Gaussian LOSVD")
-        converged = np.array(collect("diagnostics.converged", False), dtype=bool)
-        add("converged", converged, None, "whether the posterior sample has converged")
+    if any(diagnosed):
+        add(
+            "log_bayes_factor",
+            np.array(evidence, dtype=float),
+            None,
+            "log Bayes factor of a non-Gaussian LOSVD",
+        )
+        add("converged", np.array(converged, dtype=bool), None, "whether the posterior sample has converged")
     return table
 
 

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import inspect
+import os
 import warnings
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
 from veldist import validate
+from veldist.notes import Notes
 from veldist.parallel import check_jobs, run_tasks
 from veldist.solver import KinematicSolver, check_run
 
-__all__ = ["BatchError", "fit_all_bins"]
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from veldist.store import MapStore
+
+__all__ = ["BatchError", "BatchInterrupted", "fit_all_bins"]
+
+Solvers = Sequence[KinematicSolver | None]
 
 
 class BatchError(RuntimeError):
@@ -24,13 +34,13 @@ class BatchError(RuntimeError):
 
     Attributes
     ----------
-    solvers : list
-        Solvers of the bins, None where skipped or failed.
+    solvers : sequence
+        Solvers of the bins, as `fit_all_bins` returns them; None where skipped or failed.
     failures : dict of int to Exception
         What went wrong in which bin.
     """
 
-    def __init__(self, solvers: list[KinematicSolver | None], failures: dict[int, BaseException]) -> None:
+    def __init__(self, solvers: Solvers, failures: dict[int, BaseException]) -> None:
         lines = [f"  bin {k}: {type(e).__name__}: {e}" for k, e in sorted(failures.items())]
         shown = lines[:10] + ([f"  ... and {len(lines) - 10} more"] if len(lines) > 10 else [])
         super().__init__(
@@ -44,6 +54,23 @@ class BatchError(RuntimeError):
         return type(self), (self.solvers, self.failures)
 
 
+class BatchInterrupted(KeyboardInterrupt):
+    """Ctrl-C stopped a batch; what was done is kept here.
+
+    Attributes
+    ----------
+    solvers : sequence
+        Solvers of the bins, as `fit_all_bins` returns them; None where skipped or not done.
+    """
+
+    def __init__(self, message: str, solvers: Solvers) -> None:
+        super().__init__(message)
+        self.solvers = solvers
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.solvers)
+
+
 def fit_all_bins(
     bin_data_list: Sequence[dict[str, Any]],
     grid_kwargs: dict[str, Any],
@@ -52,7 +79,9 @@ def fit_all_bins(
     *,
     n_jobs: int | None = None,
     progress: bool = True,
-) -> list[KinematicSolver | None]:
+    store: str | os.PathLike[str] | None = None,
+    client: Client | None = None,
+) -> Solvers:
     """Fit the LOSVD of every spatial bin.
 
     Parameters
@@ -70,19 +99,30 @@ def fit_all_bins(
         results have the same bits for any number.
     progress : bool
         Whether to show a progress bar.
+    store : str or path-like, optional
+        A directory, ``"map.zarr"`` say, in which every bin is kept as soon as it is fitted. If it is there
+        already, from a run that was stopped or killed, only the bins that it lacks are fitted. One run at
+        a time may write to it.
+    client : distributed.Client, optional
+        A Dask cluster that does the work instead of processes of this machine; see
+        `veldist.dask_tasks.run_on_dask`. A store must then be in a file system that all workers share.
 
     Returns
     -------
-    list of KinematicSolver or None
-        One per bin, in order, with `~KinematicSolver.clip_uncertainties` applied; None where skipped.
+    sequence of KinematicSolver or None
+        One per bin, in order, with `~KinematicSolver.clip_uncertainties` applied; None where skipped. A list,
+        or, with a store, a `veldist.solver_map.SolverMap`, which reads a solver when it is asked for.
 
     Raises
     ------
     TypeError, ValueError
-        If the arguments that concern all bins are wrong.
+        If the arguments that concern all bins are wrong, both n_jobs and client are given, or the store
+        holds a fit of other stars or settings.
     BatchError
         At the end, if bins failed (their data are bad, say). It names them and carries the others'
         results.
+    BatchInterrupted
+        On Ctrl-C. It carries the results of the bins that were done.
     """
     bins = _check_bins(bin_data_list)
     if run_kwargs is not None and not isinstance(run_kwargs, dict):
@@ -90,6 +130,8 @@ def fit_all_bins(
     run_kwargs = dict(run_kwargs or {})
     seed = validate.check_count(run_kwargs.pop("seed", 0), "run_kwargs['seed']", 0)
     min_stars = validate.check_count(min_stars, "min_stars", 1)
+    if n_jobs is not None and client is not None:
+        raise ValueError(f"n_jobs = {n_jobs} and client exclude each other: the cluster has its own size.")
     n_jobs = check_jobs(n_jobs)
     _check_settings(grid_kwargs, run_kwargs)
 
@@ -101,26 +143,58 @@ def fit_all_bins(
             f"skipped: {validate.name_first(skipped)}.",
             stacklevel=2,
         )
-    # Large bins first, so that no worker is left alone with one at the end.
-    todo = sorted((k for k in range(len(bins)) if sizes[k] >= min_stars), key=lambda k: -sizes[k])
-    tasks = [_Task(k, bins[k], grid_kwargs, run_kwargs | {"seed": seed + k}) for k in todo]
+    wanted = [k for k in range(len(bins)) if sizes[k] >= min_stars]
+    notes = Notes(len(wanted))
+    kept: MapStore | None = None
+    done: set[int] = set()
+    if store is not None:
+        from veldist.fingerprint import describe_settings, digest_bins
+        from veldist.store import Inputs, MapStore
 
-    solvers: list[KinematicSolver | None] = [None] * len(bins)
+        settings = describe_settings(grid_kwargs, run_kwargs, seed, min_stars)
+        kept = MapStore.open(store, Inputs(settings, digest_bins(bins), sizes))
+        done = _resume(kept, notes)
+    # Large bins first, so that no worker is left alone with one at the end.
+    todo = sorted((k for k in wanted if k not in done), key=lambda k: -sizes[k])
+    tasks = [_Task(k, bins[k]["vel"], bins[k]["err"], seed + k) for k in todo]
+    fit = partial(
+        _fit_bin, _Common(grid_kwargs, run_kwargs, None if kept is None else (str(kept.path), kept.identity))
+    )
+
+    fitted: list[KinematicSolver | None] = [None] * len(bins)
     failures: dict[int, BaseException] = {}
-    notes: dict[type[Warning], dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
-    with tqdm(total=len(tasks), desc="LOSVDs", unit="bin", disable=not progress) as bar:
-        for outcome in run_tasks(_fit_bin, tasks, n_jobs):
-            bar.update()
-            index = tasks[outcome.index].index
-            if outcome.error is not None:
-                failures[index] = outcome.error
-            if outcome.value is not None:
-                solvers[index], issued = outcome.value
-                for category, text in issued:
-                    notes[category][index].append(text)
+    interrupted = False
+    outcomes = _outcomes(fit, tasks, n_jobs, client)
     try:
-        for category, texts in notes.items():
-            warnings.warn(_join_notes(texts, len(tasks)), category, stacklevel=2)
+        with (
+            closing(outcomes),
+            tqdm(
+                total=len(wanted), initial=len(done), desc="LOSVDs", unit="bin", disable=not progress
+            ) as bar,
+        ):
+            for outcome in outcomes:
+                index = tasks[outcome.index].index
+                if outcome.error is not None:
+                    failures[index] = outcome.error
+                if outcome.value is not None:
+                    fitted[index], issued = outcome.value
+                    notes.add(index, issued)
+                    done.add(index)
+                bar.update()
+    except KeyboardInterrupt:
+        interrupted = True
+    solvers: Solvers = fitted
+    if kept is not None:
+        from veldist.solver_map import SolverMap
+
+        solvers = SolverMap(kept.path)
+    if interrupted:
+        where = "the attribute `solvers` of this exception" if kept is None else f"the store {kept.path}"
+        cure = "" if kept is None else "; the same call goes on from there"
+        message = f"interrupted after {len(done)} of {len(wanted)} bins: they are in {where}{cure}."
+        raise BatchInterrupted(message, solvers) from None
+    try:
+        notes.warn(stacklevel=3)
     finally:
         # Also where warnings are errors: the bins' failures, and the results, come first.
         if failures:
@@ -128,11 +202,44 @@ def fit_all_bins(
     return solvers
 
 
-def _join_notes(texts: dict[int, list[str]], n_bins: int, limit: int = 5) -> str:
-    """One text for the warnings of one kind from many bins."""
-    shown = "".join(f"\n  bin {k}: {' '.join(texts[k])}" for k in sorted(texts)[:limit])
-    rest = f"\n  ... and {len(texts) - limit} more" if len(texts) > limit else ""
-    return f"{len(texts)} of {n_bins} bins ({validate.name_first(sorted(texts))}):{shown}{rest}"
+def _resume(store: MapStore, notes: Notes) -> set[int]:
+    """Bins that the store has, whole; the flags of others are taken back, with a warning."""
+    from veldist.record import DamagedRecordError
+
+    done, damaged = set(), []
+    for index, flag in enumerate(store.done() & store.wanted):
+        if flag:
+            try:
+                notes.add(index, store.verify(index))
+                done.add(index)
+            except DamagedRecordError:
+                damaged.append(index)
+                store.forget(index)
+    if damaged:
+        warnings.warn(
+            f"the records of {len(damaged)} bins in the store {store.path} are damaged: these bins are "
+            f"fitted again ({validate.name_first(damaged)}).",
+            stacklevel=3,
+        )
+    return done
+
+
+def _outcomes(fit: Any, tasks: list[_Task], n_jobs: int | None, client: Client | None) -> Any:
+    """Outcomes of the fits, from this machine or a cluster."""
+    if client is None:
+        return run_tasks(fit, tasks, n_jobs)
+    from veldist.dask_tasks import run_on_dask
+
+    return run_on_dask(fit, tasks, client)
+
+
+@dataclass(frozen=True)
+class _Common:
+    """What all bins of a batch share."""
+
+    grid_kwargs: dict[str, Any]
+    run_kwargs: dict[str, Any]
+    store: tuple[str, str] | None
 
 
 @dataclass(frozen=True)
@@ -140,21 +247,34 @@ class _Task:
     """One bin's work, as it travels to a worker process."""
 
     index: int
-    data: dict[str, Any]
-    grid_kwargs: dict[str, Any]
-    run_kwargs: dict[str, Any]
+    vel: Any
+    err: Any
+    seed: int
 
 
-def _fit_bin(task: _Task) -> tuple[KinematicSolver, list[tuple[type[Warning], str]]]:
-    """Solver of one bin, and the warnings issued on the way."""
+def _fit_bin(common: _Common, task: _Task) -> tuple[KinematicSolver | None, list[tuple[str, str]]]:
+    """Solver of one bin, unless it is kept in a store, and the warnings issued on the way."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         solver = KinematicSolver()
-        solver.setup_grid(**task.grid_kwargs)
-        solver.add_data(task.data["vel"], task.data["err"])
-        solver.run(**task.run_kwargs)
+        solver.setup_grid(**common.grid_kwargs)
+        solver.add_data(task.vel, task.err)
+        solver.run(**common.run_kwargs, seed=task.seed)
         solver.clip_uncertainties()
-    return solver, [(w.category, str(w.message)) for w in caught]
+    notes = [(w.category.__name__, str(w.message)) for w in caught]
+    if common.store is not None:
+        _open_store(*common.store).write(task.index, solver, notes)
+        return None, notes
+    # They are quickly computed again, and larger than all the rest together.
+    solver.samples = None
+    return solver, notes
+
+
+@lru_cache(maxsize=1)
+def _open_store(path: str, identity: str) -> MapStore:
+    from veldist.store import MapStore
+
+    return MapStore(path, writable=True)
 
 
 def _check_bins(bin_data_list: Any) -> list[dict[str, Any]]:

@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from veldist.arrays import Floats
 from veldist.inference import masses
 from veldist.moments import IQR_PER_SIGMA
-from veldist.summaries import SCALARS, percentiles
+from veldist.percentiles import percentiles
+from veldist.summaries import SCALARS
 
 if TYPE_CHECKING:
     from veldist.inference import MixturePrior

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist import validate
+from veldist.percentiles import percentiles
 
 __all__ = ["clip", "truncate"]
 
@@ -33,7 +34,7 @@ def clip(
     if floor_fraction < 0:
         raise ValueError(f"floor_fraction must not be negative, got {floor_fraction}.")
     abs_floor = _check_floor(abs_floor)
-    low, median, high = np.percentile(pdf_samples, [16.0, 50.0, 84.0], axis=0)
+    low, median, high = percentiles(pdf_samples.T.copy(), (16.0, 50.0, 84.0))
     uncertainty = 0.5 * (high - low)
     floor = max(floor_fraction * float(median.max()), abs_floor)
     return {

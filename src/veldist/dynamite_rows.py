@@ -110,23 +110,26 @@ def find_solved(solvers: Any) -> NDArray[np.bool_]:
     OrderError
         If some were never run.
     """
-    if not isinstance(solvers, list | tuple):
+    if not isinstance(solvers, Sequence) or isinstance(solvers, str):
         raise TypeError(
             f"solvers must be a list with one solver (or None) per Voronoi bin, got {type(solvers).__name__}."
         )
     if not solvers:
         raise ValueError("solvers is empty: pass one solver (or None) per Voronoi bin.")
     needed = ("grid", "n_stars", "samples", "clipped_samples", "clip_uncertainties")
+    solved, not_run = np.zeros((2, len(solvers)), dtype=bool)
+    # One after the other, none kept: they may come from a store that is larger than the memory.
     for i, solver in enumerate(solvers):
-        if solver is not None and not all(hasattr(solver, attribute) for attribute in needed):
+        if solver is None:
+            continue
+        if not all(hasattr(solver, attribute) for attribute in needed):
             raise TypeError(f"solvers[{i}] must be a KinematicSolver or None, got {type(solver).__name__}.")
-    solved = np.array([solver is not None for solver in solvers])
+        solved[i], not_run[i] = True, solver.samples is None or solver.grid is None
     if not solved.any():
         raise ValueError(
             f"all {len(solvers)} entries of solvers are None: there is nothing to write. "
             "Lower min_stars, or make larger bins."
         )
-    not_run = np.array([s is not None and (s.samples is None or s.grid is None) for s in solvers])
     if not_run.any():
         raise OrderError(
             f"run() has not been called in {describe_bins(not_run)}: "
@@ -146,15 +149,17 @@ def collect_losvds(solvers: Sequence[FittedSolver | None], solved: NDArray[np.bo
         If the velocity grids differ or are not ascending and uniform, or if masses or uncertainties have
         the wrong shape, are not finite, are negative (uncertainties: not positive) or cannot be masses.
     """
-    kept = [(i, solver) for i, solver in enumerate(solvers) if solver is not None]
-    centers, dv = _common_grid(kept, solved)
+    kept: list[tuple[int, Any, Any, Any]] = []
+    for i, solver in enumerate(solvers):
+        if solver is not None:
+            if solver.clipped_samples is None:
+                solver.clip_uncertainties()
+            kept.append((i, solver.grid, solver.n_stars, solver.clipped_samples))
+    centers, dv = _common_grid([(i, grid) for i, grid, _, _ in kept], solved)
     losvd, dlosvd = np.empty((2, len(kept), centers.size))
     n_stars = np.empty(len(kept), dtype=np.int64)
-    for row, (i, solver) in enumerate(kept):
-        n_stars[row] = check_count(solver.n_stars, f"solvers[{i}].n_stars", minimum=1)
-        if solver.clipped_samples is None:
-            solver.clip_uncertainties()
-        clipped: Any = solver.clipped_samples
+    for row, (i, _, number, clipped) in enumerate(kept):
+        n_stars[row] = check_count(number, f"solvers[{i}].n_stars", minimum=1)
         name = f"solvers[{i}].clipped_samples"
         check_keys(clipped, ("losvd_median", "losvd_uncertainty"), name)
         for key, target in (("losvd_median", losvd), ("losvd_uncertainty", dlosvd)):
@@ -170,13 +175,12 @@ def collect_losvds(solvers: Sequence[FittedSolver | None], solved: NDArray[np.bo
 
 
 def _common_grid(
-    kept: Sequence[tuple[int, FittedSolver]], solved: NDArray[np.bool_]
+    kept: Sequence[tuple[int, Any]], solved: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], float]:
     """Return the bin centres and the bin width that all solvers share."""
     grids = []
-    for i, solver in kept:
+    for i, grid in kept:
         name = f"solvers[{i}].grid"
-        grid: Any = solver.grid
         check_keys(grid, ("centers", "edges", "n_bins"), name)
         n = check_count(grid["n_bins"], f"{name}['n_bins']", minimum=1)
         centers, edges = (np.asarray(grid[key], dtype=np.float64) for key in ("centers", "edges"))

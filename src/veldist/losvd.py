@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from veldist.inference import (
     Cells,
+    Evaluator,
     Frame,
     MergedStars,
     MixturePrior,
@@ -209,6 +210,7 @@ class LosvdModel:
         err: NDArray[np.float64],
         rng: np.random.Generator,
         settings: Settings | None = None,
+        evaluator: Evaluator | None = None,
     ) -> LosvdPosterior:
         """Posterior given stars, as `fit_losvd`."""
         monitor = overlap_matrix(self.cells.edges, _MONITOR_EDGES)
@@ -232,6 +234,7 @@ class LosvdModel:
             settings=settings,
             weight=stars.weight,
             log_offset=stars.log_offset,
+            evaluator=evaluator,
         )
         return LosvdPosterior(frame=self.frame, cells=self.cells, posterior=posterior)
 
@@ -253,6 +256,7 @@ def fit_losvd(
     rng: np.random.Generator,
     settings: Settings | None = None,
     prior: PriorSettings | None = None,
+    evaluator: Evaluator | None = None,
 ) -> LosvdPosterior:
     """Posterior of the LOSVD of one sample of stars. It does not depend on any reporting grid.
 
@@ -266,6 +270,8 @@ def fit_losvd(
         How to sample.
     prior : PriorSettings, optional
         The prior of location and shape.
+    evaluator : Evaluator, optional
+        Who does the likelihood's arithmetic; this machine's processor by default.
     """
     frame = fit_frame(vel, err)
     z, error_ratio = frame.standardise(vel), err / frame.scale
@@ -273,4 +279,4 @@ def fit_losvd(
     reach = np.abs(z) + np.minimum(3.0 * error_ratio, 1.0) - 5.0 * np.maximum(error_ratio - 1.0, 0.0)
     left, right = (float(reach[side].max(initial=0.0)) for side in (z < 0, z >= 0))
     model = LosvdModel.build(frame, vel.size, float(np.median(error_ratio)), (-left, right), prior)
-    return model.fit(vel, err, rng, settings)
+    return model.fit(vel, err, rng, settings, evaluator)

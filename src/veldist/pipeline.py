@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ class MapResult:
         Pixel grid for pictures and for DYNAMITE.
     pixel_ids : ndarray of int, (ny, nx)
         Bin of every pixel, counted from 1; 0 where there is none.
-    solvers : list of KinematicSolver or None
+    solvers : sequence of KinematicSolver or None
         One per spatial bin.
     settings : PipelineSettings
         With the velocity grid filled in.
@@ -76,7 +77,7 @@ class MapResult:
     bins: SpatialBins
     pixels: PixelGrid
     pixel_ids: np.ndarray
-    solvers: list[KinematicSolver | None]
+    solvers: Sequence[KinematicSolver | None]
     settings: PipelineSettings
     failures: dict[int, BaseException]
 

@@ -40,7 +40,8 @@ from veldist.arrays import Floats
 from veldist.cell_draws import shape_draws, whole_draws
 from veldist.inference import overlap_matrix
 from veldist.information import MOMENTS, sampling_bounds
-from veldist.summaries import METRICS, SCALARS, percentiles
+from veldist.percentiles import percentiles
+from veldist.summaries import METRICS, SCALARS
 
 __all__ = [
     "PRIOR_DRAWS",

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from veldist.stars import OUTLIER, check_coverage, find_outliers, read_stars
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from xarray import DataTree
+    from xarray import Dataset, DataTree
 
 __all__ = ["KinematicSolver", "check_run", "grid_edges"]
 
@@ -71,7 +72,7 @@ class KinematicSolver:
         self.grid: dict[str, Any] | None = None
         self.vel: NDArray[np.float64] | None = None
         self.err: NDArray[np.float64] | None = None
-        self.samples: dict[str, NDArray[np.float64]] | None = None
+        self._samples: dict[str, NDArray[np.float64]] | None = None
         self.clipped_samples: dict[str, NDArray[np.float64]] | None = None
         self.posterior: LosvdPosterior | None = None
         self._num_samples = 0
@@ -84,6 +85,17 @@ class KinematicSolver:
     def n_stars(self) -> int:
         """Number of stars added."""
         return 0 if self.vel is None else self.vel.size
+
+    @property
+    def samples(self) -> dict[str, NDArray[np.float64]] | None:
+        """The draws on the velocity grid; None before `run`."""
+        if self._samples is None and self.posterior is not None and self.grid is not None:
+            self._samples = self._integrate(self.posterior, self.grid["edges"])
+        return self._samples
+
+    @samples.setter
+    def samples(self, value: dict[str, NDArray[np.float64]] | None) -> None:
+        self._samples = value
 
     @property
     def diagnostics(self) -> Diagnostics | None:
@@ -117,14 +129,15 @@ class KinematicSolver:
         edges = center + width * (np.arange(n_bins + 1) / n_bins - 0.5)
         if self.vel is not None:
             check_coverage(self.vel, edges, stacklevel=2)
+        # A grid that cannot be reported on is refused before it replaces the present one.
+        if self.posterior is not None:
+            self._report(self.posterior, edges)
         self.grid = {
             "centers": 0.5 * (edges[1:] + edges[:-1]),
             "edges": edges,
             "width": width,
             "n_bins": n_bins,
         }
-        if self.posterior is not None:
-            self._report(self.posterior, edges)
 
     def add_data(self, vel: Any, err: Any) -> None:
         """Set the stars, replacing any earlier ones.
@@ -237,10 +250,9 @@ class KinematicSolver:
     def _report(
         self, posterior: LosvdPosterior, edges: NDArray[np.float64]
     ) -> dict[str, NDArray[np.float64]]:
-        """Fill `samples` by integrating the draws over the grid."""
-        with one_thread():
-            masses, outside = posterior.bin_masses(edges)
-        missing = float(np.median(outside))
+        """Fill `samples`, and warn if the grid leaves out much."""
+        samples = self._integrate(posterior, edges)
+        missing = float(np.median(samples["outside_grid"]))
         if missing > _OUTSIDE_WARNING:
             warnings.warn(
                 f"{missing:.1%} of the LOSVD lies outside the grid [{edges[0]:g}, {edges[-1]:g}] km/s; the "
@@ -248,10 +260,60 @@ class KinematicSolver:
                 GridWarning,
                 stacklevel=3,
             )
+        self._samples, self.clipped_samples = samples, None
+        return samples
+
+    def _integrate(
+        self, posterior: LosvdPosterior, edges: NDArray[np.float64]
+    ) -> dict[str, NDArray[np.float64]]:
+        """Integrate the draws over a grid."""
+        with one_thread():
+            masses, outside = posterior.bin_masses(edges)
         n = self._num_samples
-        self.samples = {"intrinsic_pdf": masses[:n], "outside_grid": outside[:n]}
-        self.clipped_samples = None
-        return self.samples
+        return {"intrinsic_pdf": masses[:n], "outside_grid": outside[:n]}
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write everything to one file, which `load` reads.
+
+        The file replaces an older one of that name as a whole, or not at all. It is a NumPy ``.npz`` archive
+        without pickled objects: reading it runs no code, and `numpy.load` shows what is in it.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file, any name.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        from veldist.record import write_file
+
+        write_file(self, path)
+
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> KinematicSolver:
+        """Read a solver that `save` wrote.
+
+        The draws have the bits of those saved; `samples` are integrated over the grid again, with the same
+        bits where NumPy and its linear algebra are the same.
+
+        Parameters
+        ----------
+        path : str or path-like
+            The file.
+
+        Raises
+        ------
+        OSError
+            If there is no such file.
+        ValueError
+            If the file is not a saved solver, is damaged, or its format is of a newer version.
+        """
+        from veldist.record import read_file
+
+        return read_file(path)
 
     def sample_prior(self, num_samples: int = 1000, seed: int = 0) -> NDArray[np.float64]:
         """Draws of the LOSVD from its prior, for prior predictive checks.
@@ -284,7 +346,7 @@ class KinematicSolver:
         rng = np.random.default_rng(validate.check_count(seed, "seed", 0))
         assert self.posterior is not None
         with one_thread():
-            return self.posterior.prior_bin_masses(num_samples, rng, grid["edges"])[0]
+            return self.posterior.prior_bin_masses(num_samples, rng, grid["edges"])
 
     def clip_uncertainties(
         self, floor_fraction: float = 0.01, abs_floor: float = 1e-10
@@ -385,23 +447,56 @@ class KinematicSolver:
             err=self.err,
         )
 
-    def to_arviz(self) -> DataTree:
-        """Labelled draws as an `xarray.DataTree`, for ArviZ and xarray.
+    def to_xarray(self) -> Dataset:
+        """All draws, stars and diagnostics with their names, units and settings, as an `xarray.Dataset`.
 
-        Group ``posterior`` holds ``intrinsic_pdf`` (chain, draw, velocity) and ``coefficients`` (chain,
-        draw, coefficient). The chains are the independently started groups of the sampler; all their
-        draws are there, a few more than ``num_samples``.
+        Everything in it can be written by ``to_netcdf``. `veldist.to_xarray` does the like for a map.
+
+        Returns
+        -------
+        xarray.Dataset
+            ``intrinsic_pdf`` (chain, draw, velocity), ``outside_grid`` (chain, draw), ``coefficients``
+            (chain, draw, coefficient) and ``component`` (chain, draw), an index into the names
+            ``prior_component``. The "chains" are the independently started groups of the sampler, within
+            which one Markov chain follows another; all their draws are there, a few more than
+            ``num_samples``. ``sample_row`` (chain, draw) is the row of `samples` that holds the same draw:
+            `samples` have one round of all Markov chains after another. Rows from ``num_samples`` on are
+            not in `samples`.
+
+            ``vel`` and ``err`` (star) are the stars; ``ess`` and ``rhat`` (quantity) the diagnostics of the
+            monitored quantities; ``component_probability`` and ``component_log_evidence``
+            (prior_component) what the data say of the prior's components.
+
+            Coordinates ``velocity`` (bin centres), ``velocity_left`` and ``velocity_right``, km/s. The
+            attributes of the dataset are the version, the frame, and the scalars of `diagnostics`, where
+            ``converged`` is 1 or 0 and ``messages`` says what is wrong.
 
         Raises
         ------
         OrderError
             Before `run`.
         """
-        _, grid = self._need_draws("to_arviz()")
+        self._need_draws("to_xarray()")
+        from veldist.interop import to_dataset
+
+        return to_dataset(self)
+
+    def to_arviz(self) -> DataTree:
+        """The content of `to_xarray` as an `xarray.DataTree` in the groups that ArviZ expects.
+
+        Group ``posterior`` holds ``intrinsic_pdf``, ``outside_grid`` and ``coefficients``, ``sample_stats``
+        the prior component and the sample's row of every draw, ``observed_data`` the velocities,
+        ``constant_data`` their errors, and ``diagnostics`` what `diagnostics` holds.
+
+        Raises
+        ------
+        OrderError
+            Before `run`.
+        """
+        self._need_draws("to_arviz()")
         from veldist.interop import to_datatree
 
-        assert self.posterior is not None
-        return to_datatree(self.posterior, grid)
+        return to_datatree(self)
 
     def _need_draws(self, caller: str) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
         if self.samples is None or self.grid is None:

@@ -27,11 +27,12 @@ from veldist.gauss_hermite import gauss_hermite
 from veldist.inference import PriorSettings
 from veldist.information import MOMENTS, information_bounds
 from veldist.parallel import check_jobs, run_tasks
+from veldist.percentiles import percentiles
 from veldist.prior_weight import is_dominated, prior_draws, prior_ratio
 from veldist.simulate import LOSVD, Gaussian, observe
 from veldist.simulate.sample import draw_errors
 from veldist.solver import KinematicSolver, grid_edges
-from veldist.summaries import percentiles, resolved_draws
+from veldist.summaries import resolved_draws
 from veldist.validate import check_count, to_float
 
 __all__ = ["forecast"]

@@ -11,7 +11,7 @@ from veldist.inference.diagnostics import effective_sample_size, nested_rhat, pa
 from veldist.inference.evidence import Evidence, combine_evidence
 from veldist.inference.importance import ImportanceSample, importance_sample, resample
 from veldist.inference.laplace import find_modes
-from veldist.inference.likelihood import Likelihood
+from veldist.inference.likelihood import Evaluator, Likelihood
 from veldist.inference.posterior import Diagnostics, Posterior, masses
 from veldist.inference.prior import MixturePrior
 from veldist.inference.sampler import sweep
@@ -61,7 +61,7 @@ class Settings:
     n_chains: int = 512
     n_groups: int = 8
     n_proposals: int = 160
-    n_warmup: int = 3
+    n_warmup: int = 2
     n_steps: int = 1
     thin: int = 1
     max_doublings: int = 6
@@ -86,7 +86,9 @@ _MAX_STEPS = 25
 _HOPELESS_ACCEPTANCE = 0.05
 # Effective size of a group's importance sample, as a fraction of the proposals first made, below which it is
 # enlarged, by which factor, and how many times.
-_EFFECTIVE_PROPOSALS, _ENLARGED, _MAX_ENLARGED = 0.25, 4, 2
+_EFFECTIVE_PROPOSALS, _ENLARGED, _MAX_ENLARGED = 0.1, 4, 2
+# Below this fraction the start was poor.
+_GOOD_PROPOSALS = 0.25
 _MIN_DRAWS_PER_COMPONENT = 2
 # Share of component proposals made without regard to the evidence, so that none is ever out of reach.
 _DEFENSIVE_SHARE = 0.02
@@ -104,6 +106,7 @@ def infer(
     background: NDArray[np.float64] | None = None,
     weight: NDArray[np.float64] | None = None,
     log_offset: float = 0.0,
+    evaluator: Evaluator | None = None,
 ) -> Posterior:
     """Sample the posterior of ``w = softmax(psi beta + log_base)`` given stars of density ``design @ w``.
 
@@ -131,6 +134,8 @@ def infer(
         Number of stars that each row of ``design`` stands for; 1 by default.
     log_offset : float
         To be added to the log-likelihood.
+    evaluator : Evaluator, optional
+        Who does the likelihood's arithmetic (see `veldist.inference.device`).
 
     Returns
     -------
@@ -144,7 +149,7 @@ def infer(
     # A step that overflows has no density and is refused: no reason for NumPy to warn.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         likelihood = Likelihood.from_design(
-            design, psi @ prior.center + log_base, background, weight, log_offset
+            design, psi @ prior.center + log_base, background, weight, log_offset, evaluator
         )
         modes = find_modes(likelihood, psi, prior)
         laplace = prior.log_weights + modes.log_evidence
@@ -152,9 +157,9 @@ def infer(
         # The average of the modes is where most draws will be: offsets from it are small.
         center = np.exp(laplace) @ (prior.mean - prior.center + prior.scales * modes.x)
         target = Target.build(likelihood, psi, prior, modes, center, np.dtype(settings.dtype).type)
-        sample, enlarged = _sample_enough(target, prior, laplace, settings, rng)
+        sample, poor = _sample_enough(target, prior, laplace, settings, rng)
         # What a poor start leaves undone, the moves must do.
-        settings = replace(settings, n_warmup=settings.n_warmup * (1 + enlarged))
+        settings = replace(settings, n_warmup=settings.n_warmup * (1 + poor))
         # A component none of whose draws has a likelihood is left with Laplace's approximation.
         shift = likelihood.log_reference - target.likelihood.log_reference
         evidence = combine_evidence(
@@ -261,7 +266,7 @@ def _sample_enough(
     settings: Settings,
     rng: np.random.Generator,
 ) -> tuple[ImportanceSample, int]:
-    """Importance sample of all groups of chains, and how many times it wanted to be enlarged.
+    """Importance sample of all groups of chains, and how poor it was: 0 if good.
 
     What is resampled from it has a bias that falls with its effective size.
     """
@@ -276,8 +281,9 @@ def _sample_enough(
             _MIN_DRAWS_PER_COMPONENT,
             rng,
         )
-        if sample.least_effective_size() >= _EFFECTIVE_PROPOSALS * settings.n_proposals:
-            return sample, n_enlarged
+        effective = sample.least_effective_size() / settings.n_proposals
+        if effective >= _EFFECTIVE_PROPOSALS:
+            return sample, n_enlarged if effective >= _GOOD_PROPOSALS else n_enlarged + 1
     return sample, 2 * _MAX_ENLARGED
 
 

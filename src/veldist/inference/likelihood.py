@@ -15,12 +15,12 @@ single precision safe, and what keeps a star far out in a Gaussian tail from und
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Curvature", "Likelihood"]
+__all__ = ["Array", "Curvature", "Evaluator", "Likelihood"]
 
 # Any array of the array API standard.
 Array = Any
@@ -53,6 +53,18 @@ class Curvature:
     fisher: Array
 
 
+class Evaluator(Protocol):
+    """Does a likelihood's arithmetic elsewhere, on another device say; results are as those of its methods."""
+
+    def evaluate(self, likelihood: Likelihood, delta: Array, with_gradient: bool) -> tuple[Array, Array]:
+        """As `Likelihood.value_and_gradient`; without the gradient, anything in its place."""
+        ...
+
+    def curvature(self, likelihood: Likelihood, delta: Array, psi: Array) -> Curvature:
+        """As `Likelihood.curvature`."""
+        ...
+
+
 @dataclass(frozen=True)
 class Likelihood:
     """Likelihood of cell masses ``w`` for stars with densities ``p_i = sum_j M_ij w_j + b_i``.
@@ -81,6 +93,8 @@ class Likelihood:
         would put more than `_HIDDEN_LIMIT` into one have no likelihood. None if there are none.
     hidden_excess : array, (K,)
         ``log_mass`` above that limit in the hidden cells, -inf elsewhere.
+    evaluator : Evaluator or None
+        Who does the arithmetic; None for these methods themselves.
     """
 
     ratio: Array
@@ -92,6 +106,7 @@ class Likelihood:
     log_mass: NDArray[np.float64]
     hidden: Array | None
     hidden_excess: Array
+    evaluator: Evaluator | None = None
 
     @classmethod
     def from_design(
@@ -101,6 +116,7 @@ class Likelihood:
         background: NDArray[np.float64] | None = None,
         weight: NDArray[np.float64] | None = None,
         log_offset: float = 0.0,
+        evaluator: Evaluator | None = None,
     ) -> Likelihood:
         """Likelihood from a design matrix, relative to a reference density.
 
@@ -117,6 +133,8 @@ class Likelihood:
             Number of stars that each row stands for; 1 by default.
         log_offset : float
             To be added to the log-likelihood (see `veldist.inference.merge`).
+        evaluator : Evaluator, optional
+            Who does the arithmetic, of this likelihood and of those that `rebase` makes of it.
 
         Raises
         ------
@@ -151,6 +169,7 @@ class Likelihood:
             float(weight.sum()),
             float(weight @ log_star) + log_offset,
             np.dtype(np.float64),
+            evaluator,
         )
 
     @classmethod
@@ -163,6 +182,7 @@ class Likelihood:
         n_stars: float,
         log_reference: float,
         dtype: Any,
+        evaluator: Evaluator | None,
     ) -> Likelihood:
         xp = ratio.__array_namespace__()
         ratio, reference = _flush(ratio, dtype), _flush(xp.exp(log_mass), dtype)
@@ -179,6 +199,7 @@ class Likelihood:
             hidden_excess=xp.astype(
                 xp.where(hidden, log_mass - _HIDDEN_LIMIT, xp.full_like(log_mass, -xp.inf)), dtype
             ),
+            evaluator=evaluator,
         )
 
     def rebase(self, delta: Array, dtype: Any) -> Likelihood:
@@ -203,6 +224,7 @@ class Likelihood:
             self.n_stars,
             self.log_reference + float(xp.sum(self.weight * xp.log(density))),
             dtype,
+            self.evaluator,
         )
 
     def log_likelihood(self, delta: Array) -> Array:
@@ -214,6 +236,8 @@ class Likelihood:
         return self._evaluate(delta, True)
 
     def _evaluate(self, delta: Array, with_gradient: bool) -> tuple[Array, Array]:
+        if self.evaluator is not None:
+            return self.evaluator.evaluate(self, delta, with_gradient)
         xp = delta.__array_namespace__()
         mass, penalty = self._mass(delta)
         norm = mass @ self.reference
@@ -235,6 +259,8 @@ class Likelihood:
 
     def curvature(self, delta: Array, psi: Array) -> Curvature:
         """Value, gradient and exact negative Hessian with respect to the coefficients of ``psi`` (K, p)."""
+        if self.evaluator is not None:
+            return self.evaluator.curvature(self, delta, psi)
         xp = delta.__array_namespace__()
         n_points, n_basis = delta.shape[0], psi.shape[1]
         mass, penalty = self._mass(delta)
