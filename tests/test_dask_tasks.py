@@ -63,7 +63,7 @@ def workers_of(client):
     try:
         client.wait_for_workers(2, timeout=4)
     except TimeoutError:
-        # About once in thirty kills Dask's nanny does not bring its worker back.
+        # Now and then Dask's nanny does not bring a killed worker back.
         client.cluster.scale(len(client.cluster.workers) + 1)
         client.wait_for_workers(2, timeout=30)
     return list(client.run(os.getpid).values())

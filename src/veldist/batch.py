@@ -133,6 +133,10 @@ def fit_all_bins(
     if n_jobs is not None and client is not None:
         raise ValueError(f"n_jobs = {n_jobs} and client exclude each other: the cluster has its own size.")
     n_jobs = check_jobs(n_jobs)
+    if client is not None:
+        from veldist.dask_tasks import check_client
+
+        check_client(client)
     _check_settings(grid_kwargs, run_kwargs)
 
     sizes = [_n_stars(data) for data in bins]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
 
 __all__ = ["gaussian_design_matrix"]
 
@@ -32,6 +31,9 @@ def gaussian_design_matrix(
     ndarray, (N, K)
         Density, in units of 1 / ``vel``.
     """
+    # Here, for it takes longer to load than all of the engine.
+    from scipy.special import ndtr
+
     t = (edges[None, :] - vel[:, None]) / err[:, None]
     # Mass between the star and each edge's side of the tail: below it, or above.
     tail = ndtr(-np.abs(t))

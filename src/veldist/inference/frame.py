@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
 
 __all__ = ["Cells", "Frame", "fit_frame", "make_cells", "overlap_matrix", "robust_frame"]
 
@@ -24,6 +23,8 @@ _ROUNDING = 1e-9
 _CORE = 5.5
 _GROWTH = 1.25
 _FAR = 15.0
+# Upper quartile of the unit Gaussian.
+_NORMAL_QUARTILE = 0.6744897501960817
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def robust_frame(vel: NDArray[np.float64], err: NDArray[np.float64]) -> Frame:
     """
     location = float(np.median(vel))
     deviation, e2 = np.abs(vel - location), err**2
-    target = float(ndtri(0.75))
+    target = _NORMAL_QUARTILE
 
     def excess(variance: float) -> float:
         return float(np.median(deviation / np.sqrt(variance + e2))) - target
