@@ -161,6 +161,7 @@ def _attributes(solver: KinematicSolver) -> dict[str, str | int | float]:
         "rhat_max": diagnostics.rhat_max,
         "pareto_k": float(diagnostics.pareto_k),
         "acceptance": float(diagnostics.acceptance),
+        "component_acceptance": float(diagnostics.component_acceptance),
         "log_evidence": float(diagnostics.log_evidence),
         "log_bayes_factor": float(diagnostics.log_bayes_factor),
         "n_rounds": int(diagnostics.n_rounds),

@@ -122,7 +122,7 @@ def find_modes(
 
     The broadest component goes first, alone. About its mode the log-likelihood is nearly quadratic, which
     gives all others a start close to their modes; Newton's method does the rest, in single precision where
-    that is safe.
+    that is safe. Where this fails, all start from the prior's centre in double precision.
 
     Parameters
     ----------
@@ -143,11 +143,32 @@ def find_modes(
     scales = xp.asarray(prior.scales, dtype=double)
     first = int(np.argmax(np.sum(prior.scales, axis=1)))
     pilot = slice(first, first + 1)
-    # It starts at the mixture's centre, as far as its own prior lets it.
-    start = _limit(-_ratio(offset[pilot, :], scales[pilot, :]), _START_LIMIT)
-    found = _newton(likelihood, psi, offset[pilot, :], scales[pilot, :], start, max_iter, _PILOT_TOLERANCE)
-    center = (offset[pilot, :] + scales[pilot, :] * found.x)[0, :]
+    # From the mixture's centre, as far as each prior lets it.
+    start = _limit(-_ratio(offset, scales), _START_LIMIT)
+    found = _newton(
+        likelihood, psi, offset[pilot, :], scales[pilot, :], start[pilot, :], max_iter, _PILOT_TOLERANCE
+    )
+    if bool(xp.all(found.converged)):
+        modes = _modes_near(likelihood, psi, offset, scales, pilot, found, max_iter, tolerance)
+        if bool(xp.all(modes.converged)):
+            return modes
+    return _newton(likelihood, psi, offset, scales, start, max_iter, tolerance)
 
+
+def _modes_near(
+    likelihood: Likelihood,
+    psi: Array,
+    offset: Array,
+    scales: Array,
+    pilot: slice,
+    found: Modes,
+    max_iter: int,
+    tolerance: float,
+) -> Modes:
+    """Modes of all components, given that of one."""
+    xp = psi.__array_namespace__()
+    double = psi.dtype
+    center = (offset[pilot, :] + scales[pilot, :] * found.x)[0, :]
     dtype = xp.float32 if likelihood.n_stars < _SINGLE_PRECISION_STARS else double
     local = likelihood.rebase(psi @ center, dtype)
     gain = local.log_reference - likelihood.log_reference

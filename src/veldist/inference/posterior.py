@@ -27,8 +27,8 @@ class Diagnostics:
     pareto_k : float
         Shape of the importance weights' tail. Above 0.7 the start was poor; the Markov moves repair it,
         so that this alone does not mean failure.
-    acceptance : float
-        Mean acceptance of the moves.
+    acceptance, component_acceptance : float
+        Mean acceptance of the moves that keep the prior component, and of those that change it.
     log_evidence : float
         Log marginal likelihood of the data.
     component_log_evidence : ndarray, (G,)
@@ -52,6 +52,7 @@ class Diagnostics:
     rhat: NDArray[np.float64]
     pareto_k: float
     acceptance: float
+    component_acceptance: float
     log_evidence: float
     component_log_evidence: NDArray[np.float64]
     component_probability: NDArray[np.float64]

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from veldist.inference.likelihood import Array
 from veldist.inference.target import Target
 
-__all__ = ["Chains", "sweep"]
+__all__ = ["Chains", "Sweep", "sweep"]
 
 # Half a period of the whitened Gaussian carries a point to an independent one (Neal 2011, section 5.4).
 _TRAJECTORY = 0.5 * np.pi
+# Share of the moves that keep the component. Where components differ in more than their Gaussian
+# approximations say, the others are rarely accepted.
+_STAY = 0.25
 
 
 @dataclass(frozen=True)
@@ -50,14 +53,33 @@ class Chains:
         )
 
 
+@dataclass(frozen=True)
+class Sweep:
+    """Outcome of one round of moves.
+
+    Attributes
+    ----------
+    chains : Chains
+        Where they are now.
+    accepted : ndarray of bool, (C,)
+        Which of them have moved.
+    stayed : ndarray of bool, (C,)
+        Which of them were not to change their component.
+    """
+
+    chains: Chains
+    accepted: NDArray[np.bool_]
+    stayed: NDArray[np.bool_]
+
+
 def sweep(
     target: Target,
     chains: Chains,
     log_proposal: NDArray[np.float64],
     n_steps: int,
     rng: np.random.Generator,
-) -> tuple[Chains, NDArray[np.bool_]]:
-    r"""Move all chains once: to another point u and another prior component g together.
+) -> Sweep:
+    r"""Move all chains once: to another point u and, mostly, another prior component g together.
 
     Hamiltonian Monte Carlo (Neal 2011, Handbook of MCMC, chapter 5) that follows the Gaussian part of the
     target exactly: the energy splits into that of the standard normal in u, whose motion is a rotation of
@@ -78,18 +100,13 @@ def sweep(
         Rotations, odd; more of them make each one shorter.
     rng : numpy.random.Generator
         Source of randomness.
-
-    Returns
-    -------
-    chains : Chains
-    accepted : ndarray of bool, (C,)
-        Which of them have moved.
     """
     xp = chains.u.__array_namespace__()
     dtype = chains.u.dtype
     n_chains = chains.component.size
     proposal = np.searchsorted(np.cumsum(np.exp(log_proposal)), rng.random(n_chains))
     proposal = np.minimum(proposal, log_proposal.size - 1)
+    proposal = np.where(rng.random(n_chains) < _STAY, chains.component, proposal)
     momentum = xp.asarray(rng.standard_normal(chains.u.shape, dtype=np.float32), dtype=dtype)
     # Each chain its own step, so that no direction resonates in all of them.
     angle = _TRAJECTORY / n_steps * (1.0 + 0.2 * (2.0 * rng.random(n_chains) - 1.0))
@@ -98,7 +115,8 @@ def sweep(
 
     # Points are evaluated in the order of their components: first those of the chains, then the proposals.
     if n_steps > 1:
-        chains = chains.take(np.argsort(chains.component, kind="stable"))
+        order = np.argsort(chains.component, kind="stable")
+        chains, proposal = chains.take(order), proposal[order]
     before = np.asarray(chains.value - 0.5 * xp.sum(momentum * momentum, axis=1), dtype=np.float64)
     before += constant[chains.component]
     step, cosine, sine = (xp.asarray(a, dtype=dtype)[:, None] for a in (angle, np.cos(angle), np.sin(angle)))
@@ -120,6 +138,7 @@ def sweep(
     log_ratio = after + constant[proposal] - before[order]
     # A point that overflowed has no density.
     accepted = log_uniform[order] < np.where(np.isfinite(log_ratio), log_ratio, -np.inf)
+    stayed = proposal == chains.component
     yes = xp.asarray(accepted)
     moved = Chains(
         identity=chains.identity,
@@ -128,4 +147,4 @@ def sweep(
         value=xp.where(yes, value, chains.value),
         gradient=xp.where(yes[:, None], gradient, chains.gradient),
     )
-    return moved, accepted
+    return Sweep(chains=moved, accepted=accepted, stayed=stayed)
