@@ -6,13 +6,14 @@ dimension.
 
 from veldist.inference.basis import PriorSettings, losvd_prior
 from veldist.inference.design import gaussian_design_matrix
-from veldist.inference.engine import Settings, infer
+from veldist.inference.engine import infer
 from veldist.inference.frame import Cells, Frame, fit_frame, make_cells, overlap_matrix, robust_frame
 from veldist.inference.likelihood import Evaluator, Likelihood
 from veldist.inference.merge import MergedStars, merge_stars
 from veldist.inference.posterior import Diagnostics, Posterior, masses
 from veldist.inference.prior import MixturePrior
 from veldist.inference.resolution import Resolution, choose_resolution
+from veldist.inference.settings import Settings
 
 __all__ = [
     "Cells",

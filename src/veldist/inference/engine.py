@@ -15,68 +15,10 @@ from veldist.inference.likelihood import Evaluator, Likelihood
 from veldist.inference.posterior import Diagnostics, Posterior, masses
 from veldist.inference.prior import MixturePrior
 from veldist.inference.sampler import sweep
+from veldist.inference.settings import Settings
 from veldist.inference.target import Target
 
-__all__ = ["Settings", "infer"]
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How the posterior is sampled. The defaults are right for nearly all data.
-
-    Attributes
-    ----------
-    n_draws : int
-        Draws wanted at least.
-    n_chains : int
-        Chains, all moved at once.
-    n_groups : int
-        Independently started groups of chains (for the nested R-hat); must divide their number.
-    n_proposals : int
-        Importance draws per group, spread over the prior's components; up to sixteen times as many where
-        they tell little.
-    n_warmup : int
-        Rounds of moves thrown away at first; up to five times as many after a poor start.
-    n_steps : int
-        Steps of a Hamiltonian move; raised if too few moves are accepted.
-    thin : int
-        Rounds of moves per kept round, at first; doubled until the diagnostics are good.
-    max_doublings : int
-        How often to double before giving up with a warning.
-    rhat_max : float
-        Largest nested R-hat to accept, beyond what independent draws of this number have.
-    ess_fraction : float
-        Smallest effective sample size to accept, as a fraction of the draws.
-    merge_above : int
-        With more stars than this, those of nearly the same velocity and error are merged.
-    merge_tolerance : float
-        Bound on what that changes in log-likelihood ratios (see `veldist.inference.merge`), and so on the
-        posterior in units of its standard deviation.
-    dtype : str
-        Floating-point type of the sampler. Modes and the likelihood's reference are in double precision
-        always.
-    """
-
-    n_draws: int = 1000
-    n_chains: int = 512
-    n_groups: int = 8
-    n_proposals: int = 160
-    n_warmup: int = 2
-    n_steps: int = 1
-    thin: int = 1
-    max_doublings: int = 6
-    rhat_max: float = 1.03
-    ess_fraction: float = 0.25
-    merge_above: int = 2000
-    merge_tolerance: float = 0.03
-    dtype: str = "float32"
-
-    def __post_init__(self) -> None:
-        if self.n_groups < 2 or self.n_chains % self.n_groups or self.n_chains < 4 * self.n_groups:
-            raise ValueError(
-                f"n_chains = {self.n_chains} must be a multiple of n_groups = {self.n_groups}, at least four "
-                "times as many, in at least two groups."
-            )
+__all__ = ["infer"]
 
 
 # Below this acceptance the steps are made shorter.
