@@ -58,3 +58,10 @@ def test_pareto_k_agrees_with_arviz(scale):
 def test_pareto_k_of_few_or_equal_weights():
     assert pareto_k(np.zeros(3)) == np.inf
     assert pareto_k(np.zeros(100)) == -np.inf
+
+
+def test_a_constant_is_known_exactly():
+    # Of a value whose mean is not exact in floating point.
+    draws = np.full((24, 7, 1), 0.1)
+    assert nested_rhat(draws, 3) == 1.0
+    assert effective_sample_size(draws, np.arange(24)) == 24 * 7

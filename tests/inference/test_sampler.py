@@ -138,8 +138,8 @@ def test_sweep_keeps_track_of_chains_and_cached_values(problem, n_steps):
     before = np.argsort(start.identity)[chains.identity[still]]
     assert np.array_equal(chains.u[still], start.u[before])
     assert np.array_equal(chains.component[still], start.component[before])
-    # A quarter of the moves keep the component, and those few that would have changed to the same.
-    assert 0.15 < outcome.stayed.mean() < 0.6
+    # A tenth of the moves keep the component, and those that would have changed to the same.
+    assert 0.05 < outcome.stayed.mean() < 0.5
     kept = outcome.stayed[back]
     assert np.array_equal(chains.component[back][kept], start.component[np.argsort(start.identity)][kept])
     chains = chains.take(np.argsort(chains.component, kind="stable"))

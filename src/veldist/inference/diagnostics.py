@@ -33,7 +33,9 @@ def effective_sample_size(draws: NDArray[np.float64], cluster: NDArray[np.intp])
     """
     n_chains, n_rounds, _ = draws.shape
     n_draws = n_chains * n_rounds
-    deviation = draws - draws.mean(axis=(0, 1))
+    # Less the first draw, so that the scatter of a constant is exactly zero.
+    deviation = draws - draws[0, 0]
+    deviation -= deviation.mean(axis=(0, 1))
     chain_sums = deviation.sum(axis=1)
     order = np.argsort(cluster)
     starts = np.flatnonzero(np.diff(cluster[order], prepend=cluster.min() - 1))
@@ -59,7 +61,8 @@ def nested_rhat(draws: NDArray[np.float64], n_groups: int) -> NDArray[np.float64
         Number of groups; must divide the number of chains.
     """
     n_chains, n_rounds, n_quantities = draws.shape
-    grouped = draws.reshape(n_groups, n_chains // n_groups, n_rounds, n_quantities)
+    # Less the first draw, so that the scatter of a constant is exactly zero.
+    grouped = (draws - draws[0, 0]).reshape(n_groups, n_chains // n_groups, n_rounds, n_quantities)
     chain_means = grouped.mean(axis=2)
     group_means = chain_means.mean(axis=1)
     between = group_means.var(axis=0, ddof=1)

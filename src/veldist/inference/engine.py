@@ -21,6 +21,8 @@ from veldist.inference.target import Target
 __all__ = ["infer"]
 
 
+# The last of the monitored quantities: the scale of the prior's component.
+_COMPONENT = "prior scale"
 # Below this acceptance the steps are made shorter.
 _LOW_ACCEPTANCE = 0.7
 _MAX_STEPS = 25
@@ -63,7 +65,8 @@ def infer(
     prior : MixturePrior
         Prior of the p coefficients.
     functionals : ndarray, (K, Q)
-        Linear functionals of the cell masses whose convergence is monitored.
+        Linear functionals of the cell masses whose convergence is monitored, beside that of the prior's
+        component.
     functional_names : tuple of str
         Their names.
     rng : numpy.random.Generator
@@ -119,7 +122,7 @@ def infer(
         prior=prior,
         n_groups=settings.n_groups,
         diagnostics=Diagnostics(
-            quantities=functional_names,
+            quantities=(*functional_names, _COMPONENT),
             ess=run.ess,
             rhat=run.rhat,
             pareto_k=pareto_k(sample.log_weight),
@@ -172,6 +175,7 @@ def _run_chains(
     n_steps, thin, warmup = settings.n_steps, settings.thin, settings.n_warmup
     n_rounds = 0
     mean, scales = prior.mean.astype(np.float32), prior.scales.astype(np.float32)
+    size = np.linalg.norm(prior.scales, axis=1)
     while True:
         for k in range(warmup):
             result = sweep(target, chains, proposal, n_steps, rng)
@@ -193,11 +197,13 @@ def _run_chains(
             component[ordered.identity, k] = ordered.component
         n_rounds += warmup + n_kept * thin
         weights = masses(coefficients.reshape(-1, psi.shape[1]), psi, log_base)
-        monitored = (weights @ functionals).reshape(n_chains, n_kept, -1)
+        monitored = np.concatenate(
+            [(weights @ functionals).reshape(n_chains, n_kept, -1), size[component][:, :, None]], axis=2
+        )
         ess = effective_sample_size(monitored, cluster)
         rhat = nested_rhat(monitored, settings.n_groups)
         acceptance, component_acceptance = (float(rate) for rate in np.mean(rates, axis=0))
-        messages = _judge(functional_names, ess, rhat, acceptance, n_chains * n_kept, settings)
+        messages = _judge((*functional_names, _COMPONENT), ess, rhat, acceptance, n_chains * n_kept, settings)
         hopeless = acceptance < _HOPELESS_ACCEPTANCE and n_steps == _MAX_STEPS
         if not messages or hopeless or thin >= settings.thin * 2**settings.max_doublings:
             return _Run(

@@ -81,12 +81,12 @@ def _modes_near(
     # Where each posterior has its mode if the log-likelihood is quadratic.
     here = local.curvature(xp.zeros((1, psi.shape[0]), dtype=dtype), psi)
     pull = scales * (here.gradient - offset @ here.exact[0, :, :])
-    factor = factorise(
+    _, matrix = factorise(
         prior_units(scales, here.exact),
         prior_units(scales, here.fisher),
         xp.zeros((scales.shape[0],), dtype=dtype),
     )
-    start = _limit(solve(factor, pull)[1], 2.0 * _START_LIMIT)
+    start = _limit(solve(matrix, pull), 2.0 * _START_LIMIT)
     # Or, where it is not, the same density as the first's as far as the prior lets it.
     other = _limit(-_ratio(offset, scales), _START_LIMIT)
     value, other_value = (

@@ -128,21 +128,39 @@ def _evaluate(likelihood: Likelihood, psi: Array, x: Array, offset: Array, scale
     )
 
 
-def factorise(exact: Array, fisher: Array, damping: Array) -> Array:
-    """Cholesky factors of the damped exact Hessians, or of the Fisher information where they have none."""
+def factorise(exact: Array, fisher: Array, damping: Array) -> tuple[Array, Array]:
+    """The damped exact Hessians, or Fisher information where they are not positive definite, and their factors.
+
+    Returns
+    -------
+    factor : array, (G, p, p)
+        Lower Cholesky factors.
+    matrix : array, (G, p, p)
+        Of these; the identity where not even the damped Fisher information has a factor.
+    """
     xp = damping.__array_namespace__()
-    damp = damping[:, None, None] * xp.eye(exact.shape[-1], dtype=damping.dtype)[None, :, :]
-    factor, exists = _cholesky(exact + damp)
+    eye = xp.eye(exact.shape[-1], dtype=damping.dtype)[None, :, :]
+    damp = damping[:, None, None] * eye
+    matrix = exact + damp
+    factor, exists = _cholesky(matrix)
     if bool(xp.all(exists)):
-        return factor
-    return _cholesky(xp.where(exists[:, None, None], exact, fisher) + damp)[0]
+        return factor, matrix
+    matrix = xp.where(exists[:, None, None], matrix, fisher + damp)
+    rows = np.flatnonzero(~np.asarray(exists))
+    spare, exists_now = _cholesky(xp.take(matrix, xp.asarray(rows), axis=0))
+    where = np.arange(matrix.shape[0])
+    where[rows] = where.size + np.arange(rows.size)
+    factor = xp.take(xp.concat([factor, spare], axis=0), xp.asarray(where), axis=0)
+    if not bool(xp.all(exists_now)):
+        lost = np.zeros(where.size, dtype=bool)
+        lost[rows] = ~np.asarray(exists_now)
+        matrix = xp.where(xp.asarray(lost)[:, None, None], eye, matrix)
+    return factor, matrix
 
 
-def solve(factor: Array, gradient: Array) -> tuple[Array, Array]:
-    """``L^-1 g`` and the Newton step ``L^-T L^-1 g``, (G, p) each."""
-    xp = factor.__array_namespace__()
-    half = xp.linalg.solve(factor, gradient[:, :, None])
-    return half[:, :, 0], xp.linalg.solve(xp.matrix_transpose(factor), half)[:, :, 0]
+def solve(matrix: Array, gradient: Array) -> Array:
+    """Newton steps ``H^-1 g``, (G, p)."""
+    return matrix.__array_namespace__().linalg.solve(matrix, gradient[:, :, None])[:, :, 0]
 
 
 def newton(
@@ -167,9 +185,9 @@ def newton(
     ends: list[Modes] = []
     order: list[NDArray[np.intp]] = []
     for iteration in range(max_iter + 1):
-        factor = factorise(here.exact, here.fisher, here.damping)
-        half, step = solve(factor, here.gradient)
-        promise = 0.5 * xp.sum(half**2, axis=1)
+        factor, matrix = factorise(here.exact, here.fisher, here.damping)
+        step = solve(matrix, here.gradient)
+        promise = 0.5 * xp.sum(step * here.gradient, axis=1)
         near = np.asarray((promise < tolerance) & (here.damping == 0.0))
         stop = near | (iteration == max_iter)
         if stop.any():
@@ -204,7 +222,7 @@ def _finish(here: _Points, factor: Array, step: Array, promise: Array, near: NDA
     xp = step.__array_namespace__()
     yes = xp.asarray(near)
     if not near.all():
-        factor = factorise(here.exact, here.fisher, xp.zeros_like(here.damping))
+        factor, _ = factorise(here.exact, here.fisher, xp.zeros_like(here.damping))
     log_det = -xp.sum(xp.log(xp.linalg.diagonal(factor)), axis=1)
     return Modes(
         x=xp.where(yes[:, None], here.x + step, here.x),

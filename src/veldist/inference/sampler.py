@@ -16,7 +16,7 @@ __all__ = ["Chains", "Sweep", "sweep"]
 _TRAJECTORY = 0.5 * np.pi
 # Share of the moves that keep the component. Where components differ in more than their Gaussian
 # approximations say, the others are rarely accepted.
-_STAY = 0.25
+_STAY = 0.1
 
 
 @dataclass(frozen=True)
