@@ -129,7 +129,7 @@ def _evaluate(likelihood: Likelihood, psi: Array, x: Array, offset: Array, scale
 
 
 def factorise(exact: Array, fisher: Array, damping: Array) -> tuple[Array, Array]:
-    """The damped exact Hessians, or Fisher information where they are not positive definite, and their factors.
+    """The damped exact Hessians, or Fisher information where they are not definite, and their factors.
 
     Returns
     -------
