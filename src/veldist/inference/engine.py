@@ -30,7 +30,7 @@ _MAX_STEPS = 25
 _HOPELESS_ACCEPTANCE = 0.05
 # Effective size of a group's importance sample, as a fraction of the proposals first made, below which it is
 # enlarged, by which factor, and how many times.
-_EFFECTIVE_PROPOSALS, _ENLARGED, _MAX_ENLARGED = 0.1, 4, 2
+_EFFECTIVE_PROPOSALS, _ENLARGED, _MAX_ENLARGED = 0.1, 4, 1
 # Below this fraction the start was poor.
 _GOOD_PROPOSALS = 0.25
 _MIN_DRAWS_PER_COMPONENT = 2
@@ -238,7 +238,7 @@ def _sample_enough(
         effective = sample.least_effective_size() / settings.n_proposals
         if effective >= _EFFECTIVE_PROPOSALS:
             return sample, n_enlarged if effective >= _GOOD_PROPOSALS else n_enlarged + 1
-    return sample, 2 * _MAX_ENLARGED
+    return sample, 4
 
 
 def _rate(accepted: NDArray[np.bool_], which: NDArray[np.bool_]) -> float:

@@ -20,8 +20,8 @@ class Settings:
     n_groups : int
         Independently started groups of chains (for the nested R-hat); must divide their number.
     n_proposals : int
-        Importance draws per group, spread over the prior's components; up to sixteen times as many where
-        they tell little.
+        Importance draws per group, spread over the prior's components; four times as many where they tell
+        little.
     n_warmup : int
         Rounds of moves thrown away at first; up to five times as many after a poor start.
     n_steps : int
