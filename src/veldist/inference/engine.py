@@ -28,11 +28,9 @@ _LOW_ACCEPTANCE = 0.7
 _MAX_STEPS = 25
 # With less than this there is no point in going on.
 _HOPELESS_ACCEPTANCE = 0.05
-# Effective size of a group's importance sample, as a fraction of the proposals first made, below which it is
-# enlarged, by which factor, and how many times.
-_EFFECTIVE_PROPOSALS, _ENLARGED, _MAX_ENLARGED = 0.1, 4, 1
-# Below this fraction the start was poor.
-_GOOD_PROPOSALS = 0.25
+# Effective size of a group's importance sample, as a fraction of its proposals, that is good, and below which
+# there will be as many times more of them.
+_GOOD, _ENOUGH, _ENLARGED = 0.25, 0.1, 4
 _MIN_DRAWS_PER_COMPONENT = 2
 # Share of component proposals made without regard to the evidence, so that none is ever out of reach.
 _DEFENSIVE_SHARE = 0.02
@@ -102,9 +100,9 @@ def infer(
         # The average of the modes is where most draws will be: offsets from it are small.
         center = np.exp(laplace) @ (prior.mean - prior.center + prior.scales * modes.x)
         target = Target.build(likelihood, psi, prior, modes, center, np.dtype(settings.dtype).type)
-        sample, poor = _sample_enough(target, prior, laplace, settings, rng)
+        sample, more = _sample_enough(target, prior, laplace, settings, rng)
         # What a poor start leaves undone, the moves must do.
-        settings = replace(settings, n_warmup=settings.n_warmup * (1 + poor))
+        settings = replace(settings, n_warmup=settings.n_warmup * (1 + more))
         # A component none of whose draws has a likelihood is left with Laplace's approximation.
         shift = likelihood.log_reference - target.likelihood.log_reference
         evidence = combine_evidence(
@@ -220,12 +218,12 @@ def _sample_enough(
     settings: Settings,
     rng: np.random.Generator,
 ) -> tuple[ImportanceSample, int]:
-    """Importance sample of all groups of chains, and how poor it was: 0 if good.
+    """Importance sample of all groups of chains, and by how much more the chains should warm up after it.
 
     What is resampled from it has a bias that falls with its effective size.
     """
-    for n_enlarged in range(_MAX_ENLARGED + 1):
-        n_proposals = settings.n_proposals * _ENLARGED**n_enlarged
+
+    def draw(n_proposals: int) -> tuple[ImportanceSample, float]:
         sample = importance_sample(
             target,
             prior.log_weights,
@@ -235,10 +233,13 @@ def _sample_enough(
             _MIN_DRAWS_PER_COMPONENT,
             rng,
         )
-        effective = sample.least_effective_size() / settings.n_proposals
-        if effective >= _EFFECTIVE_PROPOSALS:
-            return sample, n_enlarged if effective >= _GOOD_PROPOSALS else n_enlarged + 1
-    return sample, 4
+        return sample, sample.least_effective_size() / settings.n_proposals
+
+    sample, effective = draw(settings.n_proposals)
+    if effective >= _ENOUGH:
+        return sample, 0 if effective >= _GOOD else 1
+    sample, effective = draw(_ENLARGED * settings.n_proposals)
+    return sample, 2 if effective >= _ENOUGH else 4
 
 
 def _rate(accepted: NDArray[np.bool_], which: NDArray[np.bool_]) -> float:
