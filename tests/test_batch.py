@@ -88,7 +88,6 @@ def test_warnings_of_many_bins_are_told_once():
         ({"run_kwargs": {"num_samples": 0}}, ValueError, "num_samples must be at least 1"),
         ({"run_kwargs": {"settings": 5}}, TypeError, "settings must be"),
         ({"run_kwargs": ["num_samples"]}, TypeError, "run_kwargs must be a dict"),
-        ({"run_kwargs": {"gpu": True}}, NotImplementedError, "gpu"),
         ({"min_stars": 0}, ValueError, "min_stars"),
         ({"n_jobs": 0}, ValueError, "n_jobs"),
         ({"n_jobs": 2, "client": object()}, ValueError, "n_jobs = 2 and client exclude each other"),

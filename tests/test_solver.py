@@ -227,8 +227,6 @@ def test_bad_run_arguments_are_refused():
         solver.run(num_samples=0)
     with pytest.raises(TypeError, match="seed must be an integer"):
         solver.run(seed=1.5)
-    with pytest.raises(NotImplementedError, match="gpu"):
-        solver.run(gpu=True)
 
 
 def test_methods_out_of_order_say_what_is_missing():

@@ -7,14 +7,14 @@ import os
 import warnings
 from collections.abc import Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
 from veldist import validate
+from veldist.bin_fits import BinTask, Common, finish_bin, fit_bin, start_bin
 from veldist.notes import Notes
 from veldist.parallel import check_jobs, run_tasks
 from veldist.solver import KinematicSolver, check_run
@@ -91,7 +91,8 @@ def fit_all_bins(
     grid_kwargs : dict
         Arguments of `KinematicSolver.setup_grid`, the same for all bins.
     run_kwargs : dict, optional
-        Arguments of `KinematicSolver.run`. Bin k runs with seed ``seed + k``.
+        Arguments of `KinematicSolver.run`. Bin k runs with seed ``seed + k``. With ``{"gpu": True}`` the
+        likelihoods of many bins at a time are evaluated on the GPU of this machine.
     min_stars : int
         Bins with fewer stars are skipped, with one warning that names them.
     n_jobs : int, optional
@@ -116,8 +117,10 @@ def fit_all_bins(
     Raises
     ------
     TypeError, ValueError
-        If the arguments that concern all bins are wrong, both n_jobs and client are given, or the store
-        holds a fit of other stars or settings.
+        If the arguments that concern all bins are wrong, two of n_jobs, client and a GPU are asked for, or
+        the store holds a fit of other stars or settings.
+    ImportError, RuntimeError
+        If a GPU is asked for, and JAX is not installed or sees none.
     BatchError
         At the end, if bins failed (their data are bad, say). It names them and carries the others'
         results.
@@ -138,6 +141,12 @@ def fit_all_bins(
 
         check_client(client)
     _check_settings(grid_kwargs, run_kwargs)
+    if run_kwargs.get("gpu") and (n_jobs is not None or client is not None):
+        other = "client" if n_jobs is None else f"n_jobs = {n_jobs}"
+        raise ValueError(
+            f"run_kwargs['gpu'] = True and {other} exclude each other: the GPU of this machine takes many "
+            "bins at once, from one process."
+        )
 
     sizes = [_n_stars(data) for data in bins]
     skipped = [k for k, size in enumerate(sizes) if size < min_stars]
@@ -160,15 +169,13 @@ def fit_all_bins(
         done = _resume(kept, notes)
     # Large bins first, so that no worker is left alone with one at the end.
     todo = sorted((k for k in wanted if k not in done), key=lambda k: -sizes[k])
-    tasks = [_Task(k, bins[k]["vel"], bins[k]["err"], seed + k) for k in todo]
-    fit = partial(
-        _fit_bin, _Common(grid_kwargs, run_kwargs, None if kept is None else (str(kept.path), kept.identity))
-    )
+    tasks = [BinTask(k, bins[k]["vel"], bins[k]["err"], seed + k) for k in todo]
+    common = Common(grid_kwargs, run_kwargs, None if kept is None else (str(kept.path), kept.identity))
 
     fitted: list[KinematicSolver | None] = [None] * len(bins)
     failures: dict[int, BaseException] = {}
     interrupted = False
-    outcomes = _outcomes(fit, tasks, n_jobs, client)
+    outcomes = _outcomes(common, tasks, n_jobs, client)
     try:
         with (
             closing(outcomes),
@@ -228,57 +235,18 @@ def _resume(store: MapStore, notes: Notes) -> set[int]:
     return done
 
 
-def _outcomes(fit: Any, tasks: list[_Task], n_jobs: int | None, client: Client | None) -> Any:
-    """Outcomes of the fits, from this machine or a cluster."""
+def _outcomes(common: Common, tasks: list[BinTask], n_jobs: int | None, client: Client | None) -> Any:
+    """Outcomes of the fits, from this machine, its GPU, or a cluster."""
+    if common.run_kwargs.get("gpu"):
+        from veldist.gpu import fit_in_batches
+
+        return fit_in_batches(partial(start_bin, common), partial(finish_bin, common), tasks)
+    fit = partial(fit_bin, common)
     if client is None:
         return run_tasks(fit, tasks, n_jobs)
     from veldist.dask_tasks import run_on_dask
 
     return run_on_dask(fit, tasks, client)
-
-
-@dataclass(frozen=True)
-class _Common:
-    """What all bins of a batch share."""
-
-    grid_kwargs: dict[str, Any]
-    run_kwargs: dict[str, Any]
-    store: tuple[str, str] | None
-
-
-@dataclass(frozen=True)
-class _Task:
-    """One bin's work, as it travels to a worker process."""
-
-    index: int
-    vel: Any
-    err: Any
-    seed: int
-
-
-def _fit_bin(common: _Common, task: _Task) -> tuple[KinematicSolver | None, list[tuple[str, str]]]:
-    """Solver of one bin, unless it is kept in a store, and the warnings issued on the way."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        solver = KinematicSolver()
-        solver.setup_grid(**common.grid_kwargs)
-        solver.add_data(task.vel, task.err)
-        solver.run(**common.run_kwargs, seed=task.seed)
-        solver.clip_uncertainties()
-    notes = [(w.category.__name__, str(w.message)) for w in caught]
-    if common.store is not None:
-        _open_store(*common.store).write(task.index, solver, notes)
-        return None, notes
-    # They are quickly computed again, and larger than all the rest together.
-    solver.samples = None
-    return solver, notes
-
-
-@lru_cache(maxsize=1)
-def _open_store(path: str, identity: str) -> MapStore:
-    from veldist.store import MapStore
-
-    return MapStore(path, writable=True)
 
 
 def _check_bins(bin_data_list: Any) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from veldist import clipping, validate
 from veldist.blas import one_thread
 from veldist.errors import ConvergenceWarning, GridWarning, OrderError, OutlierWarning
-from veldist.inference import Diagnostics, PriorSettings, Settings
+from veldist.inference import Diagnostics, Evaluator, PriorSettings, Settings
 from veldist.losvd import LosvdPosterior, fit_losvd
 from veldist.stars import OUTLIER, check_coverage, find_outliers, read_stars
 
@@ -23,9 +24,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from xarray import Dataset, DataTree
 
-__all__ = ["KinematicSolver", "check_run", "grid_edges"]
+__all__ = ["DEFAULT_SAMPLES", "KinematicSolver", "check_run", "grid_edges"]
 
 logger = logging.getLogger(__name__)
+
+DEFAULT_SAMPLES = 1000
+"""Draws of `KinematicSolver.run`."""
 
 # Fraction of the posterior mass outside the grid that is worth a warning; +-3 sigma leave out 0.3 %.
 _OUTSIDE_WARNING = 0.02
@@ -174,7 +178,7 @@ class KinematicSolver:
     def run(
         self,
         num_warmup: int = 500,
-        num_samples: int = 1000,
+        num_samples: int = DEFAULT_SAMPLES,
         gpu: bool | None = None,
         seed: int = 0,
         *,
@@ -191,7 +195,8 @@ class KinematicSolver:
         num_samples : int
             Number of draws returned.
         gpu : bool, optional
-            Only False or None: there is no GPU engine in this version.
+            Whether to evaluate the likelihood on a GPU, with JAX. One bin alone hardly gains by that;
+            `veldist.fit_all_bins` evaluates many together.
         seed : int
             Seed of the random numbers: the same stars, settings and seed give the same bits.
         settings : Settings, optional
@@ -209,8 +214,10 @@ class KinematicSolver:
         ------
         OrderError
             Before `setup_grid` and `add_data`.
-        NotImplementedError
-            If ``gpu`` is true.
+        ImportError
+            If ``gpu`` is true and JAX is not installed.
+        RuntimeError
+            If ``gpu`` is true and JAX sees no GPU.
 
         Warns
         -----
@@ -224,9 +231,39 @@ class KinematicSolver:
         if self.vel is None or self.err is None or self.grid is None:
             raise OrderError("run() needs a grid and stars: call setup_grid() and add_data() first.")
         check_run(num_warmup, num_samples, gpu, seed, settings, prior)
+        fit = self._fitting(num_samples, seed, settings, prior)
+        if gpu:
+            from veldist.gpu import fit_alone
+
+            posterior = fit_alone(fit)
+        else:
+            with one_thread():
+                posterior = fit(None)
+        return self._accept(posterior, num_samples, stacklevel=3)
+
+    def _fitting(
+        self,
+        num_samples: int,
+        seed: int,
+        settings: Settings | None = None,
+        prior: PriorSettings | None = None,
+    ) -> Callable[[Evaluator | None], LosvdPosterior]:
+        """The fit that `run` makes, to be made elsewhere; what it returns is for `_accept`.
+
+        The function takes the evaluator of the likelihood. Arguments are as those of `run`, checked already.
+        """
+        assert self.vel is not None
+        assert self.err is not None
         settings = replace(settings or Settings(), n_draws=num_samples)
-        with one_thread():
-            posterior = fit_losvd(self.vel, self.err, np.random.default_rng(seed), settings, prior)
+        return partial(fit_losvd, self.vel, self.err, np.random.default_rng(seed), settings, prior)
+
+    def _accept(
+        self, posterior: LosvdPosterior, num_samples: int, stacklevel: int = 2
+    ) -> dict[str, NDArray[np.float64]]:
+        """Take what `_fitting` found as the result of `run`: returns and warns as that does."""
+        assert self.vel is not None
+        assert self.err is not None
+        assert self.grid is not None
         self.posterior, self._num_samples = posterior, num_samples
         diagnostics = posterior.posterior.diagnostics
         logger.debug("%d stars: %s", self.n_stars, diagnostics)
@@ -234,7 +271,7 @@ class KinematicSolver:
             warnings.warn(
                 f"the draws have not converged ({'; '.join(diagnostics.messages)}): do not rely on them.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=stacklevel,
             )
         far = find_outliers(self.vel, self.err)
         if far.any():
@@ -243,12 +280,12 @@ class KinematicSolver:
                 "the median velocity. The LOSVD is stretched to reach them: remove these stars unless they "
                 "are members.",
                 OutlierWarning,
-                stacklevel=2,
+                stacklevel=stacklevel,
             )
-        return self._report(posterior, self.grid["edges"])
+        return self._report(posterior, self.grid["edges"], stacklevel + 1)
 
     def _report(
-        self, posterior: LosvdPosterior, edges: NDArray[np.float64]
+        self, posterior: LosvdPosterior, edges: NDArray[np.float64], stacklevel: int = 3
     ) -> dict[str, NDArray[np.float64]]:
         """Fill `samples`, and warn if the grid leaves out much."""
         samples = self._integrate(posterior, edges)
@@ -258,7 +295,7 @@ class KinematicSolver:
                 f"{missing:.1%} of the LOSVD lies outside the grid [{edges[0]:g}, {edges[-1]:g}] km/s; the "
                 "reported masses are conditional on the grid: widen it to see all.",
                 GridWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
         self._samples, self.clipped_samples = samples, None
         return samples
@@ -517,7 +554,9 @@ def check_run(
     validate.check_count(num_samples, "num_samples", 1)
     validate.check_count(seed, "seed", 0)
     if gpu:
-        raise NotImplementedError("gpu=True is not available in this version: pass gpu=False.")
+        from veldist.gpu import require_device
+
+        require_device()
     for value, name, kind in ((settings, "settings", Settings), (prior, "prior", PriorSettings)):
         if value is not None and not isinstance(value, kind):
             raise TypeError(f"{name} must be veldist.inference.{kind.__name__}, got {type(value).__name__}.")

@@ -54,7 +54,7 @@ class Curvature:
 
 
 class Evaluator(Protocol):
-    """Does a likelihood's arithmetic elsewhere, on another device say; results are as those of its methods."""
+    """Does a likelihood's arithmetic elsewhere, on another device say."""
 
     def evaluate(self, likelihood: Likelihood, delta: Array, with_gradient: bool) -> tuple[Array, Array]:
         """As `Likelihood.value_and_gradient`; without the gradient, anything in its place."""

@@ -1,0 +1,193 @@
+"""Likelihoods of many samples of stars at once, padded to a common shape.
+
+Only operations of the array API standard are used. The formulas are those of `veldist.inference.likelihood`,
+with one more axis in front. Padding changes none of them: a padded row has the density of the reference and
+weight zero, a padded cell has mass zero, a padded column of the basis adds nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from veldist.inference.likelihood import Array, Likelihood
+
+__all__ = ["Stack", "curvature", "log_likelihood", "stack", "value_and_gradient"]
+
+# Elements of the largest intermediates that are formed at a time: 256 MB in single precision.
+_BLOCK = 2**26
+
+
+class Stack(NamedTuple):
+    """Likelihoods, one after the other along the first axis.
+
+    Attributes
+    ----------
+    ratio : array, (B, N, K)
+    reference : array, (B, K)
+    weight : array, (B, N)
+    background : array, (B, N), or None
+        None if none of them has a background.
+    n_stars : array, (B,)
+    hidden : array of bool, (B, K)
+    hidden_excess : array, (B, K)
+        As in `veldist.inference.likelihood.Likelihood`.
+    """
+
+    ratio: Array
+    reference: Array
+    weight: Array
+    background: Array | None
+    n_stars: Array
+    hidden: Array
+    hidden_excess: Array
+
+
+def stack(likelihoods: Sequence[Likelihood], n_slots: int, n_rows: int, n_cells: int) -> Stack:
+    """Put likelihoods of one precision into NumPy arrays of a common shape.
+
+    Parameters
+    ----------
+    likelihoods : sequence of Likelihood
+        Not more than ``n_slots``. The slots left over hold a flat density and no stars.
+    n_slots, n_rows, n_cells : int
+        B, N and K of the result.
+    """
+    dtype = likelihoods[0].ratio.dtype
+    weight = np.zeros((n_slots, n_rows), dtype=dtype)
+    reference = np.zeros((n_slots, n_cells), dtype=dtype)
+    reference[len(likelihoods) :] = 1.0 / n_cells
+    n_stars = np.zeros(n_slots, dtype=dtype)
+    hidden = np.zeros((n_slots, n_cells), dtype=bool)
+    excess = np.full((n_slots, n_cells), -np.inf, dtype=dtype)
+    foreign = any(one.background is not None for one in likelihoods)
+    background = np.zeros((n_slots, n_rows), dtype=dtype) if foreign else None
+    for slot, one in enumerate(likelihoods):
+        n, k = one.ratio.shape
+        reference[slot, :k], weight[slot, :n], n_stars[slot] = one.reference, one.weight, one.n_stars
+        if one.hidden is not None:
+            hidden[slot, :k], excess[slot, :k] = one.hidden, one.hidden_excess
+        if background is not None and one.background is not None:
+            background[slot, :n] = one.background
+    ratio = np.repeat(reference[:, None, :], n_rows, axis=1)
+    for slot, one in enumerate(likelihoods):
+        n, k = one.ratio.shape
+        ratio[slot, :n, :k] = one.ratio
+    return Stack(ratio, reference, weight, background, n_stars, hidden, excess)
+
+
+def log_likelihood(those: Stack, delta: Array) -> Array:
+    """Log-likelihoods relative to the references', (B, C), at offsets ``delta`` (B, C, K)."""
+    return _evaluate(those, delta, False)[0]
+
+
+def value_and_gradient(those: Stack, delta: Array) -> tuple[Array, Array]:
+    """Log-likelihoods, (B, C), and their gradients in ``delta``, (B, C, K)."""
+    return _evaluate(those, delta, True)
+
+
+def _evaluate(those: Stack, delta: Array, with_gradient: bool) -> tuple[Array, Array]:
+    xp = delta.__array_namespace__()
+    mass, penalty = _mass(those, delta)
+    norm = _times(mass, those.reference)
+    n_stars = those.n_stars[:, None]
+    total: Array = penalty - n_stars * xp.log(norm)
+    pull: Array = 0.0
+    members: Array = n_stars
+    for ratio, weight, background in _blocks(those, delta.shape[1]):
+        density = mass @ xp.matrix_transpose(ratio)
+        if background is not None:
+            foreign = norm[:, :, None] * background[:, None, :]
+            density = density + foreign
+            members = members - _times(foreign / density, weight)
+        total = total + _times(xp.log(density), weight)
+        if with_gradient:
+            pull = pull + (weight[:, None, :] / density) @ ratio
+    if not with_gradient:
+        return total, total
+    return total, mass * (pull - (members / norm)[:, :, None] * those.reference[:, None, :])
+
+
+def curvature(those: Stack, delta: Array, psi: Array) -> tuple[Array, Array, Array, Array]:
+    """Value, gradient, exact and Fisher negative Hessians with respect to the coefficients of ``psi``.
+
+    Parameters
+    ----------
+    those : Stack
+        The likelihoods.
+    delta : array, (B, C, K)
+        Offsets.
+    psi : array, (B, K, p)
+        Basis of each likelihood.
+
+    Returns
+    -------
+    value, gradient, exact, fisher : array, (B, C), (B, C, p), (B, C, p, p) twice
+        As in `veldist.inference.likelihood.Curvature`.
+    """
+    xp = delta.__array_namespace__()
+    n_slots, n_points, n_cells = delta.shape
+    n_basis = psi.shape[2]
+    mass, penalty = _mass(those, delta)
+    norm = _times(mass, those.reference)
+    n_stars = those.n_stars[:, None]
+    mean = ((mass * those.reference[:, None, :]) @ psi) / norm[:, :, None]
+    # All points of a bin in one product with its ratios.
+    lifted = xp.matrix_transpose(mass)[:, :, :, None] * psi[:, :, None, :]
+    lifted = xp.reshape(lifted, (n_slots, n_cells, n_points * n_basis))
+    total: Array = penalty - n_stars * xp.log(norm)
+    pull: Array = 0.0
+    members: Array = xp.zeros_like(norm) + n_stars
+    fisher: Array = 0.0
+    for ratio, weight, background in _blocks(those, n_points * n_basis):
+        density = mass @ xp.matrix_transpose(ratio)
+        share: Array = 1.0
+        if background is not None:
+            foreign = norm[:, :, None] * background[:, None, :]
+            density = density + foreign
+            share = (1.0 - foreign / density)[:, :, :, None]
+            members = members - _times(foreign / density, weight)
+        total = total + _times(xp.log(density), weight)
+        pull = pull + (weight[:, None, :] / density) @ ratio
+        score = xp.reshape(ratio @ lifted, (n_slots, ratio.shape[1], n_points, n_basis))
+        score = xp.permute_dims(score, (0, 2, 1, 3)) / density[:, :, :, None]
+        score = score - share * mean[:, :, None, :]
+        fisher = fisher + xp.matrix_transpose(score) @ (weight[:, None, :, None] * score)
+    responsibility = mass * pull
+    pulled = responsibility @ psi
+    diagonal = (members / norm)[:, :, None] * mass * those.reference[:, None, :] - responsibility
+    cross = pulled[:, :, :, None] * mean[:, :, None, :]
+    exact = (
+        xp.matrix_transpose(psi)[:, None, :, :] @ (diagonal[:, :, :, None] * psi[:, None, :, :])
+        + cross
+        + xp.matrix_transpose(cross)
+        - 2.0 * members[:, :, None, None] * mean[:, :, :, None] * mean[:, :, None, :]
+        + fisher
+    )
+    return total, pulled - members[:, :, None] * mean, exact, fisher
+
+
+def _times(matrices: Array, vectors: Array) -> Array:
+    """Products of (B, C, N) with (B, N): (B, C)."""
+    return (matrices @ vectors[:, :, None])[:, :, 0]
+
+
+def _mass(those: Stack, delta: Array) -> tuple[Array, Array]:
+    """Masses relative to the references', (B, C, K), and 0 or -inf for each point, (B, C)."""
+    xp = delta.__array_namespace__()
+    mass = xp.exp(xp.where(those.hidden[:, None, :], xp.zeros_like(delta), delta))
+    excess = xp.max(delta + those.hidden_excess[:, None, :], axis=2)
+    zero = xp.zeros_like(excess)
+    return mass, xp.where(excess > 0.0, zero - xp.inf, zero)
+
+
+def _blocks(those: Stack, row_size: int) -> Iterator[tuple[Array, Array, Array | None]]:
+    """Rows of the ratios, their weights and background, block by block of bounded size."""
+    n_slots, n_rows, _ = those.ratio.shape
+    size = max(1, _BLOCK // (n_slots * row_size))
+    for start in range(0, n_rows, size):
+        rows = slice(start, min(start + size, n_rows))
+        background = None if those.background is None else those.background[:, rows]
+        yield those.ratio[:, rows, :], those.weight[:, rows], background
