@@ -311,6 +311,22 @@ def test_a_damaged_record_is_fitted_again(plain, tmp_path, damage):
     assert_all_same(plain, again)
 
 
+def test_a_flag_that_cannot_be_read_costs_its_bin_only(plain, tmp_path):
+    # What a power cut can leave: a file of no length.
+    store = tmp_path / "map.zarr"
+    fit(store=store)
+    (store / "done" / "c" / "2").write_bytes(b"")
+    with pytest.warns(UserWarning, match="1 of 5 bins .* are not done .* 2"):
+        assert load(store)[2] is None
+    assert_all_same(fit(store=store), plain)
+
+
+def test_functions_without_a_name_of_their_own_are_refused(tmp_path):
+    nameless = PriorSettings(resolution=lambda n_stars, error_ratio: choose_resolution(n_stars, error_ratio))
+    with pytest.raises(ValueError, match="top of a module"):
+        fit(store=tmp_path / "map.zarr", run_kwargs=RUN | {"prior": nameless})
+
+
 def half(n_stars, error_ratio):
     return replace(choose_resolution(n_stars, error_ratio), cell_width=0.4)
 

@@ -75,6 +75,11 @@ def _name(function: Callable[..., Any]) -> str:
     if isinstance(function, partial):
         return f"partial({_name(function.func)}, {function.args!r}, {function.keywords!r})"
     name = getattr(function, "__qualname__", None)
+    if name is not None and "<" in name:
+        raise ValueError(
+            f"{function.__module__}.{name} has no name by which a store could tell it from others: define it "
+            "at the top of a module."
+        )
     return repr(function) if name is None else f"{function.__module__}.{name}"
 
 

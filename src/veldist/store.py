@@ -141,8 +141,17 @@ class MapStore:
         return cast("Array", self._group[name])
 
     def done(self) -> NDArray[np.bool_]:
-        """Which bins have been fitted, (n_bins,)."""
-        return np.asarray(self._done[:]) == 1
+        """Which bins have been fitted, (n_bins,). A flag that cannot be read says nothing."""
+        try:
+            return np.asarray(self._done[:]) == 1
+        except _DAMAGE:
+            return np.array([self._flag(index) for index in range(self.n_stars.size)])
+
+    def _flag(self, index: int) -> bool:
+        try:
+            return bool(self._done[index] == 1)
+        except _DAMAGE:
+            return False
 
     def write(self, index: int, solver: KinematicSolver, notes: Sequence[Note]) -> None:
         """Keep the result of a bin: first the record, then, when it is complete, its flag."""
@@ -222,7 +231,7 @@ def _create(path: Path, inputs: Inputs) -> None:
     """Make an empty store, as a whole or not at all."""
     import zarr
 
-    path = path.absolute()
+    path = path.resolve()
     n_bins = inputs.n_stars.size
     path.parent.mkdir(parents=True, exist_ok=True)
     workshop = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))

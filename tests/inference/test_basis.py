@@ -178,3 +178,9 @@ def test_settings_become_components_and_weights():
 def test_settings_that_are_no_prior(settings, message):
     with pytest.raises(ValueError, match=message):
         PriorSettings(**settings)
+
+
+def test_settings_take_lists():
+    assert hash(PriorSettings(amplitudes=[0.5, 1.0], taper=[4.0, 6.0])) == hash(
+        PriorSettings(amplitudes=(0.5, 1.0), taper=(4.0, 6.0))
+    )

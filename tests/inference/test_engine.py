@@ -239,6 +239,27 @@ def test_settings_that_cannot_be_diagnosed_are_refused():
             Settings(**bad)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("n_steps", 2),
+        ("n_steps", 0),
+        ("n_proposals", 0),
+        ("thin", 0),
+        ("n_warmup", -1),
+        ("n_draws", 0),
+        ("max_doublings", -1),
+        ("merge_above", -1),
+        ("merge_tolerance", 0.0),
+        ("merge_tolerance", float("nan")),
+        ("dtype", "float16"),
+    ],
+)
+def test_settings_out_of_range_are_refused(name, value):
+    with pytest.raises(ValueError, match=name):
+        Settings(**{name: value})
+
+
 def test_functionals_need_names():
     with pytest.raises(ValueError, match="functional_names"):
         infer(

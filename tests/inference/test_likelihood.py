@@ -115,3 +115,14 @@ def test_a_star_out_of_reach_is_named():
     design = gaussian_design_matrix(np.array([0.0, 90.0]), np.array([0.1, 0.1]), edges)
     with pytest.raises(ValueError, match=r"1 of 2 stars .* \(rows 1\)"):
         Likelihood.from_design(design, np.zeros(4))
+
+
+def test_no_background_is_no_background_however_far_out_the_star():
+    edges = np.linspace(-50.0, 50.0, 501)
+    center = 0.5 * (edges[1:] + edges[:-1])
+    design = gaussian_design_matrix(np.array([0.0, 45.0]), np.full(2, 0.3), edges)
+    values = [
+        Likelihood.from_design(design, -0.5 * center**2, background).log_likelihood(np.zeros((1, 500)))
+        for background in (None, np.zeros(2))
+    ]
+    assert values[0] == values[1] == pytest.approx(0.0, abs=1e-9)

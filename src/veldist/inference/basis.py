@@ -80,6 +80,9 @@ class PriorSettings:
     resolution: Callable[[int, float], Resolution] = choose_resolution
 
     def __post_init__(self) -> None:
+        # Hashable, whatever sequences were given.
+        for name in ("amplitudes", "taper"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         weights = (self.null_weight, self.near_weight, self.tail_weight, self.asymmetry_weight)
         if not (min(weights) >= 0.0 and sum(weights) < 1.0):
             raise ValueError(

@@ -149,10 +149,13 @@ class Likelihood:
         highest = log_joint.max(axis=1)
         highest = np.where(np.isfinite(highest), highest, 0.0)
         ratio = np.exp(log_joint - highest[:, None])
+        foreign = None
         with np.errstate(divide="ignore"):
             log_star = np.log(ratio.sum(axis=1)) + highest
             if background is not None:
-                log_star = np.logaddexp(log_star, np.log(background))
+                log_background = np.log(background)
+                log_star = np.logaddexp(log_star, log_background)
+                foreign = np.exp(log_background - log_star)
         lost = ~np.isfinite(log_star)
         if lost.any():
             rows = ", ".join(str(r) for r in np.flatnonzero(lost)[:5])
@@ -165,7 +168,7 @@ class Likelihood:
             ratio,
             log_mass,
             weight,
-            None if background is None else background / np.exp(log_star),
+            foreign,
             float(weight.sum()),
             float(weight @ log_star) + log_offset,
             np.dtype(np.float64),

@@ -12,7 +12,7 @@ from veldist.inference.target import Target
 
 __all__ = ["Chains", "Sweep", "sweep"]
 
-# Half a period of the whitened Gaussian carries a point to an independent one (Neal 2011, section 5.4).
+# A quarter of the whitened Gaussian's period carries a point to an independent one (Neal 2011, section 5.4).
 _TRAJECTORY = 0.5 * np.pi
 # Share of the moves that keep the component. Where components differ in more than their Gaussian
 # approximations say, the others are rarely accepted.
@@ -137,7 +137,7 @@ def sweep(
     after = np.asarray(value - 0.5 * xp.sum(momentum * momentum, axis=1), dtype=np.float64)
     log_ratio = after + constant[proposal] - before[order]
     # A point that overflowed has no density.
-    accepted = log_uniform[order] < np.where(np.isfinite(log_ratio), log_ratio, -np.inf)
+    accepted = log_uniform[order] < np.where(np.isfinite(after), log_ratio, -np.inf)
     stayed = proposal == chains.component
     yes = xp.asarray(accepted)
     moved = Chains(

@@ -25,7 +25,7 @@ class Settings:
     n_warmup : int
         Rounds of moves thrown away at first; up to five times as many after a poor start.
     n_steps : int
-        Steps of a Hamiltonian move; raised if too few moves are accepted.
+        Steps of a Hamiltonian move, an odd number; raised if too few moves are accepted.
     thin : int
         Rounds of moves per kept round, at first; doubled until the diagnostics are good.
     max_doublings : int
@@ -55,7 +55,7 @@ class Settings:
     rhat_max: float = 1.03
     ess_fraction: float = 0.25
     merge_above: int = 2000
-    merge_tolerance: float = 0.03
+    merge_tolerance: float = 0.02
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
@@ -64,3 +64,20 @@ class Settings:
                 f"n_chains = {self.n_chains} must be a multiple of n_groups = {self.n_groups}, at least four "
                 "times as many, in at least two groups."
             )
+        if self.n_steps < 1 or self.n_steps % 2 == 0:
+            raise ValueError(f"n_steps = {self.n_steps} must be odd: a move changes component in its middle.")
+        least = {
+            "n_draws": 1,
+            "n_proposals": 1,
+            "n_warmup": 0,
+            "thin": 1,
+            "max_doublings": 0,
+            "merge_above": 0,
+        }
+        for name, smallest in least.items():
+            if getattr(self, name) < smallest:
+                raise ValueError(f"{name} = {getattr(self, name)} must be at least {smallest}.")
+        if not self.merge_tolerance > 0.0:
+            raise ValueError(f"merge_tolerance = {self.merge_tolerance} must be positive.")
+        if self.dtype not in ("float32", "float64"):
+            raise ValueError(f"dtype = {self.dtype!r} must be 'float32' or 'float64'.")
