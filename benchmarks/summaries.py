@@ -1,7 +1,8 @@
 """Time per bin of the summaries (1,000 draws, 60 velocity bins) on one core.
 
 Run with ``python benchmarks/summaries.py``; the machine should be idle otherwise. Every figure is the median
-over repeats of the time for all bins, divided by their number. In a map the first bin of every prior is
+over repeats of the time for all bins, divided by their number; ``--map`` adds the time of all summaries of a
+whole map, by wall clock and processor time. In a map the first bin of every prior is
 dearer than the others, which meet the draws of that prior again: see "first".
 """
 
@@ -59,13 +60,28 @@ def seconds(run: Callable[[], Any], repeats: int) -> float:
     return float(np.median(times))
 
 
+def whole_map(n_bins: int) -> None:
+    """Time all summaries of a map of 200 stars a bin, the Gauss-Hermite fit included."""
+    solvers = fitted(n_bins, 200, 300.0)
+    for order in (4, None):
+        wall, cpu = time.perf_counter(), time.process_time()
+        compute_summary_maps(solvers, order=order)
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        what = "all summaries" if order else "without the Gauss-Hermite fit"
+        print(f"{n_bins} bins x 1,000 draws, {what}: {wall:.2f} s, processor {cpu:.2f} s")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--bins", type=int, default=12, help="spatial bins")
     parser.add_argument("--repeats", type=int, default=9, help="of which the median is taken")
+    parser.add_argument("--map", type=int, metavar="BINS", help="only time a whole map of so many bins")
     options = parser.parse_args()
-    print("ms per bin:  compute_summary   maps (first)   prior part   Gauss-Hermite h4   h6")
+    if options.map is not None:
+        whole_map(options.map)
+        return
+    print("ms per bin:  compute_summary   maps (first)   without h_m   prior part   Gauss-Hermite h4   h6")
     for n_stars, width in ((40, 300.0), (200, 300.0), (200, 600.0), (2000, 300.0)):
         solvers = fitted(options.bins, n_stars, width)
         draws = [reported(solver) for solver in solvers]
@@ -75,6 +91,7 @@ def main() -> None:
         calls: tuple[Callable[[], Any], ...] = (
             lambda draws=draws: [compute_summary(pdf, centers) for pdf, centers, _ in draws],
             lambda solvers=solvers: compute_summary_maps(solvers),
+            lambda solvers=solvers: compute_summary_maps(solvers, order=None),
             lambda solvers=solvers, draws=draws: [
                 prior_weight(solver, pdf, edges, UNIT_WIDTHS)
                 for solver, (pdf, _, edges) in zip(solvers, draws, strict=True)
@@ -82,10 +99,10 @@ def main() -> None:
             lambda draws=draws: [gauss_hermite(pdf, edges, order=4) for pdf, _, edges in draws],
             lambda draws=draws: [gauss_hermite(pdf, edges, order=6) for pdf, _, edges in draws],
         )
-        plain, maps, prior, h4, h6 = (1e3 * seconds(call, options.repeats) / options.bins for call in calls)
+        plain, maps, without, prior, h4, h6 = (1e3 * seconds(call, options.repeats) / options.bins for call in calls)
         first *= 1e3 / options.bins
         print(
-            f"N = {n_stars:4d}, grid of {width:g} km/s: {plain:6.2f} {maps:8.2f} ({first:.2f}) {prior:10.2f} "
+            f"N = {n_stars:4d}, grid of {width:g} km/s: {plain:6.2f} {maps:8.2f} ({first:.2f}) {without:10.2f} {prior:10.2f} "
             f"{h4:12.1f} {h6:12.1f}",
             flush=True,
         )

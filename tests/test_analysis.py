@@ -263,14 +263,14 @@ def some_solvers():
 
 def test_maps_hold_the_summary_of_every_bin(solvers):
     maps = compute_summary_maps(solvers)
-    assert tuple(maps) == METRICS
+    assert tuple(maps)[: len(METRICS)] == METRICS
     for i in (0, 2):
         summary = compute_summary(solvers[i].samples["intrinsic_pdf"], solvers[i].grid["centers"])
         for metric in METRICS[:-1]:
             assert (maps[metric]["median"][i], maps[metric]["uncertainty"][i]) == summary[metric]
         assert maps["bimodality_score"]["median"][i] == summary["bimodality_score"]
         assert maps["bimodality_score"]["uncertainty"][i] == 0.0
-    for entry in maps.values():
+    for entry in (maps[metric] for metric in METRICS):
         assert set(entry) == {"median", "uncertainty", "prior_ratio", "prior_dominated"}
         assert all(array.shape == (3,) for array in entry.values())
         for key in ("median", "uncertainty"):

@@ -34,7 +34,13 @@ from veldist.blas import one_thread
 from veldist.hermite_series import bin_integrals, series_coefficients
 from veldist.validate import check_count, to_masses, to_uniform_centers
 
-__all__ = ["GaussHermite", "gauss_hermite", "gauss_hermite_to_moments", "moments_to_gauss_hermite"]
+__all__ = [
+    "GaussHermite",
+    "gauss_hermite",
+    "gauss_hermite_draws",
+    "gauss_hermite_to_moments",
+    "moments_to_gauss_hermite",
+]
 
 _H3_PER_SKEWNESS = 1.0 / (4.0 * np.sqrt(3.0))
 _H4_PER_KURTOSIS = 1.0 / (8.0 * np.sqrt(6.0))
@@ -157,9 +163,16 @@ def gauss_hermite(pdf_samples: Any, edges: Any, order: int = 4) -> GaussHermite:
     if np.shape(pdf_samples)[1:] == (ends.size,):
         raise ValueError(f"edges has {ends.size} values for as many bins: pass bin edges, not bin centres.")
     masses = to_masses(pdf_samples, "pdf_samples", np.full(n_bins, width))
-    with one_thread(), np.errstate(under="ignore"):
+    with one_thread():
+        return gauss_hermite_draws(masses, ends, order)
+
+
+def gauss_hermite_draws(masses: Floats, edges: Floats, order: int = 4) -> GaussHermite:
+    """As `gauss_hermite`, for masses and uniform edges that have been checked."""
+    with np.errstate(under="ignore"):
         fit = _fit(masses, order)
-    middle = 0.5 * (ends[0] + ends[-1])
+    n_bins = edges.size - 1
+    middle, width = 0.5 * (edges[0] + edges[-1]), (edges[-1] - edges[0]) / n_bins
     return replace(fit, v=middle + width * fit.v, sigma=width * fit.sigma)
 
 

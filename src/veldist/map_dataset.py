@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist.arrays import Floats
+from veldist.bin_positions import bin_positions, check_bins
 from veldist.interop import creator, velocity_coordinates
+from veldist.map_columns import MAP_COLUMNS, NUMBERS
 from veldist.map_draws import DIAGNOSTICS, MapDraws, collect_draws
-from veldist.summaries import COLUMNS, METRICS, SCALARS
-from veldist.validate import check_count, check_keys, name_first, strip_units
+from veldist.summaries import METRICS, SCALARS
+from veldist.validate import check_count, check_keys
 
 if TYPE_CHECKING:
     from xarray import Dataset
@@ -26,6 +27,9 @@ _MAP_PARTS = (
     ("_prior_ratio", "prior_ratio", "{} (uncertainty over that of the prior)"),
     ("_prior_dominated", "prior_dominated", "{} (whether the prior outweighs the data)"),
 )
+
+# The dataset holds these itself.
+_IN_DATASET = ("log_bayes_factor", "outside_grid")
 
 
 def to_xarray(
@@ -93,7 +97,7 @@ def to_xarray(
     # What may be wrong is found before all solvers are loaded.
     summaries = {} if maps is None else _summary_variables(maps, n_bins)
     if bins is not None:
-        _check_bins(bins, n_bins)
+        check_bins(bins, n_bins)
 
     collected = collect_draws(solvers, draws, dtype)
     coordinates = velocity_coordinates(collected.edges) | {
@@ -156,11 +160,14 @@ def _summary_variables(maps: Any, n_bins: int) -> dict[str, Any]:
     """Variables of the summary maps, after checking that they are of as many bins."""
     check_keys(maps, METRICS, "maps")
     variables = {}
-    for metric, (unit, description) in COLUMNS.items():
+    for metric in (name for name in maps if name in MAP_COLUMNS and name not in _IN_DATASET):
+        unit, description = MAP_COLUMNS[metric]
         for suffix, key, long_name in _MAP_PARTS:
-            # As in the summary table: the prior is not asked about the number of modes.
+            # As in the summary table: the prior is not asked about the number of modes, nor about relatives.
             if key not in maps[metric] or (key.startswith("prior") and metric not in SCALARS):
                 continue
+            if metric in NUMBERS and key == "median":
+                long_name = "{}"
             values = np.asarray(maps[metric][key])
             if values.shape != (n_bins,):
                 raise ValueError(
@@ -173,38 +180,9 @@ def _summary_variables(maps: Any, n_bins: int) -> dict[str, Any]:
     return variables
 
 
-def _check_bins(bins: Any, n_bins: int) -> None:
-    if isinstance(bins, str | Mapping) or not isinstance(bins, Sequence):
-        raise TypeError(
-            f"bins must be a list with one dict per spatial bin, got {type(bins).__name__}: pass "
-            "voronoi_bin_metadata['bins']."
-        )
-    if len(bins) != n_bins:
-        raise ValueError(
-            f"bins has {len(bins)} entries, but there are {n_bins} solvers: give one for every spatial bin, "
-            "skipped ones included."
-        )
-    for k, entry in enumerate(bins):
-        check_keys(entry, ("xbin", "ybin"), f"bins[{k}]")
-
-
 def _positions(bins: Sequence[dict[str, Any]], fitted: NDArray[np.bool_]) -> dict[str, Any]:
     """Coordinates ``xbin`` and ``ybin``; only skipped bins may be nowhere."""
-    coordinates = {}
-    for key in ("xbin", "ybin"):
-        values: Floats = np.empty(len(bins))
-        for k, entry in enumerate(bins):
-            name = f"bins[{k}]['{key}']"
-            plain = strip_units(entry[key], name, "arcsec")
-            try:
-                values[k] = float(plain)
-            except (TypeError, ValueError):
-                raise TypeError(f"{name} must be a single number (arcsec), got {entry[key]!r}.") from None
-        lost = np.flatnonzero(fitted & ~np.isfinite(values))
-        if lost.size:
-            raise ValueError(
-                f"'{key}' is NaN or infinite in {lost.size} of {len(bins)} bins ({name_first(lost)}) that "
-                "have a solver: give their positions."
-            )
-        coordinates[key] = ("bin", values, {"units": "arcsec", "long_name": f"{key[0]} position of the bin"})
-    return coordinates
+    return {
+        key: ("bin", values, {"units": "arcsec", "long_name": f"{key[0]} position of the bin"})
+        for key, values in zip(("xbin", "ybin"), bin_positions(bins, fitted), strict=True)
+    }

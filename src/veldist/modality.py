@@ -17,6 +17,7 @@ draw and cancel in the mean.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,19 +25,19 @@ from numpy.typing import NDArray
 
 from veldist.moments import cumulative_sums
 
-__all__ = ["count_modes", "supported_modes"]
+__all__ = ["DEPTH", "MIN_MASS", "LargestModes", "count_modes", "largest_modes", "supported_modes"]
 
 # Two equal Gaussians have a valley of this depth when they are 2.9 of their dispersions apart. Draws of the
 # posterior of a unimodal LOSVD seldom ripple as deeply.
-_DEPTH = 0.3
+DEPTH = 0.3
 # Two stars among forty: fewer do not make a population.
-_MIN_MASS = 0.05
+MIN_MASS = 0.05
 
 
 def count_modes(
     masses: NDArray[np.float64],
-    depth: float = _DEPTH,
-    min_mass: float = _MIN_MASS,
+    depth: float = DEPTH,
+    min_mass: float = MIN_MASS,
     cdf: NDArray[np.float64] | None = None,
 ) -> NDArray[np.int64]:
     """Count the modes of every row of a set of histograms with bins of equal width.
@@ -65,20 +66,89 @@ def count_modes(
     right and from right to left: it is the number of maxima of log density whose topological
     persistence is at least ``-log(1 - depth)``.
     """
+    return _modes(masses, depth, min_mass, cdf, None)
+
+
+def largest_modes(
+    masses: NDArray[np.float64],
+    depth: float = DEPTH,
+    min_mass: float = MIN_MASS,
+    cdf: NDArray[np.float64] | None = None,
+) -> tuple[NDArray[np.int64], LargestModes]:
+    """As `count_modes`, and the two modes of the largest mass of every row that has at least two.
+
+    Returns
+    -------
+    n_modes : ndarray of int, shape (n_draws,)
+        Number of modes.
+    largest : LargestModes
+        The two.
+    """
+    largest = LargestModes.none(masses.shape[0])
+    return _modes(masses, depth, min_mass, cdf, largest), largest
+
+
+@dataclass(frozen=True)
+class LargestModes:
+    """The two modes of the largest mass, for every draw; the larger one first.
+
+    Attributes
+    ----------
+    mass : ndarray, shape (2, n_draws)
+        Probability from valley to valley; 0 where there is none.
+    bin : ndarray of int, shape (2, n_draws)
+        Bin of the peak; -1 where there is none.
+    """
+
+    mass: NDArray[np.float64]
+    bin: NDArray[np.intp]
+
+    @classmethod
+    def none(cls, n_draws: int) -> LargestModes:
+        """No modes yet."""
+        return cls(np.zeros((2, n_draws)), np.full((2, n_draws), -1, dtype=np.intp))
+
+    def add(self, rows: NDArray[np.intp], mass: NDArray[np.float64], peak: NDArray[np.intp]) -> None:
+        """Take note of one more mode of some draws."""
+        first, second = mass > self.mass[0, rows], mass > self.mass[1, rows]
+        top = rows[first]
+        self.mass[1, top], self.bin[1, top] = self.mass[0, top], self.bin[0, top]
+        self.mass[0, top], self.bin[0, top] = mass[first], peak[first]
+        middle = second & ~first
+        self.mass[1, rows[middle]], self.bin[1, rows[middle]] = mass[middle], peak[middle]
+
+
+def _modes(
+    masses: NDArray[np.float64],
+    depth: float,
+    min_mass: float,
+    cdf: NDArray[np.float64] | None,
+    largest: LargestModes | None,
+) -> NDArray[np.int64]:
+    """Number of modes; the largest ones of draws that have several are added to ``largest``."""
     n_modes = np.ones(masses.shape[0], dtype=np.int64)
     # Bins first: sums and comparisons of neighbours run over contiguous draws.
     columns = np.ascontiguousarray(masses.T)
     below = cumulative_sums(masses) if cdf is None else np.ascontiguousarray(cdf.T)
     several = np.flatnonzero(_has_massive_sides(columns, below, min_mass))
     if several.size:
-        values, half_way = _turning_points(columns.take(several, axis=1), below.take(several, axis=1))
+        values, half_way, places = _turning_points(columns.take(several, axis=1), below.take(several, axis=1))
         # Nor can a draw without a valley that is deep enough between any two peaks have several.
         left, right = (np.fmax.accumulate(v, axis=0) for v in (values, values[::-1]))
         deep = np.any(values <= (1.0 - depth) * np.minimum(left, right[::-1]), axis=0)
         several = several[deep]
-        values, half_way = values.compress(deep, axis=1), half_way.compress(deep, axis=1)
+        values, half_way, places = (a.compress(deep, axis=1) for a in (values, half_way, places))
     if several.size:
-        n_modes[several] = _count_alternations(values, half_way, below[-1, several], 1.0 - depth, min_mass)
+        found = None if largest is None else LargestModes.none(several.size)
+        n_modes[several] = _count_alternations(
+            values, half_way, below[-1, several], 1.0 - depth, min_mass, places, found
+        )
+        if largest is not None and found is not None:
+            two = n_modes[several] >= 2
+            largest.mass[:, several[two]], largest.bin[:, several[two]] = (
+                found.mass[:, two],
+                found.bin[:, two],
+            )
     return n_modes
 
 
@@ -98,11 +168,11 @@ def _has_massive_sides(
 
 def _turning_points(
     columns: NDArray[np.float64], below: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Masses at the ends and local extremes, and cumulative masses up to their middles.
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
+    """Masses at the ends and local extremes, cumulative masses up to their middles, and their bins.
 
-    Both are (most turning points, n_draws), filled up with NaN. A walk from peak to valley need visit no
-    other bins. Of equal neighbours the first counts.
+    All are (most turning points, n_draws), filled up with NaN and -1. A walk from peak to valley need visit
+    no other bins. Of equal neighbours the first counts.
     """
     rises, falls = columns[1:] > columns[:-1], columns[1:] < columns[:-1]
     turns = np.ones(columns.shape, dtype=bool)
@@ -113,7 +183,9 @@ def _turning_points(
     values, half_way = np.full((2, n_turns.max(), columns.shape[1]), np.nan)
     values[place, draw] = columns[bin_, draw]
     half_way[place, draw] = below[bin_, draw] + 0.5 * columns[bin_, draw]
-    return values, half_way
+    places = np.full(values.shape, -1, dtype=np.intp)
+    places[place, draw] = bin_
+    return values, half_way, places
 
 
 def _count_alternations(
@@ -122,8 +194,13 @@ def _count_alternations(
     total: NDArray[np.float64],
     keep: float,
     min_mass: float,
+    places: NDArray[np.intp],
+    largest: LargestModes | None,
 ) -> NDArray[np.int64]:
-    """Number of modes by the walk that `count_modes` describes; steps that are NaN change nothing."""
+    """Number of modes by the walk that `count_modes` describes; steps that are NaN change nothing.
+
+    The modes are added to ``largest``.
+    """
     n_draws = values.shape[1]
     # Nothing rises or falls to zero by less than a factor: no contrast is asked of zero but to be left.
     lowered = np.where(values == 0.0, -1.0, keep * values)
@@ -133,12 +210,19 @@ def _count_alternations(
     peak, valley = np.full(n_draws, -1.0), np.full(n_draws, np.inf)
     valley_cdf, mode_start, mode_mass = np.zeros((3, n_draws))
     n_modes = np.zeros(n_draws, dtype=np.int64)
-    for value, low, middle in zip(values, lowered, half_way, strict=True):
+    # The highest bin since the last valley.
+    top, top_bin = np.full(n_draws, -1.0), np.full(n_draws, -1, dtype=np.intp)
+    for value, low, middle, place in zip(values, lowered, half_way, places, strict=True):
         # While descending, a rise out of the valley closes the mode to the left of that valley.
         np.greater_equal(low, valley, out=rise)
         if rise.any():
             np.subtract(valley_cdf, mode_start, out=mode_mass)
-            n_modes += rise & (mode_mass >= min_mass)
+            massive = rise & (mode_mass >= min_mass)
+            n_modes += massive
+            if largest is not None:
+                closed = np.flatnonzero(massive)
+                largest.add(closed, mode_mass[closed], top_bin[closed])
+                np.copyto(top, -1.0, where=rise)
             np.copyto(mode_start, valley_cdf, where=rise)
             np.copyto(valley, np.inf, where=rise)
             np.greater(descending, rise, out=descending)
@@ -149,10 +233,18 @@ def _count_alternations(
         # The valley bin itself is shared equally by the modes on its two sides.
         np.copyto(valley, value, where=lower)
         np.copyto(valley_cdf, middle, where=lower)
+        if largest is not None:
+            higher = value > top
+            np.copyto(top, value, where=higher)
+            np.copyto(top_bin, place, where=higher)
         np.fmax(peak, low, out=peak)
         np.copyto(peak, -2.0, where=descending)
     # The density is zero outside the grid, which closes the last mode.
-    n_modes += total - mode_start >= min_mass
+    last = total - mode_start
+    n_modes += last >= min_mass
+    if largest is not None:
+        closed = np.flatnonzero(last >= min_mass)
+        largest.add(closed, last[closed], top_bin[closed])
     return np.maximum(n_modes, 1)
 
 
@@ -178,4 +270,4 @@ def supported_modes(masses: NDArray[np.float64], modes_per_draw: NDArray[Any]) -
     majority = int(ordered[(ordered.size - 1) // 2])
     if majority == 1:
         return 1
-    return min(majority, int(count_modes(masses.mean(axis=0, keepdims=True), depth=_DEPTH / 2)[0]))
+    return min(majority, int(count_modes(masses.mean(axis=0, keepdims=True), depth=DEPTH / 2)[0]))

@@ -18,18 +18,22 @@ the smallest value returned.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from veldist.arrays import Floats
+from veldist.cdf_interpolation import cdf_at, cdf_inverse
 
 __all__ = [
     "IQR_PER_SIGMA",
     "cumulative_sums",
+    "discrete_moments",
     "histogram_cdf",
     "histogram_moments",
     "histogram_percentile",
+    "histogram_percentiles",
     "mass_beyond_sigma",
 ]
 
@@ -69,6 +73,24 @@ def histogram_moments(masses: Floats, edges: Floats) -> tuple[Floats, Floats, Fl
     # No distribution has less than skewness^2 - 2; a histogram too coarse for the corrections could.
     kurtosis = np.maximum((m4 - 3.0 * m2**2 + 1.0 / 120.0) / variance**2, skewness**2 - 2.0)
     return middle + dv * mean, dv * np.sqrt(variance), skewness, kurtosis
+
+
+def discrete_moments(masses: Floats, edges: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """As `histogram_moments`, of masses placed at the bin centres: what codes compute that know no bins.
+
+    The variance is dv^2 / 12 larger, and skewness and kurtosis are closer to 0. A single filled bin has
+    no dispersion, and NaN for skewness and kurtosis.
+    """
+    dv = (edges[-1] - edges[0]) / (edges.size - 1)
+    x = np.arange(edges.size - 1, dtype=np.float64) - 0.5 * (edges.size - 2)
+    mean = masses @ x
+    m2, m3, m4 = _central_moments(masses, x, mean)
+    m2 = np.maximum(m2, 0.0)
+    some = m2 > np.finfo(np.float64).eps
+    nothing = np.full(m2.shape, np.nan)
+    skewness = np.divide(m3, m2**1.5, out=nothing.copy(), where=some)
+    kurtosis = np.divide(m4, m2**2, out=nothing.copy(), where=some) - 3.0
+    return 0.5 * (edges[0] + edges[-1]) + dv * mean, dv * np.sqrt(m2), skewness, kurtosis
 
 
 def _central_moments(masses: Floats, x: Floats, mean: Floats) -> tuple[Floats, Floats, Floats]:
@@ -127,16 +149,16 @@ def histogram_cdf(masses: Floats) -> Floats:
 def histogram_percentile(cdf: Floats, edges: Floats, q: float) -> Floats:
     """Smallest velocity (km/s) at which the cumulative probability of every row reaches ``q``.
 
-    The cumulative probability is interpolated linearly between edges, which is exact for a density that
-    is constant within bins. It is not interpolated between bin centres: a cumulative sum is reached at a
-    bin's right edge, and centres would shift every percentile by half a bin.
+    The cumulative probability is that of `veldist.cdf_interpolation`, known at the edges and a cubic between
+    them. It is not interpolated between bin centres: a cumulative sum is reached at a bin's right edge,
+    and centres would shift every percentile by half a bin.
 
     Parameters
     ----------
     cdf : ndarray, shape (n_draws, n_bins + 1)
         From `histogram_cdf`.
     edges : ndarray, shape (n_bins + 1,)
-        Bin edges (km/s), ascending.
+        Bin edges (km/s), uniform and ascending.
     q : float
         Probability, 0 < q <= 1.
 
@@ -144,14 +166,13 @@ def histogram_percentile(cdf: Floats, edges: Floats, q: float) -> Floats:
     -------
     ndarray, shape (n_draws,)
     """
-    right = (cdf < q).view(np.uint8).sum(axis=1, dtype=np.int32)
-    lower, upper = _pick(cdf, right - 1), _pick(cdf, right)
-    return edges[right - 1] + (edges[right] - edges[right - 1]) * (q - lower) / (upper - lower)
+    return histogram_percentiles(cdf, edges, (q,))[0]
 
 
-def _pick(cdf: Floats, column: NDArray[np.integer]) -> Floats:
-    """One column of every row."""
-    return cdf[np.arange(cdf.shape[0]), column]
+def histogram_percentiles(cdf: Floats, edges: Floats, q: Sequence[float]) -> Floats:
+    """As `histogram_percentile`, for several probabilities at once: shape (n_q, n_draws)."""
+    dv = (edges[-1] - edges[0]) / (edges.size - 1)
+    return edges[0] + dv * cdf_inverse(cdf, np.asarray(q, dtype=np.float64))
 
 
 def mass_beyond_sigma(cdf: Floats, edges: Floats, mean: Floats, sigma: Floats) -> Floats:
@@ -170,12 +191,6 @@ def mass_beyond_sigma(cdf: Floats, edges: Floats, mean: Floats, sigma: Floats) -
     -------
     ndarray, shape (n_draws,)
     """
-    n_bins = edges.size - 1
-
-    def below(velocity: Floats) -> Floats:
-        position = np.clip((velocity - edges[0]) / (edges[-1] - edges[0]), 0.0, 1.0) * n_bins
-        left = np.minimum(position.astype(np.intp), n_bins - 1)
-        lower, upper = _pick(cdf, left), _pick(cdf, left + 1)
-        return lower + (position - left) * (upper - lower)
-
-    return below(mean - sigma) + 1.0 - below(mean + sigma)
+    dv = (edges[-1] - edges[0]) / (edges.size - 1)
+    below, up_to = cdf_at(cdf, (np.stack([mean - sigma, mean + sigma]) - edges[0]) / dv)
+    return below + 1.0 - up_to

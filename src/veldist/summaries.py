@@ -1,8 +1,9 @@
 """Scalar summaries of an LOSVD, draw by draw.
 
 Every summary is computed on every draw and then quoted as the median of the draws with half of their
-16-84 percentile range as its uncertainty. Moments are those of the smooth density behind a histogram;
-percentiles take the density as constant within each velocity bin (see `veldist.moments`).
+16-84 percentile range as its uncertainty. Moments are those of the smooth density behind a histogram (see
+`veldist.moments`); percentiles come from the cumulative distribution, which is known at the edges of the
+velocity bins, and a cubic between them (see `veldist.cdf_interpolation`).
 
 ==================== ======================================================================================
 ``v_mean``           mean velocity, km/s
@@ -29,9 +30,10 @@ from numpy.typing import NDArray
 from veldist.modality import count_modes, supported_modes
 from veldist.moments import (
     IQR_PER_SIGMA,
+    discrete_moments,
     histogram_cdf,
     histogram_moments,
-    histogram_percentile,
+    histogram_percentiles,
     mass_beyond_sigma,
 )
 from veldist.percentiles import percentiles
@@ -85,7 +87,7 @@ SIGMA = METRICS.index("sigma")
 
 # Bins wider than this, in dispersions, are divided where the posterior is at hand, into so many to a
 # dispersion, but not more parts than can be afforded.
-_COARSE, _BINS_PER_SIGMA, _MAX_PARTS = 0.7, 4.0, 50
+_COARSE, _BINS_PER_SIGMA, _MAX_PARTS = 0.5, 4.0, 50
 
 
 def summary_draws(pdf_samples: Any, grid_centers: Any) -> dict[str, NDArray[np.float64]]:
@@ -152,22 +154,33 @@ def resolved_draws(solver: Any, index: int) -> tuple[NDArray[np.float64], NDArra
     return posterior.bin_masses(edges)[0][: masses.shape[0]], edges
 
 
-def _summary_draws(masses: NDArray[np.float64], edges: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def _summary_draws(
+    masses: NDArray[np.float64], edges: NDArray[np.float64], discrete: bool = False
+) -> dict[str, NDArray[np.float64]]:
     # Bins first in memory: sums and comparisons along the bins then run over contiguous draws.
     masses = np.asfortranarray(masses)
     cdf = histogram_cdf(masses)
     modes = count_modes(masses, cdf=cdf).astype(np.float64)
-    return scalar_draws(masses, edges, cdf) | {METRICS[-1]: modes}
+    return scalar_draws(masses, edges, cdf, discrete) | {METRICS[-1]: modes}
 
 
 def scalar_draws(
-    masses: NDArray[np.float64], edges: NDArray[np.float64], cdf: NDArray[np.float64] | None = None
+    masses: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    cdf: NDArray[np.float64] | None = None,
+    discrete: bool = False,
+    quartiles: NDArray[np.float64] | None = None,
 ) -> dict[str, NDArray[np.float64]]:
-    """As `summary_draws`, for the `SCALARS` of masses, edges and, if at hand, CDF that have been checked."""
-    mean, sigma, skewness, kurtosis = histogram_moments(masses, edges)
+    """As `summary_draws`, for the `SCALARS` of masses and edges that have been checked.
+
+    The CDF and the quartiles (3, n_draws) are those of the masses, where they are at hand.
+    """
+    moments = discrete_moments if discrete else histogram_moments
+    mean, sigma, skewness, kurtosis = moments(masses, edges)
     cdf = histogram_cdf(masses) if cdf is None else cdf
-    median = histogram_percentile(cdf, edges, 0.5)
-    iqr = histogram_percentile(cdf, edges, 0.75) - histogram_percentile(cdf, edges, 0.25)
+    if quartiles is None:
+        quartiles = histogram_percentiles(cdf, edges, (0.25, 0.5, 0.75))
+    median, iqr = quartiles[1], quartiles[2] - quartiles[0]
     return {
         "v_mean": mean,
         "v_median": median,
@@ -182,10 +195,10 @@ def scalar_draws(
 
 
 def summarise(
-    masses: NDArray[np.float64], edges: NDArray[np.float64]
+    masses: NDArray[np.float64], edges: NDArray[np.float64], discrete: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
     """Median and uncertainty of all metrics, in their order, and the number of supported modes."""
-    draws = _summary_draws(masses, edges)
+    draws = _summary_draws(masses, edges, discrete)
     low, median, high = percentiles([draws[metric] for metric in METRICS], (16.0, 50.0, 84.0))
     return median, 0.5 * (high - low), supported_modes(masses, draws["bimodality_score"])
 
