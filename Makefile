@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test lint bench-accuracy bench-prior bench-sbc bench-speed clean
+.PHONY: demo test lint figures bench-accuracy bench-prior bench-sbc bench-speed clean
 
 demo: $(VENV)/.core
 	$(BIN)/veldist demo --out veldist_demo
@@ -17,6 +17,10 @@ lint: $(VENV)/.test $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ty check --python $(VENV)
+
+# The pictures of the documentation.
+figures: $(VENV)/.core
+	$(BIN)/python docs/make_figures
 
 # One BLAS thread for each of the worker processes.
 bench-%: export OMP_NUM_THREADS := 1

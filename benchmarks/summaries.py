@@ -99,11 +99,13 @@ def main() -> None:
             lambda draws=draws: [gauss_hermite(pdf, edges, order=4) for pdf, _, edges in draws],
             lambda draws=draws: [gauss_hermite(pdf, edges, order=6) for pdf, _, edges in draws],
         )
-        plain, maps, without, prior, h4, h6 = (1e3 * seconds(call, options.repeats) / options.bins for call in calls)
+        plain, maps, without, prior, h4, h6 = (
+            1e3 * seconds(call, options.repeats) / options.bins for call in calls
+        )
         first *= 1e3 / options.bins
         print(
-            f"N = {n_stars:4d}, grid of {width:g} km/s: {plain:6.2f} {maps:8.2f} ({first:.2f}) {without:10.2f} {prior:10.2f} "
-            f"{h4:12.1f} {h6:12.1f}",
+            f"N = {n_stars:4d}, {width:g} km/s: {plain:6.2f} {maps:8.2f} ({first:.2f}) {without:9.2f} "
+            f"{prior:10.2f} {h4:12.1f} {h6:12.1f}",
             flush=True,
         )
 

@@ -67,9 +67,8 @@ def test_maps_hold_what_the_functions_of_one_losvd_give(solvers, maps):
         series = dict(zip(("v", "sigma"), ("gh_v", "gh_sigma"), strict=True))
         expected |= {series.get(k, k): v for k, v in fit.summary().items()}
         peaks = modality(pdf, centers)
-        expected |= dict(
-            zip(PEAKS, (peaks.peak_v[0], peaks.peak_mass[0], peaks.peak_v[1], peaks.peak_mass[1]), strict=True)
-        )
+        pairs = [pair for k in (0, 1) for pair in (peaks.peak_v[k], peaks.peak_mass[k])]
+        expected |= dict(zip(PEAKS, pairs, strict=True))
         outside = np.percentile(solvers[i].samples["outside_grid"], [16, 50, 84])
         expected["outside_grid"] = (outside[1], 0.5 * (outside[2] - outside[0]))
         for name, (median, uncertainty) in expected.items():
@@ -134,7 +133,7 @@ def test_bins_do_not_touch_each_other(solvers, maps):
 
 
 def test_the_table_has_all_maps_and_survives_a_file(solvers, maps, tmp_path):
-    metadata = {"bins": [{"xbin": 1.0, "ybin": 2.0}, {"xbin": np.nan, "ybin": 0.0}, {"xbin": 3.0, "ybin": 4.0}]}
+    metadata = {"bins": [{"xbin": x, "ybin": 2.0} for x in (1.0, np.nan, 3.0)]}
     table = summary_table(solvers, metadata, maps=maps)
     table.write(tmp_path / "summary.ecsv")
     back = QTable.read(tmp_path / "summary.ecsv")

@@ -19,6 +19,9 @@ from scipy import stats
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
+from tests.analytic_solvers import gaussian_solver
+from tests.images import assert_looks_like
+from veldist import KinematicSolver, OrderError
 from veldist.plotting import plot_kinematic_maps, plot_losvd, plot_losvd_grid, plot_map
 
 EDGES = np.linspace(-60.0, 60.0, 13)
@@ -46,6 +49,16 @@ def own_axes():
     figure = Figure()
     FigureCanvasAgg(figure)
     return figure.subplots()
+
+
+def analytic_result():
+    """A solver that holds draws in closed form, as if it had been run."""
+    source = gaussian_solver()
+    solver = KinematicSolver()
+    solver.setup_grid(center=0.0, width=120.0, n_bins=24)
+    solver.add_data(source.vel, source.err)
+    solver.samples = source.samples
+    return solver
 
 
 def steps(ax):
@@ -107,6 +120,85 @@ class TestLosvd:
         assert np.ptp(bar.get_xdata()) == pytest.approx(8.0)
         assert ax.get_ylim()[0] < 0.0
 
+    def test_the_line_may_be_the_mean(self):
+        pdf = draws()
+        line = steps(plot_losvd(EDGES, pdf, central="mean"))["posterior mean"].get_data()
+        np.testing.assert_allclose(line.values, pdf.mean(axis=0) / 10.0)
+
+    def test_stars_as_a_histogram_beside_the_prediction(self):
+        solver = gaussian_solver(n_stars=400, spread=0.0, edges=np.linspace(-100.0, 100.0, 401))
+        edges, pdf = solver.grid["edges"], solver.samples["intrinsic_pdf"]
+        ax = plot_losvd(edges, pdf, vel=solver.vel, err=solver.err, stars="histogram")
+        histogram = steps(ax)["400 stars, observed"].get_data()
+        counts, _ = np.histogram(solver.vel, histogram.edges)
+        np.testing.assert_allclose(histogram.values, counts / (400 * np.diff(histogram.edges)))
+        v, density = lines(ax)["posterior mean with errors"].get_data()
+        observed = stats.norm.pdf(v[:, None], 0.0, np.hypot(15.0, solver.err)).mean(axis=1)
+        # Averages over bins of 0.7 and 0.5 km/s change the peak by (0.7^2 + 0.5^2) / (24 * 15^2) = 1.4e-4.
+        np.testing.assert_allclose(density, observed, atol=2e-4 * observed.max())
+        assert ax.get_ylim()[0] == 0.0
+
+    def test_histogram_and_prediction_are_densities_on_the_grid(self):
+        vel = np.append(np.linspace(-80.0, 50.0, 30), 400.0)
+        ax = plot_losvd(EDGES, draws(), vel=vel, err=np.full(31, 15.0), stars="histogram")
+        (name,) = [name for name in steps(ax) if "observed" in name]
+        assert name == "31 stars, observed, 6 outside the grid"
+        data = steps(ax)[name].get_data()
+        assert np.sum(data.values * np.diff(data.edges)) == pytest.approx(1.0)
+        v, density = lines(ax)["posterior mean with errors"].get_data()
+        assert np.sum(density) * (v[1] - v[0]) == pytest.approx(1.0)
+
+    def test_stars_need_not_be_drawn(self):
+        ax = plot_losvd(EDGES, draws(), vel=[1.0, 2.0], err=[1.0, 1.0], stars=None)
+        assert not ax.lines
+        assert ax.get_ylim()[0] == 0.0
+
+    def test_the_best_gaussian_is_corrected_for_the_errors(self):
+        # Stars at the quantiles of the Gaussian convolved with their common error.
+        vel = np.hypot(12.0, 9.0) * stats.norm.ppf((np.arange(2000) + 0.5) / 2000) + 4.0
+        ax = plot_losvd(EDGES, draws(), vel=vel, err=np.full(2000, 9.0), gaussian=True)
+        v, density = lines(ax)["best Gaussian"].get_data()
+        # The quantiles' variance lacks the outer tails: 0.2 % of it, here 0.3 % of the density.
+        np.testing.assert_allclose(density, stats.norm.pdf(v, 4.0, 12.0), atol=0.004 * density.max())
+
+    def test_a_cluster_lost_in_its_grid_is_shown_close_up(self):
+        edges = np.linspace(-300.0, 300.0, 301)
+        vel = np.linspace(-250.0, -210.0, 9)
+        ax = plot_losvd(edges, draws(-230.0, 7.0, edges=edges), vel=vel, err=np.full(9, 0.01), gaussian=True)
+        low, high = ax.get_xlim()
+        assert -290.0 < low < -250.0
+        assert -210.0 < high < -170.0
+        bar = next(line for name, line in lines(ax).items() if name.startswith("median error"))
+        assert low < bar.get_xdata().min() < bar.get_xdata().max() < high
+        far = plot_losvd(edges, draws(-230.0, 7.0, edges=edges), vel=[-230.0, 290.0])
+        assert far.get_xlim() == (-300.0, 300.0)
+
+    @pytest.mark.parametrize("n", [1, 4])
+    @pytest.mark.parametrize("stars", ["rug", "histogram"])
+    def test_few_and_equal_stars(self, n, stars):
+        vel, err = np.full(n, 5.0), np.full(n, 2.0)
+        plot_losvd(EDGES, draws(), vel=vel, err=err, stars=stars, gaussian=True).figure.canvas.draw()
+        # None on the grid is no reason to fail.
+        plot_losvd(EDGES, draws(), vel=vel + 200.0, err=err, stars=stars).figure.canvas.draw()
+
+    def test_legend_begins_with_the_posterior(self):
+        ax = plot_losvd(EDGES, draws(), None, stats.norm(0, 20).pdf, [1.0, 2.0], [1.0, 1.0], gaussian=True)
+        shown = [text.get_text() for text in ax.get_legend().get_texts()]
+        assert shown[:5] == ["posterior median", "68 %", "95 %", "true density", "best Gaussian"]
+
+    def test_plot_result_passes_the_options_on(self):
+        solver = analytic_result()
+        ax = solver.plot_result(None, stats.norm(0, 15).pdf, central="mean", gaussian=False, label="a")
+        assert "best Gaussian" not in lines(ax)
+        assert "a" in steps(ax)
+        assert "best Gaussian" in lines(solver.plot_result())
+        assert solver.plot_result(own_axes(), legend=False, color="black").get_legend() is None
+
+    @pytest.mark.parametrize("stars", ["rug", "histogram"])
+    def test_looks(self, stars):
+        truth = stats.norm(0.0, 15.0).pdf
+        assert_looks_like(analytic_result().plot_result(None, truth, stars=stars).figure, f"result_{stars}")
+
     def test_draws_into_given_axes_without_touching_pyplot(self):
         ax = own_axes()
         assert plot_losvd(EDGES, draws(), ax=ax, vel=[1.0]) is ax
@@ -131,6 +223,9 @@ class TestLosvd:
             ({"true_intrinsic": [np.nan, 600.0]}, "true_intrinsic has 1 of 2"),
             ({"true_intrinsic": lambda v: 1.0}, r"returned shape \(\)"),
             ({"true_intrinsic": lambda v: v * np.nan}, "NaN or infinite"),
+            ({"central": "mode"}, r"central must be one of \['median', 'mean'\], got 'mode'"),
+            ({"stars": "dots"}, "stars must be one of .* got 'dots'"),
+            ({"gaussian": True, "vel": [1.0]}, "pass vel and err"),
         ],
     )
     def test_bad_arguments_leave_no_figure_behind(self, arguments, message):
@@ -374,6 +469,27 @@ class TestLosvdGrid:
         low, high = panels[0].get_xlim()
         assert -60.0 <= low < high <= 60.0
 
+    def test_mean_truth_and_gaussian_of_each_bin(self):
+        bins = [gaussian_solver(mean=5.0 * i) for i in range(4)]
+        truth = [stats.norm(0.0, 15.0).pdf, None, None, bins[3].vel]
+        figure = plot_losvd_grid(bins, central="mean", true_intrinsic=truth, gaussian=True)
+        panels = self.visible(figure)
+        assert ["true density" in lines(ax) for ax in panels] == [True, False, False, False]
+        assert ["true velocities" in steps(ax) for ax in panels] == [False, False, False, True]
+        for i, ax in enumerate(panels):
+            density = bins[i].samples["intrinsic_pdf"] / 5.0
+            np.testing.assert_allclose(steps(ax)["posterior mean"].get_data().values, density.mean(axis=0))
+            v, gaussian = lines(ax)["best Gaussian"].get_data()
+            assert v[np.argmax(gaussian)] == pytest.approx(5.0 * i, abs=0.6)
+        assert "truth" in figure.get_suptitle()
+        figure.canvas.draw()
+        assert "truth" not in plot_losvd_grid(bins, gaussian=True).get_suptitle()
+
+    def test_no_gaussian_without_stars(self):
+        with pytest.raises(OrderError, match=r"solvers\[0\] has no stars"):
+            plot_losvd_grid(solvers(2), gaussian=True)
+        assert plt.get_fignums() == []
+
     def test_titles_belong_to_solvers(self):
         figure = plot_losvd_grid(solvers(3, skipped=(1,)), titles=["a", "b", "c"])
         assert [ax.texts[0].get_text() for ax in self.visible(figure)] == ["a", "c"]
@@ -384,6 +500,9 @@ class TestLosvdGrid:
             ({"solvers": [None, None]}, r"no solved bin \(of 2\)"),
             ({"solvers": []}, r"no solved bin \(of 0\)"),
             ({"titles": ["a"]}, "titles has 1 entries, but there are 2 solvers"),
+            ({"true_intrinsic": [None]}, "true_intrinsic has 1 entries, but there are 2 solvers"),
+            ({"true_intrinsic": [None, [900.0]]}, r"none of the 1 velocities of true_intrinsic\[1\]"),
+            ({"central": "mode"}, "central must be one of"),
             ({"n_columns": 0}, "n_columns must be at least 1"),
             ({"n_max": 0}, "n_max must be at least 1"),
             ({"solvers": [SimpleNamespace(samples=None)]}, r"solvers\[0\] has no samples"),

@@ -19,7 +19,7 @@ import pytest
 import veldist
 from veldist import BatchError, BatchInterrupted, GridWarning, KinematicSolver, fit_all_bins, load
 from veldist.analysis import compute_summary_maps
-from veldist.dynamite_rows import collect_losvds, find_solved
+from veldist.export.dynamite_rows import collect_losvds, find_solved
 from veldist.fingerprint import describe_changes, describe_settings
 from veldist.inference import PriorSettings, Settings, choose_resolution
 from veldist.record import DamagedRecordError, pack, unpack

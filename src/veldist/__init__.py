@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from veldist import analysis, calibration, plotting, simulate
     from veldist.batch import BatchError, BatchInterrupted, fit_all_bins
-    from veldist.dynamite import write_dynamite_kinematics
     from veldist.errors import ConvergenceWarning, GridWarning, OrderError, OutlierWarning
+    from veldist.export.dynamite import write_dynamite_kinematics
+    from veldist.export.validate import validate_dynamite_inputs
     from veldist.map_dataset import to_xarray
+    from veldist.report import write_report
     from veldist.solver import KinematicSolver
     from veldist.solver_map import load
 
@@ -32,7 +34,9 @@ __all__ = [
     "plotting",
     "simulate",
     "to_xarray",
+    "validate_dynamite_inputs",
     "write_dynamite_kinematics",
+    "write_report",
 ]
 
 # Names are imported when first used, so that `import veldist` stays quick.
@@ -47,7 +51,9 @@ _HOME = {
     "fit_all_bins": "veldist.batch",
     "load": "veldist.solver_map",
     "to_xarray": "veldist.map_dataset",
-    "write_dynamite_kinematics": "veldist.dynamite",
+    "validate_dynamite_inputs": "veldist.export.validate",
+    "write_dynamite_kinematics": "veldist.export.dynamite",
+    "write_report": "veldist.report",
 }
 _MODULES = ("analysis", "calibration", "plotting", "simulate")
 

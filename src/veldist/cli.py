@@ -1,16 +1,16 @@
-"""The commands ``veldist fit``, ``veldist forecast`` and ``veldist demo``."""
+"""The commands of ``veldist``: fit, report, forecast, demo, check."""
 
 from __future__ import annotations
 
 import logging
 import time
 import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from veldist.cli_messages import numbers, plain_errors, plain_warning
 
 if TYPE_CHECKING:
     from veldist.catalog import StarCatalog
@@ -53,13 +53,7 @@ def main(
     for chatty in ("matplotlib", "PIL", "concurrent"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     # A person at a terminal wants the message, not the line of source code.
-    warnings.formatwarning = _plain_warning  # ty: ignore[invalid-assignment]
-
-
-def _plain_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
-) -> str:
-    return f"warning: {message}\n"
+    warnings.formatwarning = plain_warning  # ty: ignore[invalid-assignment]
 
 
 @app.command()
@@ -101,7 +95,7 @@ def fit(
     """
     from veldist.pipeline import PipelineSettings
 
-    with _plain_errors():
+    with plain_errors():
         grid = {"center": grid_center, "width": grid_width, "n_bins": grid_bins}
         given = [name for name, value in grid.items() if value is not None]
         if given and len(given) < len(grid):
@@ -137,6 +131,19 @@ def fit(
 
 
 @app.command()
+def report(
+    result: Annotated[Path, typer.Argument(help="Folder of veldist fit or demo, or a store (map.zarr).")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")] = Path("report.html"),
+    title: Annotated[str | None, typer.Option(help="Heading; the folder's name by default.")] = None,
+) -> None:
+    """Write one HTML file that shows maps, the LOSVD of every bin, and a table. It needs no network."""
+    with plain_errors():
+        from veldist.result_folder import report_on
+
+        typer.echo(f"wrote {report_on(result, out, title=title)}")
+
+
+@app.command()
 def forecast(
     n_stars: Annotated[str, typer.Option(help="Number of stars, or several: 100,200,400.")],
     err: Annotated[str, typer.Option(help="Velocity error, km/s, or a range: 1,3.")],
@@ -148,11 +155,11 @@ def forecast(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Figure to write: PNG, PDF, ...")] = None,
 ) -> None:
     """Tell how well a planned observation will measure V, dispersion and shape of a Gaussian LOSVD."""
-    with _plain_errors():
+    with plain_errors():
         from veldist.calibration import forecast as run_forecast
 
-        counts = [int(n) for n in _numbers(n_stars, "n_stars", whole=True)]
-        errors = _numbers(err, "err")
+        counts = [int(n) for n in numbers(n_stars, "n_stars", whole=True)]
+        errors = numbers(err, "err")
         if len(errors) > 2:
             raise ValueError(f"err is '{err}': pass one number, or two for a range.")
         if out is not None:
@@ -196,26 +203,52 @@ def demo(
     """Make a mock rotating globular cluster, fit it, and compare the maps with the truth."""
     from veldist.pipeline import PipelineSettings
 
-    with _plain_errors():
-        from veldist.demo import compare_with_truth, make_catalog
+    with plain_errors():
+        from veldist.demo import compare_with_truth, is_demo, make_catalog
+        from veldist.result_folder import remove_store
 
         start = time.perf_counter()
+        again = is_demo(out)
         cluster, catalog = make_catalog(out, n_stars, seed)
         settings = PipelineSettings(stars_per_bin=stars_per_bin, seed=seed, n_jobs=jobs)
-        result = _run(catalog, settings, out, start, done=False)
+        try:
+            result = _run(catalog, settings, out, start, done=False)
+        except ValueError:
+            # The store of a demonstration with other arguments is worth a few seconds.
+            if not (again and remove_store(out)):
+                raise
+            result = _run(catalog, settings, out, start, done=False)
         path, lines = compare_with_truth(result, cluster, out)
         for line in lines:
             typer.echo(line)
         typer.echo(f"wrote {path}\ndone in {time.perf_counter() - start:.1f} s")
 
 
-def _numbers(text: str, name: str, whole: bool = False) -> list[float]:
-    """Numbers between commas."""
-    try:
-        return [int(part) if whole else float(part) for part in text.split(",")]
-    except ValueError:
-        kind = "whole numbers" if whole else "numbers"
-        raise ValueError(f"{name} is '{text}': pass {kind}, with commas between them.") from None
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="Folder with kinematics, aperture and bin map.")],
+    kin_filename: Annotated[
+        str | None, typer.Option(help="Kinematics table; by default all that the folder holds.")
+    ] = None,
+    aperture_filename: Annotated[str, typer.Option(help="Geometry of the pixel grid.")] = "aperture.dat",
+    bins_filename: Annotated[str, typer.Option(help="Bin of each pixel.")] = "bins.dat",
+    strict: Annotated[bool, typer.Option("--strict", help="Fail on doubtful things, too.")] = False,
+) -> None:
+    """Check DYNAMITE input files of any origin, and print everything that is wrong with them.
+
+    The exit code is 1 if DYNAMITE would stop, or be misled.
+    """
+    with plain_errors():
+        from veldist.export.validate import validate_dynamite_inputs
+
+        problems = validate_dynamite_inputs(folder, kin_filename, aperture_filename, bins_filename)
+    for problem in problems:
+        typer.echo(str(problem))
+    severities = [problem.severity for problem in problems]
+    counts = [f"{severities.count(s)} {s}" for s in ("error", "wrong", "doubtful") if s in severities]
+    typer.echo(f"{folder}: {', '.join(counts) or 'no problems'}")
+    if set(severities) - (set() if strict else {"doubtful"}):
+        raise typer.Exit(1)
 
 
 def _run(
@@ -225,12 +258,13 @@ def _run(
     import matplotlib as mpl
 
     from veldist.pipeline import fit_catalog, write_results
+    from veldist.result_folder import STORE
 
     # Headless machines have no display; nothing is shown on one anyway.
     mpl.use("Agg")
     # Before minutes are spent on results that could not be written.
     out.mkdir(parents=True, exist_ok=True)
-    result = fit_catalog(catalog, settings)
+    result = fit_catalog(catalog, settings, store=out / STORE)
     paths = write_results(result, out)
     diagnostics = [s.diagnostics for s in result.solvers if s is not None and s.diagnostics is not None]
     typer.echo(
@@ -246,21 +280,3 @@ def _run(
     if done:
         typer.echo(f"done in {time.perf_counter() - start:.1f} s")
     return result
-
-
-@contextmanager
-def _plain_errors() -> Generator[None]:
-    """Turn errors that a user can mend into one message and exit code 1."""
-    try:
-        yield
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
-        typer.echo(f"error: {_as_options(str(error))}", err=True)
-        raise typer.Exit(1) from None
-
-
-def _as_options(message: str) -> str:
-    """The library's message in the terms of the command line."""
-    message = message.replace("drop_masked=True", "--drop-masked")
-    for name in ("min_membership", "position_unit", "velocity_unit", "min_stars", "stars_per_bin", "n_stars"):
-        message = message.replace(name, "--" + name.replace("_", "-"))
-    return message

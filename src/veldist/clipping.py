@@ -28,7 +28,8 @@ def clip(
     Returns
     -------
     dict
-        ``losvd_median``, ``losvd_uncertainty`` and ``floored`` (where the floor acts), each (n_bins,).
+        ``losvd_median``, ``losvd_uncertainty``, ``floored`` (where the floor acts) and ``floor`` (its value),
+        each (n_bins,); ``floor_fraction`` and ``abs_floor``, the arguments, as arrays of no dimension.
     """
     floor_fraction = validate.to_float(floor_fraction, "floor_fraction", "")
     if floor_fraction < 0:
@@ -41,6 +42,9 @@ def clip(
         "losvd_median": median,
         "losvd_uncertainty": np.maximum(uncertainty, floor),
         "floored": uncertainty < floor,
+        "floor": np.full(median.shape, floor),
+        "floor_fraction": np.array(floor_fraction),
+        "abs_floor": np.array(abs_floor),
     }
 
 
@@ -77,10 +81,13 @@ def truncate(
     if not keep.any():
         raise ValueError(f"n_sigma = {n_sigma} would empty all {keep.size} bins: choose a larger one.")
     scale = total / float(median[keep].sum())
-    return clipped | {
+    scaled = {
         "losvd_median": np.where(keep, scale * median, abs_floor),
         "losvd_uncertainty": np.where(keep, scale * uncertainty, uncertainty),
     }
+    if "floor" in clipped:
+        scaled["floor"] = np.where(keep, scale * clipped["floor"], clipped["floor"])
+    return clipped | scaled
 
 
 def _check_floor(abs_floor: float) -> float:

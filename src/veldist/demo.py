@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,9 @@ from veldist.simulate import MockCluster, rotating_cluster
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["compare_with_truth", "make_catalog"]
+__all__ = ["compare_with_truth", "is_demo", "make_catalog"]
+
+_COMMENT = "Mock rotating globular cluster of veldist demo."
 
 _PANELS = (
     ("v_mean", r"$V$ [km s$^{-1}$]"),
@@ -49,11 +52,20 @@ def make_catalog(out: str | Path, n_stars: int, seed: int) -> tuple[MockCluster,
             "vel": cluster.vel * u.km / u.s,
             "err": cluster.err * u.km / u.s,
         },
-        meta={"comments": ["Mock rotating globular cluster of veldist demo."], "seed": seed},
+        meta={"comments": [_COMMENT], "seed": seed},
     )
     path = out / "catalog.ecsv"
     table.write(path, format="ascii.ecsv", overwrite=True)
     return cluster, read_catalog(path, x="x", y="y", vel="vel", err="err")
+
+
+def is_demo(out: str | Path) -> bool:
+    """Whether a folder holds the results of an earlier demonstration, and nobody's data."""
+    path = Path(out) / "catalog.ecsv"
+    if not path.is_file():
+        return False
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return any(_COMMENT in line for line in islice(file, 50))
 
 
 def compare_with_truth(result: MapResult, cluster: MockCluster, out: str | Path) -> tuple[Path, list[str]]:

@@ -2,48 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist.arrays import Floats
+from veldist.map_columns import NUMBERS
 from veldist.map_plots import plot_map
-from veldist.validate import check_keys
+from veldist.map_styles import SHAPES, MapStyle, map_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = ["plot_kinematic_maps"]
 
-
-class _Panel(NamedTuple):
-    metric: str
-    label: str
-    cmap: str
-    diverging: bool
-
-
-_PANELS = (
-    _Panel("v_mean", r"$V$ [km s$^{-1}$]", "RdBu_r", True),
-    _Panel("sigma", r"$\sigma$ [km s$^{-1}$]", "viridis", False),
-    _Panel("skewness", "Skewness", "PuOr_r", True),
-    _Panel("kurtosis", "Excess kurtosis", "PuOr_r", True),
-)
-
 # Numbers of stars are drawn over at least this range.
 _LEAST_STARS = 10
 _PERCENTILES = (2.0, 98.0)
-_FOOTNOTE = "hatched: prior-dominated"
+_FOOTNOTES = {"areas": "hatched: prior-dominated", "points": "struck through: prior-dominated"}
+_UNCERTAINTY_CMAP = "magma_r"
+# Width of a figure in a paper with two columns of text, inches.
+_WIDTH = 7.1
+_MOST_COLUMNS = 5
+# Sizes of text (points) where four or more panels lie side by side, and elsewhere.
+_SMALL_TEXT, _TEXT = 7.0, 9.0
+_COUNT = "n_stars"
+
+
+class _Panel(NamedTuple):
+    """One panel: a map, or (with ``of_uncertainty``) that of its uncertainty."""
+
+    style: MapStyle
+    values: Any
+    uncertainty: Any
+    dominated: Any
+    of_uncertainty: bool
 
 
 def plot_kinematic_maps(
     maps: dict[str, dict[str, Any]],
-    grid: Any,
-    ids: Any,
+    grid: Any = None,
+    ids: Any = None,
     n_stars: Any = None,
     fig: Figure | None = None,
+    *,
+    x: Any = None,
+    y: Any = None,
+    kind: str = "areas",
+    shape: str = "moments",
+    uncertainties: bool = False,
+    extra: Sequence[str] = (),
 ) -> tuple[Figure, NDArray[Any]]:
-    """Draw V, dispersion, skewness, excess kurtosis and number of stars of all spatial bins.
+    """Draw V, dispersion, skewness and excess kurtosis of all spatial bins, and more if asked for.
 
     Colours span the 2-98 percentiles of each map. V diverges from its median over the bins, the systemic
     velocity; skewness and kurtosis from 0; these three over at least their typical uncertainty. Bins where
@@ -56,75 +68,211 @@ def plot_kinematic_maps(
     grid, ids
         Pixels and their bins, as for `plot_map`.
     n_stars : array_like, shape (n_bins,), optional
-        Number of stars per bin, NaN for skipped bins; without it there are four panels.
+        Number of stars per bin, NaN for skipped bins, drawn after the others.
     fig : matplotlib.figure.Figure, optional
         Where to draw; a new figure by default.
+    x, y : array_like or Quantity, shape (n_bins,), optional
+        Centres of the bins (arcsec), instead of pixels, as for `plot_map`.
+    kind : {"areas", "points"}
+        How to draw centres, as for `plot_map`.
+    shape : {"moments", "gauss_hermite", "percentiles"}
+        Which four maps: mean, dispersion, skewness and excess kurtosis; or V, sigma, h3 and h4 of the
+        Gauss-Hermite series; or median, half of the 16-84 percentile range, Bowley's skewness and Moors's
+        excess kurtosis.
+    uncertainties : bool
+        Draw the uncertainties of the maps below them.
+    extra : sequence of str
+        Names of more maps to draw after the four, e.g. ``("log_bayes_factor", "p_multimodal")``; with
+        "n_stars" the number of stars is drawn in that place.
 
     Returns
     -------
     figure : matplotlib.figure.Figure
-    axes : ndarray of matplotlib.axes.Axes, shape (4,) or (5,)
-        In the order given above.
+    axes : ndarray of matplotlib.axes.Axes, shape (n_maps,), or (2, n_maps) with uncertainties
+        In the order given above; None where a map has no uncertainty: numbers of stars, Bayes factors,
+        probabilities and correlations.
 
     Raises
     ------
     TypeError, ValueError
-        If a map is missing, or as `plot_map`.
+        If ``shape`` is unknown, a map is missing, or as `plot_map`.
     """
-    check_keys(maps, tuple(panel.metric for panel in _PANELS), "maps")
-    panels = [(panel, maps[panel.metric]["median"]) for panel in _PANELS]
-    if n_stars is not None:
-        panels.append((_Panel("n_stars", "Number of stars", "cividis", False), n_stars))
-    shape = grid.y_size / grid.x_size
-    # Tall fields side by side, wide ones in two columns.
-    n_columns = len(panels) if shape > 1.6 else 2 if shape < 0.5 or len(panels) == 4 else 3
-    n_rows = -(-len(panels) // n_columns)
+    panels = _panels(maps, _names(maps, shape, extra, n_stars), n_stars)
+    rows = _rows(panels, uncertainties, _aspect(grid, x, y))
+    n_rows, n_columns = len(rows), max(map(len, rows))
     if fig is None:
         import matplotlib.pyplot as plt
 
-        panel_height = float(np.clip((7.1 / n_columns - 0.3) * shape, 0.8, 6.0)) + 0.75
-        fig = plt.figure(figsize=(7.1, 0.4 + n_rows * panel_height), layout="compressed")
-    axes = fig.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
-    for ax in axes[len(panels) :]:
-        ax.remove()
-    axes = axes[: len(panels)]
-    for ax, (panel, values) in zip(axes, panels, strict=True):
-        finite = np.asarray(values, dtype=np.float64)
-        finite = finite[np.isfinite(finite)]
-        center = vmin = vmax = None
-        if panel.metric == "n_stars" and finite.size and np.ptp(finite) < _LEAST_STARS:
-            # Colours that run over a star or two would make much of nothing.
-            middle = float(np.round(finite.mean()))
-            vmin, vmax = middle - _LEAST_STARS / 2, middle + _LEAST_STARS / 2
-        if panel.diverging and finite.size:
-            center = float(np.median(finite)) if panel.metric == "v_mean" else 0.0
-            # Colours that run over less than the uncertainty would make much of noise.
-            noise = float(np.nanmedian(maps[panel.metric].get("uncertainty", 0.0)))
-            if np.abs(np.percentile(finite, _PERCENTILES) - center).max() < noise:
-                vmax = center + noise
+        room = (_WIDTH / n_columns - 0.35) * _aspect(grid, x, y)
+        panel_height = float(np.clip(room, 0.5, 6.0)) + 0.75
+        # Panels above an empty place have their own labels below.
+        gaps = sum(any(entry is None for entry in row) for row in rows)
+        height = 0.4 + n_rows * panel_height + 0.35 * gaps
+        fig = plt.figure(figsize=(_WIDTH, height), layout="compressed")
+    table = fig.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
+    places: dict[tuple[int, bool], Any] = {}
+    for r, row in enumerate(rows):
+        for c in range(n_columns):
+            entry = row[c] if c < len(row) else None
+            if entry is None:
+                table[r, c].remove()
+                table[r, c] = None
+                continue
+            number, panel = entry
+            places[number, panel.of_uncertainty] = table[r, c]
+            _draw(table[r, c], panel, grid=grid, ids=ids, x=x, y=y, kind=kind)
+    if any(panel.dominated is not None and np.any(panel.dominated) for panel in panels):
+        # A label of the figure, so that layouts leave room for it.
+        fig.supxlabel(_FOOTNOTES[kind], fontsize="small", x=0.99, ha="right")
+    _label_outside(table, _SMALL_TEXT if n_columns >= 4 else _TEXT)
+    kinds = (False, True) if uncertainties else (False,)
+    axes = np.array([[places.get((k, kind)) for k in range(len(panels))] for kind in kinds], dtype=object)
+    return fig, axes if uncertainties else axes[0]
+
+
+def _names(maps: Any, shape: str, extra: Sequence[str], n_stars: Any) -> list[str]:
+    """Names of all maps that are wanted, which are there."""
+    if shape not in SHAPES:
+        raise ValueError(f"shape must be one of {list(SHAPES)}, got {shape!r}.")
+    if isinstance(extra, str):
+        raise TypeError(f"extra must be a sequence of names, got the string {extra!r}: pass ({extra!r},).")
+    names = list(dict.fromkeys([*SHAPES[shape], *extra]))
+    if _COUNT in names and n_stars is None:
+        raise ValueError("extra has 'n_stars': pass the numbers of stars as n_stars=, too.")
+    if n_stars is not None and _COUNT not in names:
+        names.append(_COUNT)
+    if not isinstance(maps, dict):
+        raise TypeError(f"maps must be the dict of compute_summary_maps, got {type(maps).__name__}.")
+    missing = [name for name in names if name not in maps and name != _COUNT]
+    if missing:
+        raise ValueError(
+            f"maps lacks {missing}: make it with veldist.analysis.compute_summary_maps(solvers), of order=4 "
+            f"for h3 and h4 (6 for h5 and h6, too). It has {sorted(maps)}."
+        )
+    return names
+
+
+def _panels(maps: dict[str, dict[str, Any]], names: Sequence[str], n_stars: Any) -> list[_Panel]:
+    found = []
+    for name in names:
+        entry = {"median": n_stars} if name == _COUNT else maps[name]
+        found.append(
+            _Panel(
+                map_style(name),
+                entry["median"],
+                # That of a number about the whole posterior is the error of its Monte Carlo estimate.
+                None if name in NUMBERS else entry.get("uncertainty"),
+                entry.get("prior_dominated"),
+                of_uncertainty=False,
+            )
+        )
+    return found
+
+
+def _rows(panels: list[_Panel], uncertainties: bool, aspect: float) -> list[list[tuple[int, _Panel] | None]]:
+    """Panels with their numbers row by row, None where a place stays empty."""
+    numbered: list[tuple[int, _Panel] | None] = list(enumerate(panels))
+    n = len(panels)
+    if not uncertainties:
+        # Tall fields side by side, wide ones in two columns.
+        n_columns = min(n, _MOST_COLUMNS) if aspect > 1.6 else 2 if aspect < 0.5 or n == 4 else 3
+        return [numbered[k : k + n_columns] for k in range(0, n, n_columns)]
+    rows = []
+    n_columns = n if n <= _MOST_COLUMNS else 4
+    for first in range(0, n, n_columns):
+        below: list[tuple[int, _Panel] | None] = []
+        for k, panel in list(enumerate(panels))[first : first + n_columns]:
+            values = panel.uncertainty
+            known = values is not None and np.isfinite(np.asarray(values, dtype=np.float64)).any()
+            below.append((k, panel._replace(of_uncertainty=True)) if known else None)
+        rows.append(numbered[first : first + n_columns])
+        if any(entry is not None for entry in below):
+            rows.append(below)
+    return rows
+
+
+def _draw(ax: Any, panel: _Panel, **where: Any) -> None:
+    """Draw one panel."""
+    style, uncertainty = panel.style, panel.uncertainty
+    if panel.of_uncertainty:
         plot_map(
-            values,
-            grid,
-            ids,
-            ax,
-            label=panel.label,
-            cmap=panel.cmap,
-            diverging=panel.diverging,
-            center=center,
-            vmin=vmin,
-            vmax=vmax,
+            uncertainty,
+            ax=ax,
+            label=style.uncertainty_label,
+            cmap=_UNCERTAINTY_CMAP,
             percentiles=_PERCENTILES,
             colorbar="top",
-            hatched=maps.get(panel.metric, {}).get("prior_dominated"),
+            hatched=panel.dominated,
+            **where,
         )
-    if any(np.any(maps[panel.metric].get("prior_dominated", False)) for panel in _PANELS):
-        # A label of the figure, so that layouts leave room for it.
-        fig.supxlabel(_FOOTNOTE, fontsize="small", x=0.99, ha="right")
-    for k, ax in enumerate(axes):
-        lowest, leftmost = k + n_columns >= len(axes), k % n_columns == 0
-        ax.tick_params(labelbottom=lowest, labelleft=leftmost)
+        return
+    finite = np.asarray(panel.values, dtype=np.float64)
+    finite = finite[np.isfinite(finite)]
+    vmin, vmax = (None, None) if style.limits is None else style.limits
+    center = style.center
+    if center is not None and np.isnan(center):
+        center = float(np.median(finite)) if finite.size else 0.0
+    if style == map_style(_COUNT) and finite.size and np.ptp(finite) < _LEAST_STARS:
+        # Colours that run over a star or two would make much of nothing.
+        middle = float(np.round(finite.mean()))
+        vmin, vmax = middle - _LEAST_STARS / 2, middle + _LEAST_STARS / 2
+    if center is not None and finite.size and uncertainty is not None:
+        # Colours that run over less than the uncertainty would make much of noise.
+        noise = _typical(uncertainty)
+        if np.abs(np.percentile(finite, _PERCENTILES) - center).max() < noise:
+            vmax = center + noise
+    plot_map(
+        panel.values,
+        ax=ax,
+        label=style.label,
+        cmap=style.cmap,
+        diverging=center is not None,
+        center=center,
+        vmin=vmin,
+        vmax=vmax,
+        percentiles=_PERCENTILES,
+        colorbar="top",
+        hatched=panel.dominated,
+        **where,
+    )
+
+
+def _typical(uncertainty: Any) -> float:
+    """Median of the uncertainties that are known, or 0."""
+    values: Floats = np.asarray(uncertainty, dtype=np.float64)
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if known.size else 0.0
+
+
+def _aspect(grid: Any, x: Any, y: Any) -> float:
+    """Height over width of the field."""
+    if grid is not None:
+        return float(grid.y_size / grid.x_size)
+    if x is None or y is None:
+        return 1.0
+    width, height = (np.nanmax(a) - np.nanmin(a) for a in (_plain(x), _plain(y)))
+    return float(height / width) if width > 0 and height > 0 else 1.0
+
+
+def _plain(position: Any) -> Floats:
+    return np.asarray(getattr(position, "value", position), dtype=np.float64)
+
+
+def _label_outside(table: NDArray[Any], size: float) -> None:
+    """Label y of leftmost axes, x of rows that have nothing below somewhere; set the size of all text."""
+    there = np.array([[ax is not None for ax in row] for row in table])
+    for (r, c), ax in np.ndenumerate(table):
+        if ax is None:
+            continue
+        lowest = bool(np.any(there[r] & ~there[r + 1 :].any(axis=0)))
+        leftmost = all(left is None for left in table[r, :c])
+        ax.tick_params(labelbottom=lowest, labelleft=leftmost, labelsize=size)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.label.set_size(size + 1)
+        for bar in ax.child_axes:
+            bar.tick_params(labelsize=size)
+            bar.xaxis.label.set_size(size + 1)
         if not lowest:
             ax.set_xlabel("")
         if not leftmost:
             ax.set_ylabel("")
-    return fig, axes

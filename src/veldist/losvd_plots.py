@@ -1,13 +1,30 @@
-"""Figure of one LOSVD: posterior, truth where it is known, and the stars."""
+"""Figure of one LOSVD: posterior, truth where it is known, the best Gaussian, and the stars."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist.inference import fit_frame
+from veldist.losvd_layers import (
+    BANDS,
+    BLUE,
+    DENSITY_LABEL,
+    RUG_STRIP,
+    VELOCITY_LABEL,
+    check_central,
+    draw_bands,
+    draw_gaussian,
+    draw_legend,
+    draw_rug,
+    draw_star_histogram,
+    draw_truth,
+    read_truth,
+    shown_range,
+)
 from veldist.validate import (
     check_finite,
     check_positive,
@@ -19,23 +36,9 @@ from veldist.validate import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["BLUE", "DENSITY_LABEL", "VELOCITY_LABEL", "Band", "draw_bands", "plot_losvd"]
+__all__ = ["plot_losvd"]
 
-# Blue of Okabe & Ito (2008), distinct from black and grey for all readers.
-BLUE = "#0072B2"
-VELOCITY_LABEL = r"Line-of-sight velocity [km s$^{-1}$]"
-DENSITY_LABEL = r"Probability density [(km s$^{-1}$)$^{-1}$]"
-# Share of the height below zero density that is set apart for the stars.
-_RUG_STRIP = 0.07
-
-
-class Band(NamedTuple):
-    """A credible band: percentiles of the draws, legend entry, opacity (it adds up where bands overlap)."""
-
-    lower: float
-    upper: float
-    name: str
-    opacity: float
+_STARS = ("rug", "histogram", None)
 
 
 def plot_losvd(
@@ -46,11 +49,16 @@ def plot_losvd(
     vel: Any = None,
     err: Any = None,
     *,
+    central: str = "median",
+    stars: str | None = "rug",
+    gaussian: bool = False,
     color: str = BLUE,
-    label: str = "posterior median",
+    label: str | None = None,
     legend: bool = True,
 ) -> Axes:
     """Draw the posterior of an LOSVD: median, 68 % and 95 % credible bands.
+
+    Of a grid that is much wider than the LOSVD and the range of the stars, only their part is shown.
 
     Parameters
     ----------
@@ -66,14 +74,22 @@ def plot_losvd(
         is drawn as a line; true velocities of the stars (km/s) as their histogram in the same bins,
         normalised over the stars within the grid.
     vel : array_like or Quantity, shape (n_stars,), optional
-        Observed velocities (km/s), drawn as ticks along the bottom. The legend says how many are outside the
-        grid.
+        Observed velocities (km/s), drawn as ``stars`` says. The legend says how many are outside the grid.
     err : array_like or Quantity, shape (n_stars,), optional
-        Errors of ``vel`` (km/s, 1 sigma); their median is drawn as an error bar.
+        Errors of ``vel`` (km/s, 1 sigma).
+    central : {"median", "mean"}
+        What of the draws the line is, in each bin.
+    stars : {"rug", "histogram"} or None
+        How to draw the stars: as ticks along the bottom, with an error bar of the median error; as a
+        histogram of their observed velocities, with what the posterior mean predicts for it, the LOSVD
+        convolved with the stars' errors; or not at all.
+    gaussian : bool
+        Whether to draw the best Gaussian for comparison: error-corrected maximum likelihood from ``vel`` and
+        ``err`` (see `veldist.inference.fit_frame`).
     color : str
         Colour of the posterior.
-    label : str
-        Legend entry of the median.
+    label : str, optional
+        Legend entry of the line; by default "posterior median" or "posterior mean".
     legend : bool
         Whether to draw the legend.
 
@@ -85,13 +101,19 @@ def plot_losvd(
     ------
     TypeError, ValueError
         If the edges are not ascending, the draws are not masses per bin (see
-        `veldist.analysis.summary_draws`), or the truth, velocities or errors are unusable.
+        `veldist.analysis.summary_draws`), an option is unknown, ``gaussian`` is asked for without stars
+        and errors, or the truth, velocities or errors are unusable.
     """
     edges = _ascending(edges)
     masses = to_masses(pdf_samples, "pdf_samples", np.diff(edges))
+    check_central(central)
+    if stars not in _STARS:
+        raise ValueError(f"stars must be one of {list(_STARS)}, got {stars!r}.")
     if err is not None and vel is None:
         raise ValueError("err was given without vel: pass the velocities that the errors belong to.")
-    truth = None if true_intrinsic is None else _truth(true_intrinsic, edges)
+    if gaussian and (vel is None or err is None):
+        raise ValueError("gaussian=True needs the stars it is fitted to: pass vel and err.")
+    truth = None if true_intrinsic is None else read_truth(true_intrinsic, edges)
     if vel is not None:
         vel = to_array(vel, "vel", "km/s")
         check_finite(vel, "vel")
@@ -106,123 +128,26 @@ def plot_losvd(
 
         _, ax = plt.subplots(figsize=(5.5, 3.8), layout="constrained")
     draw_bands(
-        ax,
-        edges,
-        masses,
-        color,
-        (Band(2.5, 97.5, "95 %", opacity=0.2), Band(16.0, 84.0, "68 %", opacity=0.3)),
-        label=label,
-        linewidth=1.6,
+        ax, edges, masses, color, BANDS, label=label or f"posterior {central}", linewidth=1.6, central=central
     )
+    if gaussian:
+        draw_gaussian(ax, fit_frame(vel, err), edges)
     if truth is not None:
-        x, density, name = truth
-        style: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1.2, "label": name}
-        if callable(true_intrinsic):
-            ax.plot(x, density, **style)
-        else:
-            ax.stairs(density, x, **style)
-    if vel is not None:
-        _draw_stars(ax, edges, vel, err)
-    ax.set_xlim(edges[0], edges[-1])
+        draw_truth(ax, truth)
+    ax.set_xlim(shown_range(edges, masses, vel))
+    rug = vel is not None and stars == "rug"
+    if rug:
+        draw_rug(ax, edges, vel, err)
+    elif vel is not None and stars == "histogram":
+        draw_star_histogram(ax, edges, masses, vel, err, color)
     top = ax.get_ylim()[1]
     # auto=None leaves autoscaling on for what the caller adds later.
-    ax.set_ylim(0.0 if vel is None else -top * _RUG_STRIP / (1.0 - _RUG_STRIP), top, auto=None)
+    ax.set_ylim(-top * RUG_STRIP / (1.0 - RUG_STRIP) if rug else 0.0, top, auto=None)
     ax.set_xlabel(VELOCITY_LABEL)
     ax.set_ylabel(DENSITY_LABEL)
     if legend:
-        ax.legend(frameon=False, fontsize="small")
+        draw_legend(ax, (label or f"posterior {central}", "68", "95", "true", "best"))
     return ax
-
-
-def draw_bands(
-    ax: Axes,
-    edges: NDArray[np.float64],
-    masses: NDArray[np.float64],
-    color: str,
-    bands: Sequence[Band],
-    label: str,
-    linewidth: float,
-) -> NDArray[np.float64]:
-    """Draw the median density and credible bands, widest first; return the last band's upper limit."""
-    density = masses / np.diff(edges)
-    upper = density
-    for k, band in enumerate(bands):
-        lower, upper = np.percentile(density, [band.lower, band.upper], axis=0)
-        ax.stairs(
-            upper,
-            edges,
-            baseline=lower,
-            fill=True,
-            color=color,
-            alpha=band.opacity,
-            linewidth=0,
-            zorder=1 + 0.1 * k,
-            label=band.name,
-        )
-    ax.stairs(np.median(density, axis=0), edges, color=color, linewidth=linewidth, label=label, zorder=2)
-    return upper
-
-
-def _draw_stars(
-    ax: Axes, edges: NDArray[np.float64], vel: NDArray[np.float64], err: NDArray[np.float64] | None
-) -> None:
-    """Ticks for the observed velocities in a strip below zero density, and the median error above it."""
-    outside = int(np.count_nonzero((vel < edges[0]) | (vel > edges[-1])))
-    name = f"{vel.size} stars" + (f", {outside} outside the grid" if outside else "")
-    across = ax.get_xaxis_transform()
-    # Many ticks have to be fainter for their crowding to show.
-    opacity = float(np.clip(8.0 / np.sqrt(vel.size), 0.15, 0.8))
-    ax.axhline(0.0, color="0.6", linewidth=0.6, zorder=0)
-    height = np.full(vel.size, 0.5 * _RUG_STRIP)
-    ax.plot(
-        vel,
-        height,
-        "|",
-        transform=across,
-        color="black",
-        alpha=opacity,
-        markersize=7,
-        markeredgewidth=0.8,
-        label=name,
-    )
-    if err is not None:
-        error = float(np.median(err))
-        center = edges[0] + 0.04 * (edges[-1] - edges[0]) + error
-        ax.plot(
-            [center - error, center + error],
-            [2.0 * _RUG_STRIP] * 2,
-            transform=across,
-            color="0.35",
-            marker="|",
-            linewidth=1.2,
-            label=f"median error $\\pm${error:.3g} km s$^{{-1}}$",
-        )
-
-
-def _truth(
-    true_intrinsic: Any, edges: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
-    """Abscissae (or bin edges), density and name of the true LOSVD."""
-    if callable(true_intrinsic):
-        velocity = np.linspace(edges[0], edges[-1], max(400, 10 * edges.size))
-        density = np.asarray(true_intrinsic(velocity), dtype=np.float64)
-        if density.shape != velocity.shape:
-            raise ValueError(
-                f"true_intrinsic returned shape {density.shape} for velocities of shape {velocity.shape}: "
-                "it must accept an array of velocities (km/s) and return one density for each."
-            )
-        check_finite(density, "true_intrinsic(velocity)")
-        return velocity, density, "true density"
-    velocity = to_array(true_intrinsic, "true_intrinsic", "km/s")
-    check_finite(velocity, "true_intrinsic")
-    counts, _ = np.histogram(velocity, edges)
-    if counts.sum() == 0:
-        raise ValueError(
-            f"none of the {velocity.size} velocities of true_intrinsic lies on the grid, "
-            f"{edges[0]} to {edges[-1]} km/s (they span {velocity.min()} to {velocity.max()}): "
-            "pass velocities, or a density function."
-        )
-    return edges, counts / (counts.sum() * np.diff(edges)), "true velocities"
 
 
 def _ascending(edges: Any) -> NDArray[np.float64]:

@@ -14,6 +14,7 @@ import numpy as np
 from veldist.batch import BatchError, fit_all_bins
 from veldist.binning import PixelGrid, SpatialBins, bin_stars, pixelize
 from veldist.catalog import StarCatalog
+from veldist.layout_file import Layout
 from veldist.solver import KinematicSolver
 from veldist.velocity_grid import suggest_grid
 
@@ -83,7 +84,11 @@ class MapResult:
 
 
 def fit_catalog(
-    catalog: StarCatalog, settings: PipelineSettings | None = None, progress: bool = True
+    catalog: StarCatalog,
+    settings: PipelineSettings | None = None,
+    progress: bool = True,
+    *,
+    store: str | Path | None = None,
 ) -> MapResult:
     """Bin the stars on the sky and fit the LOSVD of every bin. Bins that fail do not stop the others.
 
@@ -95,6 +100,8 @@ def fit_catalog(
         How.
     progress : bool
         Whether to show a progress bar.
+    store : str or Path, optional
+        Where to keep every bin as soon as it is fitted, see `veldist.fit_all_bins`.
     """
     settings = settings or PipelineSettings()
     if settings.grid is not None:
@@ -124,6 +131,7 @@ def fit_catalog(
             min_stars=settings.min_stars,
             n_jobs=settings.n_jobs,
             progress=progress,
+            store=store,
         )
     except BatchError as error:
         if all(solver is None for solver in error.solvers):
@@ -140,7 +148,10 @@ def fit_catalog(
 
 
 def write_results(result: MapResult, out: str | Path) -> list[Path]:
-    """Write pictures, the summary table and the DYNAMITE input of a map.
+    """Write pictures, the summary table, the DYNAMITE input and the layout of a map.
+
+    If the fit was kept in ``map.zarr`` in the same folder, as `fit_catalog` does if told so, a report that
+    shows every LOSVD is written as well.
 
     Parameters
     ----------
@@ -152,13 +163,16 @@ def write_results(result: MapResult, out: str | Path) -> list[Path]:
     Returns
     -------
     list of Path
-        ``kinematic_maps.png``, ``losvds.png``, ``summary.ecsv`` and the files in ``dynamite_input``.
+        ``kinematic_maps.png``, ``losvds.png``, ``summary.ecsv``, the files in ``dynamite_input``,
+        ``pixels.ecsv``, and ``report.html`` if there is a ``map.zarr``.
     """
     from matplotlib import pyplot as plt
 
     from veldist.analysis import compute_summary_maps, summary_table
-    from veldist.dynamite import write_dynamite_kinematics
+    from veldist.export.dynamite import write_dynamite_kinematics
+    from veldist.layout_file import write_layout
     from veldist.plotting import plot_kinematic_maps, plot_losvd_grid
+    from veldist.result_folder import LAYOUT, REPORT, STORE, report_on
 
     start = time.perf_counter()
     out = Path(out)
@@ -176,8 +190,18 @@ def write_results(result: MapResult, out: str | Path) -> list[Path]:
     table.meta |= {"velocity_grid": result.settings.grid, "seed": result.settings.seed}
     table.write(paths[2], format="ascii.ecsv", overwrite=True)
     files = write_dynamite_kinematics(solvers, out / "dynamite_input", dynamite_metadata(result))
+    paths += [files.kinematics, files.aperture, files.bins]
+    paths.append(write_layout(out / LAYOUT, _layout(result)))
+    if getattr(solvers, "path", None) == (out / STORE).absolute():
+        paths.append(report_on(out, out / REPORT, maps=maps))
     logger.info("pictures and tables took %.1f s", time.perf_counter() - start)
-    return [*paths, files.kinematics, files.aperture, files.bins]
+    return paths
+
+
+def _layout(result: MapResult) -> Layout:
+    """The layout of a map, with the settings that its store does not know."""
+    settings = {"stars_per_bin": result.settings.stars_per_bin, "psf_sigma": result.settings.psf_sigma}
+    return Layout(result.pixels, result.pixel_ids, result.bins.x_bin, result.bins.y_bin, settings)
 
 
 def dynamite_metadata(result: MapResult) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Figures: LOSVDs with their credible bands, and maps of whatever was measured in spatial bins.
+"""Figures: LOSVDs with their credible bands, checks of the fit, and maps of what was measured in bins.
 
 Every function draws into the axes (or figure) it is given, or makes one with `matplotlib.pyplot`, and
 returns it. None calls ``show`` or changes the backend, so that they work in scripts, notebooks and on
@@ -8,9 +8,23 @@ style, in print.
 
 from __future__ import annotations
 
+from veldist.diagnostics_plots import plot_diagnostics
 from veldist.kinematic_maps import plot_kinematic_maps
 from veldist.losvd_page import plot_losvd_grid
 from veldist.losvd_plots import plot_losvd
+from veldist.map_colors import common_norm, share_colorbar
 from veldist.map_plots import plot_map
+from veldist.predictive_plots import plot_ppc
+from veldist.ridge_plots import plot_ridge
 
-__all__ = ["plot_kinematic_maps", "plot_losvd", "plot_losvd_grid", "plot_map"]
+__all__ = [
+    "common_norm",
+    "plot_diagnostics",
+    "plot_kinematic_maps",
+    "plot_losvd",
+    "plot_losvd_grid",
+    "plot_map",
+    "plot_ppc",
+    "plot_ridge",
+    "share_colorbar",
+]

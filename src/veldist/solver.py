@@ -457,6 +457,13 @@ class KinematicSolver:
         true_intrinsic: NDArray[np.float64]
         | Callable[[NDArray[np.float64]], NDArray[np.float64]]
         | None = None,
+        *,
+        central: str = "median",
+        stars: str | None = "rug",
+        gaussian: bool = True,
+        color: str | None = None,
+        label: str | None = None,
+        legend: bool = True,
     ) -> Axes:
         """Plot the posterior of the LOSVD as a density, with its 68 and 95 % bands.
 
@@ -466,13 +473,29 @@ class KinematicSolver:
             Where to plot; a new figure by default.
         true_intrinsic : ndarray or callable, optional
             True velocities of the stars (drawn as a histogram), or a density function of velocity.
+        central : {"median", "mean"}
+            What of the draws the line is, in each bin.
+        stars : {"rug", "histogram"} or None
+            The stars as ticks along the bottom; as a histogram of their observed velocities, beside the
+            posterior's prediction for it; or not at all.
+        gaussian : bool
+            Whether to draw the best Gaussian, by error-corrected maximum likelihood, for comparison.
+        color : str, optional
+            Colour of the posterior.
+        label : str, optional
+            Legend entry of the line.
+        legend : bool
+            Whether to draw the legend.
 
         Raises
         ------
         OrderError
             Before `run`.
+        ValueError
+            If an option is unknown, or the truth is unusable.
         """
         samples, grid = self._need_draws("plot_result()")
+        from veldist.losvd_layers import BLUE
         from veldist.plotting import plot_losvd
 
         return plot_losvd(
@@ -482,6 +505,12 @@ class KinematicSolver:
             true_intrinsic=true_intrinsic,
             vel=self.vel,
             err=self.err,
+            central=central,
+            stars=stars,
+            gaussian=gaussian,
+            label=label,
+            legend=legend,
+            color=color or BLUE,
         )
 
     def to_xarray(self) -> Dataset:

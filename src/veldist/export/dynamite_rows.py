@@ -7,17 +7,17 @@ checks are here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist.dynamite_metadata import describe_bins
 from veldist.errors import OrderError
+from veldist.export.dynamite_metadata import describe_bins
 from veldist.validate import check_count, check_keys
 
-__all__ = ["FittedSolver", "SolvedBins", "collect_losvds", "find_solved"]
+__all__ = ["FittedSolver", "Floor", "SolvedBins", "collect_losvds", "find_solved"]
 
 # Velocity grids count as equal, and bins as equally wide, within this fraction of a bin.
 _GRID_TOLERANCE = 1e-6
@@ -46,6 +46,17 @@ class FittedSolver(Protocol):
         """Fill ``clipped_samples``."""
 
 
+class Floor(NamedTuple):
+    """Floor of the uncertainties of one bin: the larger of a fraction of the highest mass and a constant."""
+
+    fraction: float
+    absolute: float
+    value: float
+    """The larger of the two."""
+    n_floored: int
+    """Number of velocity bins whose uncertainty was below."""
+
+
 @dataclass(frozen=True)
 class SolvedBins:
     """LOSVDs of the solved Voronoi bins on their common velocity grid.
@@ -62,6 +73,8 @@ class SolvedBins:
         Posterior median of the probability mass in each velocity bin, and its uncertainty.
     n_stars : ndarray of int, shape (n_solved,)
         Number of stars.
+    floors : list of Floor or None
+        The floor of the uncertainties of every row, where it is known.
     """
 
     solved: NDArray[np.bool_]
@@ -70,6 +83,31 @@ class SolvedBins:
     losvd: NDArray[np.float64]
     dlosvd: NDArray[np.float64]
     n_stars: NDArray[np.int64]
+    floors: Sequence[Floor | None] = ()
+
+    def shifted(self, v_systemic: float) -> SolvedBins:
+        """The same LOSVDs with velocities relative to ``v_systemic`` (km/s)."""
+        return replace(self, centers=self.centers - v_systemic)
+
+    def padded(self) -> SolvedBins:
+        """The same LOSVDs with an empty velocity bin more on each side.
+
+        Its uncertainty is the floor of the row's uncertainties; their smallest where the floor is not known.
+        """
+        floors = self.floors or [None] * len(self.losvd)
+        least = np.array(
+            [
+                row.min() if floor is None else floor.value
+                for floor, row in zip(floors, self.dlosvd, strict=True)
+            ]
+        )
+        ends = self.centers[0] - self.dv, self.centers[-1] + self.dv
+        return replace(
+            self,
+            centers=np.concatenate([ends[:1], self.centers, ends[1:]]),
+            losvd=np.pad(self.losvd, ((0, 0), (1, 1))),
+            dlosvd=np.column_stack([least, self.dlosvd, least]),
+        )
 
     def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean velocity and dispersion of every LOSVD, as DYNAMITE computes them.
@@ -158,6 +196,7 @@ def collect_losvds(solvers: Sequence[FittedSolver | None], solved: NDArray[np.bo
     centers, dv = _common_grid([(i, grid) for i, grid, _, _ in kept], solved)
     losvd, dlosvd = np.empty((2, len(kept), centers.size))
     n_stars = np.empty(len(kept), dtype=np.int64)
+    floors: list[Floor | None] = []
     for row, (i, _, number, clipped) in enumerate(kept):
         n_stars[row] = check_count(number, f"solvers[{i}].n_stars", minimum=1)
         name = f"solvers[{i}].clipped_samples"
@@ -170,8 +209,19 @@ def collect_losvds(solvers: Sequence[FittedSolver | None], solved: NDArray[np.bo
                     "call run() again after a change of the grid."
                 )
             target[row] = values
+        floors.append(_floor(clipped))
     _check_masses(losvd, dlosvd, solved)
-    return SolvedBins(solved, centers, dv, losvd, dlosvd, n_stars)
+    return SolvedBins(solved, centers, dv, losvd, dlosvd, n_stars, floors)
+
+
+def _floor(clipped: Mapping[str, Any]) -> Floor | None:
+    """The floor that `veldist.clipping.clip` says it applied, if it says so."""
+    if any(key not in clipped for key in ("floor", "floored", "floor_fraction", "abs_floor")):
+        return None
+    # Truncation scales the floor with the masses that it keeps.
+    value = float(np.max(clipped["floor"]))
+    fraction, absolute = float(clipped["floor_fraction"]), float(clipped["abs_floor"])
+    return Floor(fraction, absolute, value, int(np.count_nonzero(clipped["floored"])))
 
 
 def _common_grid(

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 import veldist
-from veldist.dynamite import DynamiteFiles, write_dynamite_kinematics
 from veldist.errors import GridWarning
+from veldist.export.dynamite import DynamiteFiles, write_dynamite_kinematics
 
 NAMES = ("bayes_losvd_kins.ecsv", "aperture.dat", "bins.dat")
 
@@ -97,7 +97,7 @@ def read_like_dynamite(directory: Path) -> Reread:
     assert meta["dv"] > 0
     fixed = ["binID_BayesLOSVD", "bin_flux", "binID_dynamite", "v", "sigma", "xbin", "ybin"]
     pairs = [name for j in range(nvbins) for name in (f"losvd_{j}", f"dlosvd_{j}")]
-    assert table.colnames == fixed + pairs + ["bin_id"]
+    assert table.colnames == fixed + pairs + ["bin_id", "original_bin"]
     for j in range(nvbins):
         assert (table[f"dlosvd_{j}"] > 0).all()
         assert (table[f"losvd_{j}"] >= 0).all()

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from veldist.dynamite_doubts import warn_doubtful, warn_misplaced
-from veldist.dynamite_metadata import read_layout
-from veldist.dynamite_rows import SolvedBins, collect_losvds, find_solved
 from veldist.errors import GridWarning, OrderError
+from veldist.export.dynamite_doubts import warn_doubtful, warn_misplaced
+from veldist.export.dynamite_metadata import read_layout
+from veldist.export.dynamite_rows import SolvedBins, collect_losvds, find_solved
 
 N = 24
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 
-from veldist.dynamite_metadata import describe_bins, read_layout
+from veldist.export.dynamite_metadata import describe_bins, read_layout
 from veldist.pixel_grid import PixelGrid
 
 ALL_SOLVED = np.ones(3, dtype=bool)

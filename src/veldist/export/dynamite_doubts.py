@@ -6,9 +6,9 @@ import warnings
 
 import numpy as np
 
-from veldist.dynamite_metadata import VoronoiLayout, describe_bins
-from veldist.dynamite_rows import SolvedBins
 from veldist.errors import GridWarning
+from veldist.export.dynamite_metadata import VoronoiLayout, describe_bins
+from veldist.export.dynamite_rows import SolvedBins
 
 __all__ = ["warn_doubtful", "warn_misplaced"]
 
@@ -61,8 +61,9 @@ def warn_doubtful(rows: SolvedBins, stacklevel: int) -> None:
         warnings.warn(
             f"an outermost velocity bin holds more than {_EDGE_SHARE:.1%} of the mass in "
             f"{describe_bins(full)}; the worst is index {bins[worst]} with {share[worst]:.2%}. "
-            "Orbits have no mass there in recent versions of DYNAMITE: use a wider velocity grid, or "
-            "truncate_losvd() where the data do not support the wing.",
+            "Orbits have no mass there in recent versions of DYNAMITE: use a wider velocity grid, pad=True "
+            "for an empty velocity bin on each side, or truncate_losvd() where the data do not support the "
+            "wing.",
             GridWarning,
             stacklevel=stacklevel + 1,
         )

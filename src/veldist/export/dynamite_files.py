@@ -1,0 +1,128 @@
+"""Three files that appear together: a kinematics table, the aperture and the bin map of a DYNAMITE input."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from veldist.export.aperture_files import aperture_text, bins_text
+from veldist.export.dynamite_metadata import VoronoiLayout
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+__all__ = ["DynamiteFiles", "check_paths", "write_files"]
+
+
+@dataclass(frozen=True)
+class DynamiteFiles:
+    """Paths of the three files of one export.
+
+    Parameters
+    ----------
+    kinematics : pathlib.Path
+        Table of the kinematics (ECSV).
+    aperture : pathlib.Path
+        Geometry of the pixel grid.
+    bins : pathlib.Path
+        Row of the table that each pixel belongs to.
+    """
+
+    kinematics: Path
+    aperture: Path
+    bins: Path
+
+
+def check_paths(output_dir: str | os.PathLike[str], *names: str, overwrite: bool) -> DynamiteFiles:
+    """Join directory and file names.
+
+    Parameters
+    ----------
+    output_dir : path-like
+        Directory, which need not exist.
+    *names : str
+        Names of table, aperture and bin map.
+    overwrite : bool
+        Whether files may be replaced.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a name is no file name, or names collide.
+    FileExistsError
+        If files exist and may not be replaced.
+    NotADirectoryError, IsADirectoryError
+        If ``output_dir`` is a file, or a name is taken by a directory.
+    """
+    arguments = ("kin_filename", "aperture_filename", "bins_filename")
+    for argument, name in zip(arguments, names, strict=True):
+        if not isinstance(name, str):
+            raise TypeError(f"{argument} must be a str, got {name!r}.")
+        if name in ("", ".", "..") or Path(name).name != name:
+            raise ValueError(
+                f"{argument} must be a file name without a directory, got {name!r}: use output_dir."
+            )
+    if len(set(names)) != len(names):
+        raise ValueError(f"{', '.join(arguments)} must differ from each other, got {list(names)}.")
+    directory = Path(output_dir)
+    if directory.exists() and not directory.is_dir():
+        raise NotADirectoryError(f"output_dir '{directory}' is a file: name a directory.")
+    paths = [directory / name for name in names]
+    for path in paths:
+        if path.is_dir():
+            raise IsADirectoryError(f"'{path}' is a directory: choose another file name.")
+    there = [f"'{path}'" for path in paths if path.exists()]
+    if there and not overwrite:
+        raise FileExistsError(
+            f"{' and '.join(there)} exist{'s' if len(there) == 1 else ''}: pass overwrite=True to replace, "
+            "or choose another output_dir or other file names."
+        )
+    return DynamiteFiles(*paths)
+
+
+def write_files(paths: DynamiteFiles, table: Table, layout: VoronoiLayout) -> None:
+    """Write all three files, or leave everything as it was.
+
+    Parameters
+    ----------
+    paths : DynamiteFiles
+        Where, from `check_paths`; the directory is made if it does not exist.
+    table : astropy.table.Table
+        The kinematics.
+    layout : VoronoiLayout
+        Pixels and their bins.
+    """
+    paths.kinematics.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=paths.kinematics.parent, prefix=".veldist-export-") as scratch:
+        new, old = Path(scratch, "new"), Path(scratch, "old")
+        new.mkdir()
+        old.mkdir()
+        table.write(new / paths.kinematics.name, format="ascii.ecsv")
+        (new / paths.aperture.name).write_text(aperture_text(layout.aperture), encoding="ascii")
+        (new / paths.bins.name).write_text(bins_text(layout.pixel_ids), encoding="ascii")
+        _move_all(new, old, (paths.kinematics, paths.aperture, paths.bins))
+
+
+def _move_all(new: Path, old: Path, targets: tuple[Path, ...]) -> None:
+    """Move files from ``new`` to their targets, or leave all targets as they were.
+
+    ``old`` is a directory for copies of what was there before. All directories are on one file system,
+    so each move is atomic.
+    """
+    before = [target for target in targets if target.exists()]
+    for target in before:
+        shutil.copy2(target, old / target.name)
+    try:
+        for target in targets:
+            (new / target.name).replace(target)
+    except BaseException:
+        for target in targets:
+            if target in before:
+                (old / target.name).replace(target)
+            else:
+                target.unlink(missing_ok=True)
+        raise

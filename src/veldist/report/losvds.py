@@ -1,0 +1,90 @@
+"""The LOSVD of one bin, its stars and its diagnostics, in few digits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from veldist.arrays import Floats
+from veldist.report.numbers import rounded, rounded_or_none
+from veldist.summaries import solver_draws
+
+__all__ = ["PERCENTILES", "bin_entry", "thinned_rug"]
+
+PERCENTILES = (2.5, 16.0, 50.0, 84.0, 97.5)
+"""Percentiles of the draws that are drawn."""
+
+# The largest mass of a bin is this whole number; velocities are in this fraction of the grid's width.
+_LEVELS, _TICKS = 5000, 4000
+_MOST_STARS = 300
+
+
+def bin_entry(solver: Any, index: int) -> tuple[dict[str, Any], tuple[float, float, int]]:
+    """What is shown of one fitted bin.
+
+    Parameters
+    ----------
+    solver : KinematicSolver
+        A fitted solver.
+    index : int
+        Its place in the list, for messages.
+
+    Returns
+    -------
+    entry : dict
+        ``curves``: percentiles of the mass per velocity bin as whole multiples of ``mass``; ``rug``:
+        velocities of the stars as whole multiples of 1/4000 of the grid's width from its left end, each the
+        distance to the one before; ``thinned``: whether these are only a part; ``beyond``: stars outside the
+        grid; ``outside``: mass outside the grid; ``diagnostics`` or None.
+    grid : (float, float, int)
+        Left edge, bin width (km/s) and number of bins of the velocity grid.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the solver has not been run, naming ``solvers[index]``.
+    """
+    masses, edges = solver_draws(solver, index)
+    curves = np.percentile(masses, PERCENTILES, axis=0)
+    mass = float(curves.max()) / _LEVELS
+    vel = getattr(solver, "vel", None)
+    vel = np.empty(0) if vel is None else np.asarray(vel, dtype=np.float64)
+    inside = vel[(vel >= edges[0]) & (vel <= edges[-1])]
+    rug = thinned_rug(inside, _MOST_STARS)
+    ticks = np.rint((rug - edges[0]) / (edges[-1] - edges[0]) * _TICKS).astype(int)
+    outside = (getattr(solver, "samples", None) or {}).get("outside_grid")
+    entry = {
+        "mass": rounded_or_none(mass, 8),
+        "curves": np.rint(curves / mass).astype(int).tolist(),
+        "rug": np.diff(ticks, prepend=0).tolist(),
+        "thinned": rug.size < inside.size,
+        "beyond": int(vel.size - inside.size),
+        "outside": None if outside is None else rounded_or_none(np.median(outside), 3),
+        "diagnostics": _diagnostics(getattr(solver, "diagnostics", None)),
+    }
+    return entry, (float(edges[0]), float(edges[-1] - edges[0]) / masses.shape[1], masses.shape[1])
+
+
+def thinned_rug(vel: Floats, most: int) -> Floats:
+    """Sorted velocities, or so many of them, evenly taken from the sorted ones."""
+    ordered = np.sort(vel)
+    if ordered.size <= most:
+        return ordered
+    return ordered[np.linspace(0, ordered.size - 1, most).round().astype(int)]
+
+
+def _diagnostics(found: Any) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "converged": bool(found.converged),
+        "messages": [str(message) for message in getattr(found, "messages", ())],
+        "numbers": rounded(
+            [
+                getattr(found, name, np.nan)
+                for name in ("ess_min", "rhat_max", "pareto_k", "acceptance", "log_bayes_factor")
+            ],
+            4,
+        ),
+    }
