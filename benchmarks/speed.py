@@ -120,7 +120,7 @@ def profile(n_stars: int, out: Path, n_fits: int = 21) -> None:
         solver.setup_grid(**GRID, n_bins=VELOCITY_BINS)
         solver.add_data(*mock(n_stars, seed))
         solver.run(num_samples=N_DRAWS, seed=seed)
-        compute_summary_maps([solver])
+        compute_summary_maps([solver], order=None)
 
     profiler = cProfile.Profile()
     with warnings.catch_warnings():

@@ -130,7 +130,7 @@ def _fit(n_stars: int, velocity_bins: int, n_draws: int, seed: int, memory: bool
             solver.add_data(vel, err)
             solver.run(num_samples=n_draws, seed=seed)
             with clock.stage(SUMMARIES):
-                compute_summary_maps([solver])
+                compute_summary_maps([solver], order=None)
     clock.check_called(but=() if n_stars > Settings().merge_above else (_MERGE,))
     assert solver.diagnostics is not None
     return clock, solver.diagnostics.ess_min

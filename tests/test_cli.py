@@ -63,6 +63,24 @@ def test_fit_writes_maps_table_and_dynamite_input(catalog, tmp_path):
     assert np.allclose(kinematics["xbin"], table["x"].to_value("arcsec"))
 
 
+def test_the_systemic_velocity_is_taken_out_of_dynamites_input_only(catalog, tmp_path):
+    path, _ = catalog
+    options = ("--stars-per-bin", 250, "--num-samples", 100, "--jobs", 1)
+    for name, systemic in (("as_it_is", 0.0), ("moved", 55.0)):
+        result = run("fit", path, *COLUMNS, *options, "--v-systemic", systemic, "--out", tmp_path / name)
+        assert result.exit_code == 0, result.output
+    tables, summaries = (
+        [read(tmp_path / name / file) for name in ("as_it_is", "moved")]
+        for read, file in (
+            (lambda p: Table.read(p, format="ascii.ecsv"), "dynamite_input/bayes_losvd_kins.ecsv"),
+            (QTable.read, "summary.ecsv"),
+        )
+    )
+    np.testing.assert_allclose(tables[1]["v"], tables[0]["v"] - 55.0)
+    np.testing.assert_allclose(tables[1].meta["vcent"], np.array(tables[0].meta["vcent"]) - 55.0)
+    np.testing.assert_array_equal(summaries[1]["v_mean"], summaries[0]["v_mean"])
+
+
 def test_fit_takes_a_grid(catalog, tmp_path):
     path, _ = catalog
     grid = ("--grid-center", 55, "--grid-width", 160, "--grid-bins", 32)

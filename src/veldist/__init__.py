@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from veldist import analysis, calibration, plotting, simulate
+    from veldist import analysis, calibration, export, plotting, simulate
     from veldist.batch import BatchError, BatchInterrupted, fit_all_bins
     from veldist.errors import ConvergenceWarning, GridWarning, OrderError, OutlierWarning
     from veldist.export.dynamite import write_dynamite_kinematics
@@ -29,6 +29,7 @@ __all__ = [
     "__version__",
     "analysis",
     "calibration",
+    "export",
     "fit_all_bins",
     "load",
     "plotting",
@@ -55,7 +56,7 @@ _HOME = {
     "write_dynamite_kinematics": "veldist.export.dynamite",
     "write_report": "veldist.report",
 }
-_MODULES = ("analysis", "calibration", "plotting", "simulate")
+_MODULES = ("analysis", "calibration", "export", "plotting", "simulate")
 
 
 def __getattr__(name: str) -> Any:

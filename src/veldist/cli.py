@@ -84,6 +84,7 @@ def fit(
     grid_bins: Annotated[int | None, typer.Option(help="Number of velocity bins.")] = None,
     num_samples: Samples = 1000,
     psf_sigma: Annotated[float, typer.Option(min=0.0, help="Width of DYNAMITE's PSF, arcsec.")] = 0.1,
+    v_systemic: Annotated[float, typer.Option(help="Subtracted in DYNAMITE's input only, km/s.")] = 0.0,
     seed: Seed = 0,
     jobs: Jobs = None,
     out: Out = Path("veldist_out"),
@@ -124,6 +125,7 @@ def fit(
             seed=seed,
             n_jobs=jobs,
             psf_sigma=psf_sigma,
+            v_systemic=v_systemic,
         )
         result = _run(stars, settings, out, start)
     if result.failures:

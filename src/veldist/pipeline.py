@@ -44,6 +44,8 @@ class PipelineSettings:
     psf_sigma : float
         Width of the point-spread function written for DYNAMITE, arcsec. Positions of resolved stars are
         sharp, so that it should be small against a spatial bin.
+    v_systemic : float
+        Systemic velocity (km/s), subtracted in DYNAMITE's input only: its orbits are symmetric about 0.
     """
 
     stars_per_bin: int = 150
@@ -53,6 +55,7 @@ class PipelineSettings:
     seed: int = 0
     n_jobs: int | None = None
     psf_sigma: float = 0.1
+    v_systemic: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -189,7 +192,12 @@ def write_results(result: MapResult, out: str | Path) -> list[Path]:
     plt.close(figure)
     table.meta |= {"velocity_grid": result.settings.grid, "seed": result.settings.seed}
     table.write(paths[2], format="ascii.ecsv", overwrite=True)
-    files = write_dynamite_kinematics(solvers, out / "dynamite_input", dynamite_metadata(result))
+    files = write_dynamite_kinematics(
+        solvers,
+        out / "dynamite_input",
+        dynamite_metadata(result),
+        v_systemic=result.settings.v_systemic,
+    )
     paths += [files.kinematics, files.aperture, files.bins]
     paths.append(write_layout(out / LAYOUT, _layout(result)))
     if getattr(solvers, "path", None) == (out / STORE).absolute():

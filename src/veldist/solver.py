@@ -405,7 +405,8 @@ class KinematicSolver:
         dict
             `clipped_samples`: ``losvd_median`` and ``losvd_uncertainty`` (half of the 16-84 percentile
             range, not below the floor), (n_bins,), in probability mass per bin; ``floored`` (n_bins,)
-            says where the floor acts.
+            says where the floor acts, ``floor`` (n_bins,) what it is, ``floor_fraction`` and ``abs_floor``
+            from which settings.
 
         Raises
         ------

@@ -63,6 +63,8 @@ def test_the_uncertainty_of_padding_is_the_floor(tmp_path: Path) -> None:
     known, unknown = gaussian_solver(seed=1), gaussian_solver(seed=2)
     unknown.clipped_samples = {k: v for k, v in unknown.clipped_samples.items() if k.startswith("losvd")}
     unknown.clipped_samples["losvd_uncertainty"] = np.linspace(0.02, 0.03, 48)
+    # No uncertainty of this one was so small that the floor raised it.
+    known.clipped_samples["losvd_uncertainty"] = np.linspace(0.02, 0.03, 48)
     write_dynamite_kinematics([known, unknown], tmp_path, layout(2), pad=True)
     table = Table.read(tmp_path / NAMES[0], format="ascii.ecsv")
     floor = 0.01 * known.clipped_samples["losvd_median"].max()

@@ -60,7 +60,8 @@ def write_dynamite_kinematics(
             for ``bin_flux_mode="custom"``, ``bin_flux``.
         ``aperture``
             dict with ``x_start``, ``y_start`` (lower left corner), ``x_size``, ``y_size`` (extent),
-            ``angle_deg`` (from the x axis to the projected major axis), ``nx``, ``ny`` (pixels).
+            ``angle_deg`` (from the galaxy's major axis to the x axis, counter-clockwise), ``nx``, ``ny``
+            (pixels).
         ``pixel_bin_ids``
             integers of shape (nx * ny,) with x varying fastest, or of shape (ny, nx): bin index + 1 of each
             pixel, 0 for a pixel in no bin.
