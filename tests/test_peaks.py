@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
 from veldist import fit_all_bins, simulate
 from veldist.analysis import modality
 from veldist.modality import count_modes, largest_modes
+from veldist.peaks import _centre_of_top
 
 EDGES = np.linspace(-120.0, 140.0, 66)
 CENTERS = 0.5 * (EDGES[1:] + EDGES[:-1])
@@ -78,7 +79,7 @@ def test_peaks_of_known_draws():
     assert found.p_multimodal == 1.0
     np.testing.assert_array_equal(found.n_modes, 2)
     np.testing.assert_array_equal(found.probability, [0.0, 1.0])
-    # Bins of a third of a dispersion: the parabola through three of them finds the top to 1 % of that.
+    # Bins of a third of a dispersion: what rises above 70 % of the peak is centred to 1 % of that.
     np.testing.assert_allclose(found.peak_v_draws[:, 0], low, atol=0.15)
     np.testing.assert_allclose(found.peak_v_draws[:, 1], high, atol=0.15)
     # The valley cuts off what little each has on the other's side.
@@ -86,6 +87,46 @@ def test_peaks_of_known_draws():
     for k, truth in enumerate((low, high)):
         p16, p50, p84 = np.percentile(truth, [16, 50, 84])
         assert found.peak_v[k] == pytest.approx((p50, 0.5 * (p84 - p16)), abs=0.15)
+
+
+def test_peaks_move_smoothly_where_the_density_is_constant_in_cells_wider_than_the_bins():
+    # The posterior's density is constant in its own cells. Here these are two bins, or 8 km/s, wide, and
+    # edges coincide: the highest bin is one of two equal ones, in most draws of the same cell.
+    low = np.random.default_rng(2).normal(-38.0, 2.5, 400)
+    cells = np.linspace(-120.0, 144.0, 34)
+    first = 0.6 * np.diff(stats.norm.cdf(cells, low[:, None], 14.0), axis=1)
+    masses = np.repeat(first + 0.4 * np.diff(stats.norm.cdf(cells, 50.0, 12.0)), 2, axis=1)
+    found = modality(masses / masses.sum(axis=1, keepdims=True), -118.0 + 4.0 * np.arange(66))
+    assert found.p_multimodal == 1.0
+    # Within a quarter of a cell of every draw's velocity, and the spread is that of the velocities.
+    np.testing.assert_allclose(found.peak_v_draws[:, 0], low, atol=2.0)
+    spread = 0.5 * np.diff(np.percentile(low, [16, 84]))[0]
+    assert found.peak_v[0][1] == pytest.approx(spread, rel=0.15)
+
+
+@given(st.integers(0, 10_000), st.floats(0.1, 0.9))
+def test_a_peak_lies_at_the_centroid_of_the_interpolated_density(seed, keep):
+    row = np.random.default_rng(seed).dirichlet(np.full(12, 3.0))
+    peak = int(row.argmax())
+    fine = np.linspace(0.0, 11.0, 110_001)
+    above = np.interp(fine, np.arange(12), row) - keep * row[peak]
+    ends = np.flatnonzero(above <= 0.0)
+    left, right = ends[fine[ends] < peak], ends[fine[ends] > peak]
+    assume(left.size and right.size)
+    part = slice(left[-1] + 1, right[0])
+    expected = np.average(fine[part], weights=above[part])
+    got = _centre_of_top(row[None], np.array([0]), np.array([peak]), keep)[0]
+    # The sum's steps are 1e-4 bins.
+    assert got == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_peak_in_the_last_bin_stays_on_the_grid():
+    masses = np.zeros((30, 10))
+    masses[:, [0, 1, 8, 9]] = [0.4, 0.1, 0.1, 0.4]
+    found = modality(masses, np.arange(10.0))
+    for (v, _), end in zip(found.peak_v, (0.0, 9.0), strict=True):
+        assert abs(v - end) < 0.5
+    assert found.peak_v[0][0] == pytest.approx(9.0 - found.peak_v[1][0])
 
 
 def test_reversal_and_shift():
