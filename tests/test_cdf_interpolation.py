@@ -1,4 +1,4 @@
-"""The cumulative distribution between edges: SciPy's splines, known LOSVDs, and what must not change it."""
+"""The cumulative distribution between edges: SciPy's cubics, known LOSVDs, and what must not change it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,25 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.interpolate import CubicHermiteSpline
 
+from veldist import cdf_interpolation
 from veldist.cdf_interpolation import cdf_at, cdf_inverse
 from veldist.moments import histogram_cdf, histogram_percentiles
 from veldist.simulate import standard_losvds
 
 SIGMA = 20.0
-Q = (0.125, 0.1587, 0.25, 0.5, 0.75, 0.8413)
-# Largest error of these percentiles in bins of `WIDTHS` dispersions, in percent of a bin: measured, rounded up.
+Q = (0.125, 0.1587, 0.25, 0.375, 0.5, 0.625, 0.75, 0.8413, 0.875)
+# Largest error of these percentiles in bins of `WIDTHS` dispersions, in percent of a bin: measured over 20
+# positions of the grid, rounded up.
+WIDTHS = (0.1, 0.2, 1.0 / 3.0, 0.5, 1.0)
 ERRORS = {
-    "gaussian": (0.1, 0.1, 0.2, 2.0),
-    "skew-normal": (0.1, 0.3, 1.3, 5.0),
-    "student-t": (0.1, 0.2, 0.5, 4.5),
-    "counter-rotating": (0.1, 0.4, 1.6, 10.0),
-    "flat-topped": (0.1, 0.1, 0.4, 2.0),
-    "two-dispersions": (0.1, 0.6, 2.5, 11.5),
-    "laplace-convolved": (0.1, 0.2, 0.7, 5.5),
+    "gaussian": (0.1, 0.1, 0.1, 0.1, 0.1),
+    "skew-normal": (0.1, 0.1, 0.1, 0.1, 4.0),
+    "student-t": (0.1, 0.1, 0.1, 0.1, 0.2),
+    "counter-rotating": (0.1, 0.1, 0.2, 0.6, 4.4),
+    "flat-topped": (0.1, 0.1, 0.1, 0.1, 0.4),
+    "two-dispersions": (0.1, 0.1, 0.2, 0.7, 4.1),
+    "laplace-convolved": (0.1, 0.1, 0.1, 0.1, 0.4),
 }
-WIDTHS = (0.1, 1.0 / 3.0, 0.5, 1.0)
 
 
 def histograms(smallest):
@@ -33,22 +35,44 @@ def histograms(smallest):
     return masses.filter(lambda m: m.sum() > 0.1).map(lambda m: m / m.sum())
 
 
-def spline(masses):
-    """The same cubics, written down once more."""
-    padded = np.concatenate([masses[1::-1], masses, masses[:-3:-1]])
+def at_an_end(probability):
+    return not 1e-10 < probability < 1.0 - 1e-10
+
+
+def one_value(masses, position):
+    """The definition once more, for one histogram and one position."""
+    n, cdf = masses.size, np.concatenate([[0.0], np.cumsum(masses)])
+    j = min(int(position), n - 1)
+    near = [0.0, *cdf, 1.0][j : j + 4]
+    odds = not any(at_an_end(probability) for probability in near)
+
+    def value(edge):
+        return np.log(cdf[edge] / (1.0 - cdf[edge])) if odds else cdf[edge]
+
+    def covered(i):
+        if not 0 <= i < n:
+            return False
+        ends = at_an_end(cdf[i]), at_an_end(cdf[i + 1])
+        return not any(ends) if odds else not all(ends)
+
+    d = {j: value(j + 1) - value(j)}
+    for sign in (-1, 1):
+        for k in (1, 2, 3):
+            i = j + sign * k
+            d[i] = value(i + 1) - value(i) if covered(i) else d[i - sign]
     slopes = []
-    for k in range(masses.size + 1):
-        m0, m1, m2, m3 = padded[k : k + 4]
-        slopes.append(min(max((7 * (m1 + m2) - m0 - m3) / 12, 0.0), 3 * m1, 3 * m2))
-    cdf = np.concatenate([[0.0], np.cumsum(masses)])
-    return CubicHermiteSpline(np.arange(cdf.size), cdf, slopes)
+    for e in (j, j + 1):
+        slope = (37 * (d[e - 1] + d[e]) - 8 * (d[e - 2] + d[e + 1]) + d[e - 3] + d[e + 2]) / 60
+        slopes.append(np.clip(slope, 0.1 * d[j], 2.5 * d[j]))
+    found = float(CubicHermiteSpline([j, j + 1], [value(j), value(j + 1)], slopes)(position))
+    return 1.0 / (1.0 + np.exp(-found)) if odds else found
 
 
 @given(histograms(0.0), st.floats(0.0, 1.0))
-def test_it_is_a_cubic_spline(masses, where):
+def test_it_is_a_cubic_of_the_log_odds(masses, where):
     position = where * masses.size
     found = cdf_at(histogram_cdf(masses[None]), np.array([position]))[0]
-    assert found == pytest.approx(float(spline(masses)(position)), abs=1e-12)
+    assert found == pytest.approx(one_value(masses, position), abs=1e-9)
 
 
 @given(histograms(0.0))
@@ -64,7 +88,7 @@ def test_it_is_monotone_and_exact_at_the_edges(masses):
 def test_the_inverse_is_the_smallest_position(masses, q):
     cdf = histogram_cdf(masses[None])
     position = cdf_inverse(cdf, np.array(q))
-    np.testing.assert_allclose(cdf_at(cdf, position)[:, 0], q, atol=1e-10)
+    np.testing.assert_allclose(cdf_at(cdf, position)[:, 0], q, atol=1e-12)
     assert np.all(cdf_at(cdf, position - 1e-6)[:, 0] <= np.array(q) + 1e-12)
 
 
@@ -74,9 +98,61 @@ def test_reversal_shift_and_scale(masses):
     q = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
     found = histogram_percentiles(histogram_cdf(masses[None]), edges, q)[:, 0]
     moved = histogram_percentiles(histogram_cdf(masses[None]), 50.0 + 7.0 * edges, q)[:, 0]
-    np.testing.assert_allclose(moved, 50.0 + 7.0 * found, atol=1e-9)
+    np.testing.assert_allclose(moved, 50.0 + 7.0 * found, rtol=1e-14)
+    # Masses of 1e-3 and more: rounding of the sums, 1e-16, is amplified by at most their inverse and tenfold.
     back = histogram_percentiles(histogram_cdf(masses[None, ::-1]), edges, 1.0 - q)[:, 0]
-    np.testing.assert_allclose(masses.size - back, found, atol=1e-6)
+    np.testing.assert_allclose(masses.size - back, found, atol=1e-11)
+
+
+def test_percentiles_beside_and_within_empty_stretches():
+    cdf = histogram_cdf(np.array([[0.0, 0.0, 0.5, 0.0, 0.0, 0.0, 0.5, 0.0]]))
+    position = cdf_inverse(cdf, np.array([0.25, 0.5, 0.75, 1.0]))[:, 0]
+    assert np.all((position > [2.0, 2.9, 6.0, 6.9]) & (position <= [3.0, 3.0, 7.0, 7.0]))
+    np.testing.assert_array_equal(position[[1, 3]], [3.0, 7.0])
+    np.testing.assert_array_equal(
+        cdf_at(cdf, np.array([[-1.0], [1.0], [4.5], [7.5], [9.0]]))[:, 0], [0, 0, 0.5, 1, 1]
+    )
+
+
+def test_a_constant_density_is_kept_by_the_first_and_the_last_bin():
+    """A grid that cuts off: the mass of its end bins is spread over them."""
+    cdf = histogram_cdf(np.full((1, 8), 0.125))
+    q = np.array([0.03, 0.0625, 0.1, 0.9, 0.97])
+    np.testing.assert_allclose(cdf_inverse(cdf, q)[:, 0], 8.0 * q, atol=1e-12)
+    one = histogram_cdf(np.array([[0.0, 1.0, 0.0]]))
+    np.testing.assert_allclose(cdf_inverse(one, np.array([0.2, 0.7]))[:, 0], [1.2, 1.7], atol=1e-12)
+
+
+def test_log_odds_that_are_a_cubic_are_kept():
+    """u = z + z^3 / 50 with z a third of the bin's number: all percentiles are then exact."""
+    z = np.linspace(-5.0, 5.0, 31)
+    cdf = np.concatenate([[0.0], 1.0 / (1.0 + np.exp(-z - z**3 / 50.0)), [1.0]])[None]
+    inside = np.array([-1.91, -0.6, 0.2, 1.3, 2.72])
+    q = 1.0 / (1.0 + np.exp(-inside - inside**3 / 50.0))
+    np.testing.assert_allclose(cdf_inverse(cdf, q)[:, 0], 16.0 + 3.0 * inside, atol=1e-9)
+
+
+def test_bins_that_hold_nothing_but_rounding():
+    """Below 0.5 neighbouring numbers can have the same log-odds."""
+    nearly = np.nextafter(0.0501, 1.0)
+    cdf = np.array([[0.0, 0.01, 0.0501, nearly, 0.8, 0.99, 1.0]])
+    found = cdf_inverse(cdf, np.array([0.0501, nearly, 0.06]))[:, 0]
+    assert found[0] == 2.0
+    assert 2.0 <= found[1] <= 3.0 < found[2] < 4.0
+
+
+def test_newtons_method_settles_for_all_slopes():
+    """From the straight line, whatever the slopes (a, b) at both ends within their limits."""
+    slopes = np.linspace(0.1, 2.5, 25)
+    small = np.geomspace(1e-12, 0.5, 60)
+    a, b, y = (x.ravel() for x in np.meshgrid(slopes, slopes, np.concatenate([small, 1.0 - small])))
+    cubic = cdf_interpolation._Cubic(a > 0.0, 0.0 * a, a, 3.0 - 2.0 * a - b, a + b - 2.0)
+    steps = cdf_interpolation._QUICK_STEPS + cdf_interpolation._MORE_STEPS
+    t, last = cdf_interpolation._newton(cubic, y, y, steps)
+    assert np.abs(last).max() < cdf_interpolation._SETTLED
+    np.testing.assert_allclose(cubic.rise_to(t), y, atol=1e-15)
+    # The cubic rises everywhere, which makes the root the only one.
+    assert all(cubic.slope(x).min() > 0.05 for x in np.linspace(0.0, 1.0, 51))
 
 
 @pytest.mark.parametrize("name", ERRORS)
@@ -93,8 +169,8 @@ def test_percentiles_of_known_losvds(name, offset):
         exact = np.interp(Q, cdf, fine)
         found = histogram_percentiles(histogram_cdf(masses[None]), edges, Q)[:, 0]
         assert np.abs(found - exact).max() < bound / 100 * dv, width
-        # A third of a dispersion and less: 1 % of a bin for all of them.
-        assert width > 0.34 or bound <= 1.0
+        # Half of a dispersion and less: 1 % of a bin for all of them.
+        assert width > 0.5 or bound <= 1.0
 
 
 def test_rows_do_not_touch_each_other():

@@ -14,12 +14,13 @@ from scipy import optimize
 
 from veldist.gauss_hermite import (
     GaussHermite,
-    _fit,
-    _project,
     gauss_hermite,
+    gauss_hermite_draws,
     gauss_hermite_to_moments,
     moments_to_gauss_hermite,
 )
+from veldist.gauss_hermite_fit import fit_series
+from veldist.hermite_projection import project_masses
 from veldist.hermite_series import bin_integrals, series_coefficients
 from veldist.simulate import FlatTopped, Gaussian, SkewNormal, StudentT, standard_losvds
 
@@ -117,7 +118,7 @@ def test_step_is_newtons_of_the_projected_sum_of_squares():
 
     def project(a0, a1):
         point = np.array([v + sigma * a0]), np.log(np.array([sigma])) + a1
-        return _project(masses, *point, np.array([1e-9]), 4)
+        return project_masses(masses, *point, np.array([1e-9]), 4)
 
     def objective(a0, a1):
         return 0.5 * project(a0, a1).objective[0]
@@ -153,7 +154,7 @@ def test_series_of_any_sign_are_recovered(case):
     """Velocities in bins, and no check of the masses: a series may be negative in its wings."""
     order, h, sigma, offset, n_bins, amplitude = case
     edges = np.arange(n_bins + 1) - 0.5 * n_bins
-    fit = _fit(_exact(offset, sigma, h, amplitude).bin_masses(edges), order)
+    fit = fit_series(_exact(offset, sigma, h, amplitude).bin_masses(edges), order)
     assert fit.converged[0]
     # The ridge shifts coefficients by 1e-8 of them, times what the widest bins amplify it by.
     np.testing.assert_allclose(_columns(fit)[0], [amplitude, offset, sigma, *h], atol=1e-6 * sigma)
@@ -171,6 +172,50 @@ def test_positive_series_are_recovered_in_km_s(v, sigma, ratio, h3, h4):
     fit = gauss_hermite(masses / total, edges)
     assert fit.converged[0]
     np.testing.assert_allclose(_columns(fit)[0], [1 / total, v, sigma, h3, h4], atol=1e-6 * sigma)
+
+
+@pytest.mark.parametrize("ratio", [0.1, 0.25, 0.5, 0.8])
+@pytest.mark.parametrize("h", [[0.06, 0.08], [0.03, 0.06, 0.008], [0.04, 0.06, 0.03, 0.02]])
+def test_many_positive_series_are_recovered(h, ratio):
+    """As many draws as a posterior has, so that a table serves: V, sigma and all h of each differ."""
+    rng = np.random.default_rng(11)
+    n_draws, order = 200, len(h) + 2
+    edges = 18.0 * (np.arange(int(16 / ratio) + 1) - int(8 / ratio)) * ratio
+    series = GaussHermite(
+        np.ones(n_draws),
+        rng.normal(4.0, 2.0, n_draws),
+        18.0 * np.exp(rng.normal(0.0, 0.06, n_draws)),
+        np.array(h) * rng.uniform(0.7, 1.0, (n_draws, order - 2)),
+        np.ones(n_draws, dtype=bool),
+    )
+    masses = series.bin_masses(edges)
+    # Only what the series leaves beyond 8 dispersions and rounding are negative.
+    assert masses.min() > -1e-7
+    masses = np.maximum(masses, 0.0)
+    fit = gauss_hermite(masses / masses.sum(axis=1, keepdims=True), edges, order)
+    assert fit.converged.all()
+    np.testing.assert_allclose(fit.h, series.h, atol=1e-3)
+    np.testing.assert_allclose(fit.v, series.v, atol=1e-3 * 18.0)
+    np.testing.assert_allclose(fit.sigma, series.sigma, rtol=1e-3)
+
+
+@pytest.mark.parametrize("losvd", [SkewNormal(12.0, 20.0, alpha=4.0), StudentT(12.0, 20.0, nu=6.0)])
+def test_every_draw_is_scipys_independent_fit(losvd):
+    """SciPy starts at the mean and dispersion of each draw, and integrates the series by quadrature."""
+    edges = np.linspace(-110.0, 130.0, 41)
+    masses = _noisy_draws(losvd, edges, 160, seed=6, amplitude=0.05)
+    fit = gauss_hermite(masses, edges)
+    centers = 0.5 * (edges[1:] + edges[:-1])
+    for k in range(0, 160, 10):
+        mean = masses[k] @ centers
+        best = optimize.least_squares(
+            lambda p, k=k: 30 * (_quadrature_masses(edges, p[1], p[2], p[3:], p[0]) - masses[k]),
+            [1.0, mean, np.sqrt(masses[k] @ (centers - mean) ** 2), 0.0, 0.0],
+            xtol=1e-12,
+            ftol=1e-14,
+            gtol=1e-12,
+        )
+        np.testing.assert_allclose(_columns(fit)[k], best.x, atol=2e-5)
 
 
 @pytest.mark.parametrize("name", list(standard_losvds()))
@@ -396,6 +441,41 @@ def test_draws_and_summary_by_name():
     assert fit.summary()["sigma"] == (np.median(fit.sigma), pytest.approx(0.5 * (high - low)))
     with pytest.raises(dataclasses.FrozenInstanceError):
         fit.v = fit.v
+
+
+def test_checked_draws_give_the_same():
+    edges = np.linspace(-100.0, 100.0, 41)
+    masses = _noisy_draws(SkewNormal(3.0, 20.0, alpha=4.0), edges, 5, seed=3)
+    np.testing.assert_allclose(
+        _columns(gauss_hermite_draws(masses, edges, 5)), _columns(gauss_hermite(masses, edges, 5)), rtol=1e-9
+    )
+
+
+def test_correlation_of_the_converged_draws():
+    edges = np.linspace(-100.0, 100.0, 41)
+    fit = gauss_hermite(_noisy_draws(Gaussian(3.0, 20.0), edges, 120, seed=3), edges, 5)
+    fit.converged[:20] = False
+    assert fit.names == ("v", "sigma", "h3", "h4", "h5")
+    expected = np.corrcoef([draws[20:] for draws in fit.draws.values()])
+    np.testing.assert_allclose(fit.correlation(), expected, atol=1e-12)
+
+
+def test_correlation_is_nan_where_there_is_none():
+    draws = np.arange(4.0)
+    alike = GaussHermite(
+        np.ones(4),
+        draws,
+        20.0 + draws**2,
+        np.column_stack([-draws, 0.1 * np.ones(4)]),
+        np.ones(4, dtype=bool),
+    )
+    correlation = alike.correlation()
+    np.testing.assert_allclose(correlation[0, 2], -1.0, atol=1e-15)
+    assert np.isnan(correlation[3, :3]).all()
+    assert np.isnan(correlation[:3, 3]).all()
+    np.testing.assert_array_equal(np.diag(correlation), 1.0)
+    alike.converged[:2] = False
+    assert np.isnan(alike.correlation()).all()
 
 
 def test_edges_may_have_units():

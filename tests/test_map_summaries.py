@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from astropy.table import QTable
+from scipy import stats
 
 from veldist import KinematicSolver, simulate
 from veldist.analysis import (
@@ -76,9 +79,10 @@ def test_maps_hold_what_the_functions_of_one_losvd_give(solvers, maps):
             np.testing.assert_allclose(
                 maps[name]["uncertainty"][i], uncertainty, rtol=1e-9, atol=1e-12, err_msg=name
             )
-        p = peaks.p_multimodal
-        assert maps["p_multimodal"]["median"][i] == p
-        assert maps["p_multimodal"]["uncertainty"][i] == pytest.approx(np.sqrt(p * (1 - p) / len(pdf)))
+        n = min(len(pdf), solvers[i].diagnostics.ess_min)
+        assert maps["p_multimodal"]["median"][i] == peaks.p_multimodal
+        p = (n * peaks.p_multimodal + 0.5) / (n + 1.0)
+        assert maps["p_multimodal"]["uncertainty"][i] == pytest.approx(np.sqrt(p * (1 - p) / n))
         assert maps["gh_converged"]["median"][i] == fit.converged.mean()
         assert maps["log_bayes_factor"]["median"][i] == solvers[i].diagnostics.log_bayes_factor
         assert np.isnan(maps["log_bayes_factor"]["uncertainty"][i])
@@ -92,7 +96,8 @@ def test_correlations_are_those_of_the_converged_draws(solvers, maps):
     for name, (a, b) in CORRELATIONS.items():
         r = np.corrcoef(draws[a][fit.converged], draws[b][fit.converged])[0, 1]
         assert maps[name]["median"][0] == pytest.approx(r)
-        assert maps[name]["uncertainty"][0] == pytest.approx((1 - r**2) / np.sqrt(fit.converged.sum() - 1))
+        n = fit.converged.sum() * min(1.0, solvers[0].diagnostics.ess_min / len(pdf))
+        assert maps[name]["uncertainty"][0] == pytest.approx((1 - r**2) / np.sqrt(n - 1))
 
 
 def test_the_evidence_and_the_modes_tell_a_gaussian_from_two_streams(maps):
@@ -148,3 +153,58 @@ def test_the_table_has_all_maps_and_survives_a_file(solvers, maps, tmp_path):
         summary_table(solvers, metadata, x=[0, 1, 2], y=[0, 1, 2])
     with pytest.raises(ValueError, match="bins has 1 entries"):
         summary_table(solvers, {"bins": metadata["bins"][:1]})
+
+
+def bare(masses, edges):
+    """A solver that holds draws and nothing else."""
+    grid = {"centers": 0.5 * (edges[1:] + edges[:-1]), "edges": edges}
+    return SimpleNamespace(samples={"intrinsic_pdf": masses}, grid=grid, n_stars=9)
+
+
+def test_fits_that_did_not_converge_do_not_count():
+    """On a grid of as few bins as parameters none converges, and nothing is said."""
+    edges = np.linspace(-50.0, 50.0, 5)
+    masses = np.diff(stats.norm.cdf(edges, np.linspace(-2, 2, 50)[:, None], 400.0), axis=1)
+    maps = compute_summary_maps([bare(masses / masses.sum(axis=1, keepdims=True), edges)])
+    assert maps["gh_converged"]["median"][0] == 0.0
+    for name in (*hermite_names(4), *CORRELATIONS):
+        assert np.isnan(maps[name]["median"][0]), name
+    assert np.isfinite(maps["sigma"]["median"][0])
+
+
+def test_values_and_correlations_are_of_the_same_draws():
+    """Two narrow streams, whose series often has no proper minimum."""
+    streams = simulate.Mixture([(0.5, simulate.Gaussian(-45.0, 12.0)), (0.5, simulate.Gaussian(45.0, 12.0))])
+    solver = fitted(streams, 200, 2, num_samples=500)
+    maps, fit = compute_summary_maps([solver]), gauss_hermite(*reported(solver)[::2])
+    assert 0.05 < fit.converged.mean() < 1.0
+    np.testing.assert_allclose(maps["gh_v"]["median"][0], np.median(fit.v[fit.converged]), rtol=1e-9)
+    np.testing.assert_allclose(maps["h3"]["median"][0], np.median(fit.h[fit.converged, 0]), rtol=1e-9)
+
+
+@pytest.mark.parametrize("n_draws", [1, 2])
+def test_a_draw_or_two_will_do(n_draws):
+    edges = np.linspace(-60.0, 60.0, 25)
+    masses = np.diff(stats.norm.cdf(edges, np.arange(n_draws)[:, None], 15.0), axis=1)
+    maps = compute_summary_maps([bare(masses / masses.sum(axis=1, keepdims=True), edges)])
+    assert maps["sigma"]["median"][0] == pytest.approx(15.0, rel=1e-2)
+
+
+def test_what_is_no_list_of_solvers_is_refused(solvers):
+    for function in (compute_summary_maps, summary_table):
+        with pytest.raises(TypeError, match=r"pass a list, \[solver\] for a single one"):
+            function(solvers[0])
+        with pytest.raises(TypeError, match="generator"):
+            function(s for s in solvers)
+    assert np.isnan(compute_summary_maps([None])["h3"]["median"]).all()
+
+
+def test_maps_of_the_users_own_are_in_the_table(solvers, maps):
+    own = {"chi2": {"median": [1.0, np.nan, 2.0]}}
+    table = summary_table(
+        solvers, maps={name: {k: list(v) for k, v in m.items()} for name, m in maps.items()} | own
+    )
+    np.testing.assert_array_equal(table["chi2"], [1.0, np.nan, 2.0])
+    assert "chi2_unc" not in table.colnames
+    with pytest.raises(ValueError, match=r"maps\['chi2'\]\['median'\] has shape \(1,\)"):
+        summary_table(solvers, maps=maps | {"chi2": {"median": [1.0]}})

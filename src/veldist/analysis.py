@@ -31,6 +31,7 @@ from veldist.summaries import (
     summary_draws,
 )
 from veldist.summary_tables import summary_table
+from veldist.validate import check_solvers
 
 __all__ = [
     "MAP_COLUMNS",
@@ -140,8 +141,7 @@ def compute_percentile_summary_maps(solvers: Sequence[Any]) -> dict[str, dict[st
     TypeError, ValueError
         If there are no bins, or a solver has not been run.
     """
-    if len(solvers) == 0:
-        raise ValueError("solvers is empty: pass one solver (or None) per spatial bin.")
+    check_solvers(solvers)
     names = ("v_median", *PERCENTILE_METRICS)
     values = np.full((len(names), 2, len(solvers)), np.nan)
     for i, solver in enumerate(solvers):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist.arrays import Floats
-from veldist.validate import check_finite, check_keys, name_first, strip_units, to_array
+from veldist.validate import check_keys, name_first, strip_units, to_array
 
 __all__ = ["bin_positions", "check_bins", "read_positions"]
 
@@ -67,12 +67,7 @@ def bin_positions(bins: Sequence[dict[str, Any]], fitted: NDArray[np.bool_]) -> 
                 values[k] = float(plain)
             except (TypeError, ValueError):
                 raise TypeError(f"{name} must be a single number (arcsec), got {entry[key]!r}.") from None
-        lost = np.flatnonzero(fitted & ~np.isfinite(values))
-        if lost.size:
-            raise ValueError(
-                f"'{key}' is NaN or infinite in {lost.size} of {len(bins)} bins ({name_first(lost)}) that "
-                "have a solver: give their positions."
-            )
+        _check_places(values, key, fitted)
         found.append(values)
     return found[0], found[1]
 
@@ -105,9 +100,19 @@ def read_positions(metadata: Any, x: Any, y: Any, fitted: NDArray[np.bool_]) -> 
     found: dict[str, Floats] = {}
     for name, position in (("x", x), ("y", y)) if x is not None else ():
         found[name] = to_array(position, name, "arcsec")
-        check_finite(found[name], name)
         if found[name].size != fitted.size:
             raise ValueError(
                 f"{name} has {found[name].size} values, but there are {fitted.size} bins: pass one each."
             )
+        _check_places(found[name], name, fitted)
     return found
+
+
+def _check_places(values: Floats, name: str, fitted: NDArray[np.bool_]) -> None:
+    """Raise if a bin with a solver is nowhere."""
+    lost = np.flatnonzero(fitted & ~np.isfinite(values))
+    if lost.size:
+        raise ValueError(
+            f"'{name}' is NaN or infinite in {lost.size} of {values.size} bins ({name_first(lost)}) that "
+            "have a solver: give their positions."
+        )

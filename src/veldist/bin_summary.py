@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist.arrays import Floats
-from veldist.gauss_hermite import gauss_hermite_draws
+from veldist.gauss_hermite import GaussHermite, gauss_hermite_draws
 from veldist.map_columns import CORRELATIONS, MOMENT_OF, PEAKS, hermite_names
 from veldist.modality import supported_modes
 from veldist.moments import histogram_cdf
@@ -78,14 +78,15 @@ def summarise_bin(solver: Any, index: int, order: int | None) -> BinSummary:
     outside = (getattr(solver, "samples", None) or {}).get("outside_grid")
     if outside is not None and np.size(outside) == masses.shape[0]:
         draws["outside_grid"] = np.asarray(outside, dtype=np.float64)
-    n_draws = masses.shape[0]
+    n_draws, diagnostics = masses.shape[0], getattr(solver, "diagnostics", None)
+    effective = float(np.clip(getattr(diagnostics, "ess_min", n_draws), 1.0, n_draws))
     shares = {"p_multimodal": modality.p_multimodal}
     values: dict[str, tuple[float, float]] = {}
     if order is not None:
         fit = gauss_hermite_draws(masses, edges, order)
-        draws |= dict(zip(hermite_names(order), (fit.v, fit.sigma, *fit.h.T), strict=True))
+        values |= dict(zip(hermite_names(order), fit.summary().values(), strict=True))
         shares["gh_converged"] = float(fit.converged.mean())
-        values |= _correlations(draws, fit.converged)
+        values |= _correlations(fit, effective / n_draws)
     low, median, high = percentiles(list(draws.values()), (16.0, 50.0, 84.0))
     spread = 0.5 * (high - low)
     values |= {name: (float(median[k]), float(spread[k])) for k, name in enumerate(draws)}
@@ -94,10 +95,9 @@ def summarise_bin(solver: Any, index: int, order: int | None) -> BinSummary:
         float(supported_modes(by_bin, modality.n_modes)),
         values[METRICS[-1]][1],
     )
-    # Counts among the draws scatter like binomial numbers.
-    values |= {name: (p, float(np.sqrt(p * (1.0 - p) / n_draws))) for name, p in shares.items()}
+    values |= {name: (p, _binomial_error(p, effective)) for name, p in shares.items()}
     values |= _peaks(modality)
-    evidence = getattr(getattr(solver, "diagnostics", None), "log_bayes_factor", np.nan)
+    evidence = getattr(diagnostics, "log_bayes_factor", np.nan)
     values["log_bayes_factor"] = (float(evidence), np.nan)
     return BinSummary(values, ratio, dominated, float(edges[1] - edges[0]))
 
@@ -107,17 +107,26 @@ def _peaks(modality: Any) -> dict[str, tuple[float, float]]:
     return dict(zip(PEAKS, pairs, strict=True))
 
 
-def _correlations(draws: dict[str, Floats], converged: NDArray[np.bool_]) -> dict[str, tuple[float, float]]:
-    """Correlations of the draws whose fit converged, with their sampling error (1 - r^2) / sqrt(n - 1)."""
-    n = np.count_nonzero(converged)
+def _binomial_error(p: float, n: float) -> float:
+    """Standard error of a share of n independent draws; not 0 where all or none have it (Jeffreys' prior)."""
+    p = (n * p + 0.5) / (n + 1.0)
+    return float(np.sqrt(p * (1.0 - p) / n))
+
+
+def _correlations(fit: GaussHermite, efficiency: float) -> dict[str, tuple[float, float]]:
+    """Correlations of the draws whose fit converged, with their sampling error (1 - r^2) / sqrt(n - 1).
+
+    Every draw counts for ``efficiency`` independent ones.
+    """
+    names = dict(zip(hermite_names(fit.order), (fit.v, fit.sigma, *fit.h.T), strict=True))
     found: dict[str, tuple[float, float]] = {}
     for name, (a, b) in CORRELATIONS.items():
-        if a not in draws or b not in draws:
+        if a not in names or b not in names:
             continue
-        x, y = draws[a][converged], draws[b][converged]
-        if n < 3 or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
+        x, y = names[a][fit.converged], names[b][fit.converged]
+        if not fit.enough_converged or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
             found[name] = (np.nan, np.nan)
             continue
         r = float(np.corrcoef(x, y)[0, 1])
-        found[name] = (r, (1.0 - r**2) / float(np.sqrt(n - 1)))
+        found[name] = (r, (1.0 - r**2) / float(np.sqrt(max(efficiency * x.size - 1.0, 1.0))))
     return found

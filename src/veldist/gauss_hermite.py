@@ -13,7 +13,8 @@ the masses of the bins; V and sigma are *not* the mean and the dispersion of the
 Pereyra 1973, SIAM J. Numer. Anal. 10, 413). Newton's method with the exact 2 x 2 Hessian, in a trust region,
 finds V and log sigma. The sum of squares of a jagged LOSVD has several minima, some of them series with
 large h_m that cancel the Gaussian; the one returned is reached downhill from the mean and dispersion that
-the *squared* LOSVD implies, which wings hardly move and which are exact for a Gaussian.
+the *squared* LOSVD implies, which wings hardly move and which are exact for a Gaussian. It is found for each
+draw by itself (`veldist.gauss_hermite_fit`), to better than 1e-6 in V / sigma, log sigma and h_m.
 
 **Bins.** The parameters of a smooth LOSVD do not depend on the bins, to 0.03 in V / sigma, log sigma and h_m,
 while these are narrower than 0.8 sigma (to h4) or 0.5 sigma (to h6). In wider ones few masses differ from
@@ -23,14 +24,15 @@ bins instead.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from veldist.arrays import Floats
 from veldist.blas import one_thread
+from veldist.gauss_hermite_fit import fit_series
 from veldist.hermite_series import bin_integrals, series_coefficients
 from veldist.validate import check_count, to_masses, to_uniform_centers
 
@@ -44,17 +46,8 @@ __all__ = [
 
 _H3_PER_SKEWNESS = 1.0 / (4.0 * np.sqrt(3.0))
 _H4_PER_KURTOSIS = 1.0 / (8.0 * np.sqrt(6.0))
-
-# A Newton step of V / sigma and log sigma so small that its end is exact to its square; the first and largest
-# radius of the trust region; the most iterations.
-_SMALL_STEP, _RADIUS, _MAX_ITERATIONS = 1e-4, 0.5, 60
-# Penalty on (gamma h)^2, relative to the Gaussian's norm: where the bins cannot tell the coefficients
-# apart, the smaller ones are taken. Elsewhere it changes h_m by less than this fraction.
-_RIDGE = 1e-8
-# Lowest curvature of the sum of squares over the highest: below it the bins do not fix V and sigma.
-_FLAT = 1e-6
-# Draws whose functions stay in a processor's cache together.
-_BLOCK = 64
+# So many draws, and such a share of them, must have converged before anything is said of the posterior.
+_LEAST_DRAWS, _LEAST_SHARE = 20, 0.05
 
 
 @dataclass(frozen=True)
@@ -86,21 +79,54 @@ class GaussHermite:
         return self.h.shape[1] + 2
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters but the amplitude: ``v``, ``sigma``, ``h3``, ``h4``, ..."""
+        return ("v", "sigma", *(f"h{m}" for m in range(3, self.order + 1)))
+
+    @property
     def draws(self) -> dict[str, Floats]:
         """Posterior draws by name: ``v``, ``sigma`` (km/s), ``h3``, ``h4``, ...; shape (n_draws,) each."""
-        names = [f"h{m}" for m in range(3, self.order + 1)]
-        return {"v": self.v, "sigma": self.sigma, **dict(zip(names, self.h.T, strict=True))}
+        return dict(zip(self.names, (self.v, self.sigma, *self.h.T), strict=True))
+
+    @property
+    def enough_converged(self) -> bool:
+        """Whether so many fits converged that the posterior can be told from them: 20, and 5 % of all."""
+        least = max(_LEAST_DRAWS, _LEAST_SHARE * self.v.size)
+        return bool(np.count_nonzero(self.converged) >= min(least, self.v.size))
 
     def summary(self) -> dict[str, tuple[float, float]]:
         """Median and uncertainty (half of the 16-84 percentile range) of every parameter, by name.
 
-        All draws count, those that did not converge among them: where ``converged.mean()`` is well below
-        1, the bins do not determine the parameters.
+        Only draws whose fit converged count: the others lie at the limits of the parameters. NaN where these
+        are fewer than 20, or than 5 % of all; where ``converged.mean()`` is well below 1, the bins do not
+        determine the parameters.
         """
         draws = self.draws
-        low, median, high = np.percentile(list(draws.values()), [16.0, 50.0, 84.0], axis=1)
+        if not self.enough_converged or not self.converged.any():
+            return dict.fromkeys(draws, (np.nan, np.nan))
+        rows = [values[self.converged] for values in draws.values()]
+        low, median, high = np.percentile(rows, [16.0, 50.0, 84.0], axis=1)
         uncertainty = 0.5 * (high - low)
         return {name: (float(median[k]), float(uncertainty[k])) for k, name in enumerate(draws)}
+
+    def correlation(self) -> Floats:
+        """Correlation matrix of the parameters in the posterior, shape (n_parameters, n_parameters).
+
+        Rows and columns are in the order of `names`. V and h3 of one LOSVD are correlated, and so are sigma
+        and h4: uncertainties of each alone do not say what all of them together allow.
+
+        Only draws whose fit converged count. NaN with fewer than 3 of them, and next to the diagonal of a
+        parameter that is the same in all.
+        """
+        values = np.column_stack(list(self.draws.values()))[self.converged]
+        if len(values) < 3:
+            return np.full((len(self.names), len(self.names)), np.nan)
+        deviation = values - values.mean(axis=0)
+        spread = np.linalg.norm(deviation, axis=0)
+        spread[np.ptp(values, axis=0) == 0.0] = np.nan
+        correlation = np.clip((deviation / spread).T @ (deviation / spread), -1.0, 1.0)
+        np.fill_diagonal(correlation, 1.0)
+        return correlation
 
     def bin_masses(self, edges: ArrayLike) -> Floats:
         """Integrals of the series over bins, shape (n_draws, n_bins); negative where the series is.
@@ -168,12 +194,15 @@ def gauss_hermite(pdf_samples: Any, edges: Any, order: int = 4) -> GaussHermite:
 
 
 def gauss_hermite_draws(masses: Floats, edges: Floats, order: int = 4) -> GaussHermite:
-    """As `gauss_hermite`, for masses and uniform edges that have been checked."""
+    """As `gauss_hermite`, for masses and uniform edges that have been checked.
+
+    Wrap many calls into `veldist.blas.one_thread`: the matrix products are small.
+    """
     with np.errstate(under="ignore"):
-        fit = _fit(masses, order)
+        fit = fit_series(masses, order)
     n_bins = edges.size - 1
     middle, width = 0.5 * (edges[0] + edges[-1]), (edges[-1] - edges[0]) / n_bins
-    return replace(fit, v=middle + width * fit.v, sigma=width * fit.sigma)
+    return GaussHermite(fit.amplitude, middle + width * fit.v, width * fit.sigma, fit.h, fit.converged)
 
 
 def moments_to_gauss_hermite(skewness: ArrayLike, kurtosis: ArrayLike) -> tuple[Any, Any]:
@@ -207,122 +236,3 @@ def moments_to_gauss_hermite(skewness: ArrayLike, kurtosis: ArrayLike) -> tuple[
 def gauss_hermite_to_moments(h3: ArrayLike, h4: ArrayLike) -> tuple[Any, Any]:
     """Skewness and excess kurtosis from h3 and h4: the inverse of `moments_to_gauss_hermite`, as limited."""
     return np.divide(h3, _H3_PER_SKEWNESS), np.divide(h4, _H4_PER_KURTOSIS)
-
-
-class _State(NamedTuple):
-    """The projected problem at some (V, log sigma) of each draw."""
-
-    objective: Floats  # sum of squares plus penalty, (n_draws,)
-    linear: Floats  # gamma, gamma h3, ...: (n_draws, terms)
-    response: Floats  # by how much a step lowers `linear`, (n_draws, terms, 2)
-    step: Floats  # Newton step of (V / sigma, log sigma), (n_draws, 2)
-    curvature: Floats  # lowest eigenvalue of the Hessian over the largest, (n_draws,)
-    gaussian: Floats  # gamma without further terms, (n_draws,)
-
-
-def _project(masses: Floats, v: Floats, log_sigma: Floats, penalty: Floats, order: int) -> _State:
-    """Solve for the linear parameters, and take the derivatives of the sum of squares that remains."""
-    series = series_coefficients(order)
-    n_draws, n_bins = masses.shape
-    gram, data = np.empty((n_draws, order + 5, order + 5)), np.empty((n_draws, order + 5, 1))
-    edges = np.arange(n_bins + 1) - 0.5 * n_bins
-    for start in range(0, n_draws, _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        y = (edges - v[rows, None]) * np.exp(-log_sigma[rows, None])
-        functions = bin_integrals(y, order + 3).transpose(1, 0, 2)
-        np.matmul(functions, functions.transpose(0, 2, 1), out=gram[rows])
-        np.matmul(functions, masses[rows, :, None], out=data[rows])
-    half = series.masses @ gram
-    normal = (half.reshape(-1, order + 5) @ series.masses.T).reshape(n_draws, order - 1, order - 1)
-    right = series.masses @ data
-    gaussian = right[:, 0, 0] / normal[:, 0, 0]
-    diagonal = np.arange(1, order - 1)
-    normal[:, diagonal, diagonal] += penalty[:, None]
-    inverse = np.linalg.inv(normal)
-    linear = (inverse @ right)[..., 0]
-    residual = data[..., 0] - np.vecmat(linear, half)
-    objective = np.vecdot(masses, masses) - np.vecdot(linear, right[..., 0])
-    slope = np.tensordot(linear, series.first, axes=(1, 1))
-    bend = np.vecdot(linear[:, None], np.tensordot(residual, series.second, axes=(1, 2)))
-    across = slope.transpose(0, 2, 1)
-    mixed = half @ across - np.tensordot(residual, series.first, axes=(1, 2)).transpose(0, 2, 1)
-    response = inverse @ mixed
-    hessian = slope @ gram @ across - bend[:, [[0, 1], [1, 2]]] - mixed.transpose(0, 2, 1) @ response
-    step, curvature = _newton_step(-np.vecdot(slope, residual[:, None]), hessian)
-    return _State(objective, linear, response, step, curvature, gaussian)
-
-
-def _newton_step(gradient: Floats, hessian: Floats) -> tuple[Floats, Floats]:
-    """Newton steps with the absolute eigenvalues of 2 x 2 Hessians, and the lowest over the largest."""
-    a, b, d = hessian[:, 0, 0], hessian[:, 0, 1], hessian[:, 1, 1]
-    mean, spread = 0.5 * (a + d), np.hypot(0.5 * (a - d), b)
-    low, high = mean - spread, mean + spread
-    largest = np.maximum(np.maximum(np.abs(low), np.abs(high)), np.finfo(np.float64).tiny)
-    per_low = 1.0 / np.maximum(np.abs(low), _FLAT * largest)
-    per_high = 1.0 / np.maximum(np.abs(high), _FLAT * largest)
-    # A function of a symmetric 2 x 2 matrix is linear in the matrix.
-    linear = (per_high - per_low) / np.where(spread > 0, 2.0 * spread, 1.0)
-    constant = 0.5 * (per_high + per_low) - linear * mean
-    along = (hessian @ gradient[..., None])[..., 0]
-    return -(constant[:, None] * gradient + linear[:, None] * along), low / largest
-
-
-def _fit(masses: Floats, order: int) -> GaussHermite:
-    """Minimise over all parameters; velocities in bins from the middle of the grid lose no digits."""
-    n_draws, n_bins = masses.shape
-    v, sigma = _start(masses)
-    log_sigma = np.log(sigma)
-    # The squared norm of a Gaussian in fine bins; it stays, so that derivatives need not know of it.
-    penalty = _RIDGE / (2.0 * np.sqrt(np.pi) * sigma)
-    best = _project(masses, v, log_sigma, penalty, order)
-    best.objective[~_sensible(best.linear)] = np.inf
-    rounding = 1e-15 * np.vecdot(masses, masses)
-    radius = np.full(n_draws, _RADIUS)
-    active = np.arange(n_draws)
-    for _ in range(_MAX_ITERATIONS):
-        length = np.hypot(*best.step[active].T)
-        going = (length > _SMALL_STEP) | (best.curvature[active] < _FLAT)
-        going &= radius[active] > 1e-3 * _SMALL_STEP
-        active, length = active[going], np.maximum(length[going], np.finfo(np.float64).tiny)
-        if active.size == 0:
-            break
-        reach = np.minimum(length, radius[active])
-        step = best.step[active] * (reach / length)[:, None]
-        new_v = v[active] + np.exp(log_sigma[active]) * step[:, 0]
-        new_log = np.clip(log_sigma[active] + step[:, 1], -0.5 * np.log(12.0), np.log(n_bins))
-        trial = _project(masses[active], new_v, new_log, penalty[active], order)
-        better = trial.objective <= best.objective[active] + rounding[active]
-        better &= _sensible(trial.linear) & (np.abs(new_v) <= 0.5 * n_bins)
-        radius[active] = np.where(better, np.minimum(2.0 * radius[active], _RADIUS), 0.25 * reach)
-        rows = active[better]
-        v[rows], log_sigma[rows] = new_v[better], new_log[better]
-        for old, new in zip(best, trial, strict=True):
-            old[rows] = new[better]
-    sensible = _sensible(best.linear)
-    settled = (np.hypot(*best.step.T) <= _SMALL_STEP) & (best.curvature >= _FLAT)
-    converged = sensible & settled & (n_bins > order)
-    # The linear parameters at the end of the last step follow without another evaluation.
-    last = np.where(converged[:, None], best.step, 0.0)
-    linear = best.linear - (best.response @ last[..., None])[..., 0]
-    linear[~sensible] = 0.0
-    amplitude = np.where(sensible, linear[:, 0], best.gaussian)
-    sigma = np.exp(log_sigma)
-    v += sigma * last[:, 0]
-    return GaussHermite(
-        amplitude, v, sigma * np.exp(last[:, 1]), linear[:, 1:] / amplitude[:, None], converged
-    )
-
-
-def _start(masses: Floats) -> tuple[Floats, Floats]:
-    """V and sigma of the Gaussians whose squares have the mean and variance of the squared masses."""
-    x = np.arange(masses.shape[1]) - 0.5 * (masses.shape[1] - 1)
-    weight = masses * masses
-    weight /= weight.sum(axis=1, keepdims=True)
-    mean = weight @ x
-    variance = 2.0 * np.vecdot(weight, (x - mean[:, None]) ** 2)
-    return mean, np.sqrt(np.maximum(variance - 1.0 / 12.0, 0.2))
-
-
-def _sensible(linear: Floats) -> NDArray[np.bool_]:
-    """Whether the Gaussian is positive and no other term is larger."""
-    return (linear[:, 0] > 0) & (np.abs(linear[:, 1:]).max(axis=1) <= linear[:, 0])

@@ -17,7 +17,7 @@ from veldist.blas import one_thread
 from veldist.errors import GridWarning
 from veldist.map_columns import CORRELATIONS, MAP_COLUMNS, MAX_ORDER, MOMENT_OF, hermite_names
 from veldist.summaries import METRICS
-from veldist.validate import check_count, name_first
+from veldist.validate import check_count, check_solvers, name_first
 
 __all__ = ["compute_summary_maps", "warn_if_coarse"]
 
@@ -31,7 +31,7 @@ def compute_summary_maps(
     """Summaries of all spatial bins, ready to be drawn as maps.
 
     The basic ones are those of `veldist.analysis.compute_summary`, but do not suffer from coarse velocity
-    bins: where these are wider than 0.7 dispersions, the posterior behind a solver is summarised on narrower
+    bins: where these are wider than 0.5 dispersions, the posterior behind a solver is summarised on narrower
     ones.
 
     Parameters
@@ -48,10 +48,13 @@ def compute_summary_maps(
     dict
         ``name -> {"median", "uncertainty", ...}``, arrays (n_bins,), NaN for skipped bins, for all names in
         `veldist.map_columns` (up to ``order``). For probabilities and correlations "median" is their value
-        and "uncertainty" its Monte Carlo error; that of ``log_bayes_factor`` is not known: NaN. For
-        ``bimodality_score`` "median" is the score of `veldist.analysis.compute_summary` as a float, and
-        "uncertainty" half of the 16-84 percentile range of the number of modes per draw, 0 where the draws
-        agree. ``peak1_v`` and the like are NaN where too few draws have two modes.
+        and "uncertainty" its Monte Carlo error for the effective sample size; that of ``log_bayes_factor`` is
+        not known: NaN. For ``bimodality_score`` "median" is the score of `veldist.analysis.compute_summary`
+        as a float, and "uncertainty" half of the 16-84 percentile range of the number of modes per draw, 0
+        where the draws agree. ``peak1_v`` and the like are NaN where too few draws have two modes, and what
+        comes from the Gauss-Hermite series where too few of the fits converged: its parameters and
+        correlations are those of the draws whose fit did. Below ``gh_converged`` of about 0.9 do not rely on
+        them.
 
         The basic summaries also have "prior_ratio" and "prior_dominated": the uncertainty over that of
         the prior, which can exceed 1, and where the prior weighs more than the data (see
@@ -73,8 +76,7 @@ def compute_summary_maps(
         As `veldist.analysis.compute_summary`, once for all solvers that hold no posterior to look at more
         closely.
     """
-    if len(solvers) == 0:
-        raise ValueError("solvers is empty: pass one solver (or None) per spatial bin.")
+    check_solvers(solvers)
     if order is not None and check_count(order, "order", 3) > MAX_ORDER:
         raise ValueError(f"order must be 3 to {MAX_ORDER}, or None for no Gauss-Hermite fit, got {order}.")
     names = _names(order)

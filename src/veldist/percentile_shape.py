@@ -1,13 +1,13 @@
 r"""Robust summaries of the shape of an LOSVD, from its percentiles.
 
 ==================== ======================================================================================
-``sigma_percentile`` half of the distance between the percentiles that a Gaussian has at -1 and +1 sigma, km/s
-``bowley_skewness``  :math:`(Q_3 + Q_1 - 2 Q_2) / (Q_3 - Q_1)` of the quartiles (Bowley 1901), -1 to 1;
-positive where
-                     the upper quartile is farther from the median
+``sigma_percentile`` half of the distance between the percentiles that a Gaussian has at -1 and +1 sigma
+                     (15.87 and 84.13), km/s
+``bowley_skewness``  :math:`(Q_3 + Q_1 - 2 Q_2) / (Q_3 - Q_1)` of the quartiles (Bowley 1901, Elements of
+                     Statistics), -1 to 1; positive where the upper quartile is farther from the median
 ``moors_kurtosis``   :math:`[(E_7 - E_5) + (E_3 - E_1)] / (E_6 - E_2)` of the octiles (Moors 1988, The
-Statistician
-                     37, 25), less its value for a Gaussian, 1.2331; positive for peaks with wings
+                     Statistician 37, 25), less its value for a Gaussian, 1.2331; positive for peaks with
+                     wings
 ==================== ======================================================================================
 
 Unlike moments they hardly feel the wings, which few stars determine.

@@ -190,7 +190,11 @@ def write_results(result: MapResult, out: str | Path) -> list[Path]:
     figure = plot_losvd_grid(solvers, n_max=100)
     figure.savefig(paths[1], dpi=200)
     plt.close(figure)
-    table.meta |= {"velocity_grid": result.settings.grid, "seed": result.settings.seed}
+    # Flat, with short keys: FITS headers hold no dictionaries.
+    grid = result.settings.grid or {}
+    names = {"center": "gridcen", "width": "gridwid", "n_bins": "gridbins"}
+    table.meta |= {name: grid[key] for key, name in names.items() if key in grid}
+    table.meta["seed"] = result.settings.seed
     table.write(paths[2], format="ascii.ecsv", overwrite=True)
     files = write_dynamite_kinematics(
         solvers,

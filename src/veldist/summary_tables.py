@@ -12,7 +12,7 @@ from veldist.bin_positions import read_positions
 from veldist.map_columns import MAP_COLUMNS, NUMBERS
 from veldist.map_summaries import compute_summary_maps
 from veldist.summaries import METRICS, SCALARS
-from veldist.validate import check_keys
+from veldist.validate import check_keys, check_solvers
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -53,9 +53,9 @@ def summary_table(
         Columns ``bin_id`` (1-based, as in a pixel map of bins), ``x`` and ``y`` if given, ``n_stars``, and
         for every map ``NAME`` and ``NAME_unc``, as in `compute_summary_maps`. For the basic summaries but
         ``bimodality_score`` also ``NAME_prior_ratio`` and ``NAME_prior_dominated``; NaN, and False, for
-        skipped bins. ``log_bayes_factor`` (of "not Gaussian" against "Gaussian", NaN where there is none) has
-        no uncertainty. If the solvers have diagnostics, also ``converged``, which is False for skipped
-        bins.
+        skipped bins. Maps of other names are added without a unit. ``log_bayes_factor`` (of "not Gaussian"
+        against "Gaussian", NaN where there is none) has no uncertainty. If the solvers have diagnostics, also
+        ``converged``, which is False for skipped bins.
 
     Raises
     ------
@@ -72,6 +72,7 @@ def summary_table(
         table[name] = values if unit is None else Quantity(values, unit)
         table[name].info.description = description
 
+    n_bins = check_solvers(solvers)
     # One pass, which keeps no solver: they may be read from a store one by one.
     columns = [
         (
@@ -87,23 +88,29 @@ def summary_table(
         maps = compute_summary_maps(solvers)
     n_stars, converged, diagnosed, fitted = zip(*columns, strict=True)
     check_keys(maps, METRICS, "maps")
-    if maps[METRICS[0]]["median"].size != len(solvers):
-        raise ValueError(
-            f"maps have {maps[METRICS[0]]['median'].size} bins, but there are {len(solvers)} solvers: pass "
-            "those of the same solvers."
-        )
-    add("bin_id", np.arange(1, len(solvers) + 1), None, "spatial bin, counted from 1")
+    for name, entry in maps.items():
+        for key, array in entry.items():
+            if np.shape(array) != (n_bins,):
+                raise ValueError(
+                    f"maps['{name}']['{key}'] has shape {np.shape(array)}, but there are {n_bins} solvers: "
+                    "pass the maps of the same solvers."
+                )
+    add("bin_id", np.arange(1, n_bins + 1), None, "spatial bin, counted from 1")
     for name, values in read_positions(metadata, x, y, np.array(fitted)).items():
         add(name, values, "arcsec", f"{name} position of the bin")
     add("n_stars", np.array(n_stars, dtype=float), None, "number of stars")
     for name, entry in maps.items():
-        if name not in MAP_COLUMNS or (name == _EVIDENCE and not any(diagnosed)):
+        if name == _EVIDENCE and not any(diagnosed):
             continue
-        unit, description = MAP_COLUMNS[name]
-        add(name, entry["median"], unit, description + ("" if name in NUMBERS else " (posterior median)"))
-        if name == _EVIDENCE:
+        # Maps of the user's own are taken as they are.
+        unit, description = MAP_COLUMNS.get(name, (None, name))
+        is_median = name in MAP_COLUMNS and name not in (*NUMBERS, METRICS[-1])
+        description += " (posterior median)" if is_median else ""
+        add(name, np.asarray(entry["median"]), unit, description)
+        if "uncertainty" not in entry or name == _EVIDENCE:
             continue
-        add(f"{name}_unc", entry["uncertainty"], unit, f"uncertainty of {name}")
+        spread = "half the 16-84 percentile range of the modes per draw" if name == METRICS[-1] else None
+        add(f"{name}_unc", np.asarray(entry["uncertainty"]), unit, spread or f"uncertainty of {name}")
         if name in SCALARS and "prior_ratio" in entry:
             add(f"{name}_prior_ratio", entry["prior_ratio"], None, f"{name}_unc over that of the prior")
             add(
