@@ -2,7 +2,7 @@
 
 Run with ``python benchmarks/summaries.py``; the machine should be idle otherwise. Every figure is the median
 over repeats of the time for all bins, divided by their number; ``--map`` adds the time of all summaries of a
-whole map, by wall clock and processor time. In a map the first bin of every prior is
+whole map. In a map the first bin of every prior is
 dearer than the others, which meet the draws of that prior again: see "first".
 """
 
@@ -63,12 +63,12 @@ def seconds(run: Callable[[], Any], repeats: int) -> float:
 def whole_map(n_bins: int) -> None:
     """Time all summaries of a map of 200 stars a bin, the Gauss-Hermite fit included."""
     solvers = fitted(n_bins, 200, 300.0)
-    for order in (4, None):
-        wall, cpu = time.perf_counter(), time.process_time()
-        compute_summary_maps(solvers, order=order)
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    for order, n_jobs, pool in ((4, 1, ""), (4, 2, ", new pool"), (4, 2, ", same pool"), (None, 1, "")):
+        start = time.perf_counter()
+        compute_summary_maps(solvers, order=order, n_jobs=n_jobs)
         what = "all summaries" if order else "without the Gauss-Hermite fit"
-        print(f"{n_bins} bins x 1,000 draws, {what}: {wall:.2f} s, processor {cpu:.2f} s")
+        seconds = time.perf_counter() - start
+        print(f"{n_bins} bins x 1,000 draws, {what}, {n_jobs} processes{pool}: {seconds:.2f} s")
 
 
 def main() -> None:

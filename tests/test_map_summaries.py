@@ -9,7 +9,7 @@ import pytest
 from astropy.table import QTable
 from scipy import stats
 
-from veldist import KinematicSolver, simulate
+from veldist import KinematicSolver, fit_all_bins, simulate
 from veldist.analysis import (
     compute_percentile_summary,
     compute_summary,
@@ -128,13 +128,34 @@ def test_the_order_of_the_series_can_be_chosen(solvers):
 
 
 def test_bins_do_not_touch_each_other(solvers, maps):
-    """Threads or not, alone or together, backwards or forwards."""
+    """In processes or not, alone or together, backwards or forwards."""
     alone = compute_summary_maps(solvers[2:])
-    many = compute_summary_maps((solvers * 7)[::-1])
+    many = compute_summary_maps((solvers * 7)[::-1], n_jobs=2)
     for name in maps:
         for key in maps[name]:
             np.testing.assert_array_equal(maps[name][key][2], alone[name][key][0])
             np.testing.assert_array_equal(np.tile(maps[name][key], 7)[::-1], many[name][key])
+
+
+def test_workers_read_what_is_on_disk(tmp_path):
+    rng = np.random.default_rng(3)
+    data = [{"vel": rng.normal(0, 10, 30), "err": np.full(30, 2.0)} for _ in range(4)]
+    grid = {"center": 0.0, "width": 120.0, "n_bins": 30}
+    run = {"num_samples": 60, "seed": 1}
+    stored = fit_all_bins(data, grid, run, store=tmp_path / "map.zarr", n_jobs=1, progress=False)
+    # A part of it, whose bins are not those of the same places in the store.
+    expected = compute_summary_maps(list(stored)[1:], n_jobs=1)
+    found = compute_summary_maps(stored[1:], n_jobs=2)
+    for name in expected:
+        for key in expected[name]:
+            np.testing.assert_array_equal(found[name][key], expected[name][key])
+
+
+def test_the_first_bin_that_fails_is_named(solvers):
+    broken = bare(np.full((5, 4), 0.3), np.linspace(-40.0, 40.0, 5))
+    for n_jobs in (1, 2):
+        with pytest.raises(ValueError, match=r"solvers\[2\]"):
+            compute_summary_maps([solvers[0], None, broken, broken], n_jobs=n_jobs)
 
 
 def test_the_table_has_all_maps_and_survives_a_file(solvers, maps, tmp_path):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,17 +14,19 @@ from veldist.bin_summary import BinSummary, summarise_bin
 from veldist.blas import one_thread
 from veldist.errors import GridWarning
 from veldist.map_columns import CORRELATIONS, MAP_COLUMNS, MAX_ORDER, MOMENT_OF, hermite_names
+from veldist.parallel import check_jobs, run_tasks
 from veldist.summaries import METRICS
 from veldist.validate import check_count, check_solvers, name_first
 
 __all__ = ["compute_summary_maps", "warn_if_coarse"]
 
-# Threads beyond this gain nothing: they wait for each other between array operations.
-_MAX_THREADS = 4
+# Starting worker processes costs as much as so many bins. Threads would get into each other's way: the array
+# operations are short.
+_MIN_BINS_FOR_PROCESSES = 100
 
 
 def compute_summary_maps(
-    solvers: Sequence[Any], *, order: int | None = 4
+    solvers: Sequence[Any], *, order: int | None = 4, n_jobs: int | None = None
 ) -> dict[str, dict[str, NDArray[Any]]]:
     """Summaries of all spatial bins, ready to be drawn as maps.
 
@@ -42,6 +42,9 @@ def compute_summary_maps(
     order : int or None
         Order of the Gauss-Hermite series that is fitted to every draw, 3 to 6; None for none, which saves
         most of the time.
+    n_jobs : int, optional
+        Number of worker processes, with which the result has the same bits; by default all cores for a
+        hundred bins or more, and none for fewer.
 
     Returns
     -------
@@ -84,7 +87,7 @@ def compute_summary_maps(
     ratio = np.full((len(METRICS), len(solvers)), np.nan)
     dominated = np.zeros((len(names), len(solvers)), dtype=bool)
     width = np.full(len(solvers), np.nan)
-    for i, summary in _summarise(solvers, order):
+    for i, summary in _summarise(solvers, order, check_jobs(n_jobs)):
         pairs = [summary.values.get(name, (np.nan, np.nan)) for name in names]
         median[:, i], uncertainty[:, i] = np.transpose(pairs)
         ratio[:, i] = summary.prior_ratio
@@ -111,28 +114,40 @@ def _names(order: int | None) -> list[str]:
     return [name for name in MAP_COLUMNS if name not in left_out]
 
 
-def _summarise(solvers: Sequence[Any], order: int | None) -> Iterator[tuple[int, BinSummary]]:
-    """Summaries of the solved bins, in order.
-
-    Array operations run beside each other in threads; solvers, which may be read from a file, are looked up
-    in this thread, few ahead.
-    """
-    n_threads = min(len(solvers), os.cpu_count() or 1, _MAX_THREADS)
-    with one_thread(), ThreadPoolExecutor(n_threads) as pool:
-        waiting: deque[tuple[int, Future[BinSummary]]] = deque()
-        try:
+def _summarise(
+    solvers: Sequence[Any], order: int | None, n_jobs: int | None
+) -> Iterator[tuple[int, BinSummary]]:
+    """Summaries of the solved bins, as they are done."""
+    if n_jobs is None and len(solvers) < _MIN_BINS_FOR_PROCESSES:
+        n_jobs = 1
+    if n_jobs == 1:
+        with one_thread():
             for i, solver in enumerate(solvers):
                 if solver is not None:
-                    waiting.append((i, pool.submit(summarise_bin, solver, i, order)))
-                if len(waiting) > 2 * n_threads:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
-            while waiting:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        finally:
-            for _, future in waiting:
-                future.cancel()
+                    yield i, summarise_bin(solver, i, order)
+        return
+    # What is on disk is read by whoever summarises it.
+    stored = getattr(solvers, "path", None) is not None
+    tasks: Sequence[Any] = range(len(solvers)) if stored else list(enumerate(solvers))
+    function = partial(_of_stored, solvers, order) if stored else partial(_of_solver, order)
+    failures: dict[int, BaseException] = {}
+    for outcome in run_tasks(function, tasks, n_jobs):
+        if outcome.error is not None:
+            failures[outcome.index] = outcome.error
+        elif outcome.value is not None:
+            yield outcome.index, outcome.value
+    if failures:
+        raise failures[min(failures)]
+
+
+def _of_solver(order: int | None, task: tuple[int, Any]) -> BinSummary | None:
+    index, solver = task
+    with one_thread():
+        return None if solver is None else summarise_bin(solver, index, order)
+
+
+def _of_stored(solvers: Sequence[Any], order: int | None, index: int) -> BinSummary | None:
+    return _of_solver(order, (index, solvers[index]))
 
 
 def warn_if_coarse(sigma: NDArray[np.float64], width: NDArray[np.float64], stacklevel: int = 3) -> None:
