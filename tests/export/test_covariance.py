@@ -74,5 +74,20 @@ def test_default_errors_are_those_of_the_export():
     solver = gaussian_solver(0.0, seed=3)
     found = effective_errors(solver.samples["intrinsic_pdf"], EDGES)
     np.testing.assert_allclose(found.errors, found.scale * solver.clipped_samples["losvd_uncertainty"])
-    with pytest.raises(ValueError, match="one positive number"):
+    assert found.scale > 1.0
+    with pytest.raises(ValueError, match="48 values that are not positive"):
         effective_errors(solver.samples["intrinsic_pdf"], EDGES, np.zeros(48))
+    with pytest.raises(ValueError, match="at least 20 draws"):
+        effective_errors(solver.samples["intrinsic_pdf"][:5], EDGES)
+
+
+def test_error_bars_are_never_made_smaller_and_coarse_bins_are_refused():
+    """Draws that scatter in one bin only, which the bars of that bin describe: the ratios are below 1."""
+    solver = gaussian_solver(0.0, seed=4, scatter=1e-3)
+    masses = solver.samples["intrinsic_pdf"]
+    found = effective_errors(masses, EDGES, np.full(48, 0.01))
+    assert found.scale < 0.1
+    np.testing.assert_array_equal(found.errors, 0.01)
+    coarse = gaussian_solver(0.0, 10.0, edges=np.linspace(-120.0, 120.0, 9))
+    with pytest.raises(ValueError, match="too coarse"):
+        effective_errors(coarse.samples["intrinsic_pdf"], coarse.grid["edges"])

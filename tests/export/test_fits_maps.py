@@ -51,6 +51,8 @@ def test_errors_teach(tmp_path):
     path = tmp_path / "maps.fits"
     with pytest.raises(ValueError, match=r"maps lacks \['h5'\]"):
         write_fits_maps(path, MAPS, GRID, IDS, metrics=("h5",))
+    with pytest.raises(TypeError, match=r"pass \['sigma'\]"):
+        write_fits_maps(path, MAPS, GRID, IDS, metrics="sigma")
     with pytest.raises(ValueError, match="metrics is empty"):
         write_fits_maps(path, MAPS, GRID, IDS, metrics=())
     with pytest.raises(ValueError, match="12 x 4 pixels"):

@@ -8,6 +8,7 @@ from astropy import units as u
 from astropy.table import Table
 
 from tests.export.solvers import gaussian_solver, layout
+from veldist.errors import GridWarning
 from veldist.export.jam import write_jam_table
 
 NAMES = ["xbin", "ybin", "vrms", "dvrms", "v", "dv", "sigma", "dsigma", "bin_id", "n_stars"]
@@ -67,3 +68,13 @@ def test_errors_teach(solvers, tmp_path):
         write_jam_table(solvers, tmp_path, layout(3))
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["jam.ecsv"]
+
+
+def test_a_cut_losvd_is_warned_about_and_no_error_vanishes(tmp_path):
+    cut = [gaussian_solver(0.0, edges=np.linspace(-30.0, 30.0, 21))]
+    with pytest.warns(GridWarning, match="outermost"):
+        write_jam_table(cut, tmp_path / "jam.ecsv", x=[0.0], y=[0.0])
+    sure = [gaussian_solver(0.0, scatter=0.0)]
+    table = Table.read(write_jam_table(sure, tmp_path / "jam.ecsv", x=[0.0], y=[0.0]), format="ascii.ecsv")
+    assert table["dvrms"][0] == table["dv"][0] == 1e-3
+    assert table["n_stars"].dtype.kind == "i"

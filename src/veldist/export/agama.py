@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 
 from veldist.arrays import Floats
+from veldist.export.dynamite_doubts import warn_cut
 from veldist.export.dynamite_metadata import read_layout
 from veldist.export.dynamite_rows import collect_losvds, find_solved
-from veldist.export.writing import check_new, new_file
-from veldist.gauss_hermite import gauss_hermite
-from veldist.summaries import resolved_draws
+from veldist.export.hermite_rows import collect_series
+from veldist.export.writing import check_new, new_files
 from veldist.validate import check_count, to_float
 
 __all__ = ["write_agama_forstand"]
@@ -83,6 +83,13 @@ def write_agama_forstand(
     FileExistsError, IsADirectoryError
         If a file must not be replaced.
 
+    Warns
+    -----
+    GridWarning
+        If a noticeable part of an LOSVD is outside the velocity grid, or in an outermost bin.
+    ConvergenceWarning
+        If fewer than 90 % of the Gauss-Hermite fits of a bin converged.
+
     Notes
     -----
     Histograms: the posterior median of the mass in each velocity bin, and its uncertainty with the floor that
@@ -108,6 +115,7 @@ def write_agama_forstand(
     for path in paths.values():
         check_new(path, overwrite)
 
+    warn_cut(solvers, stacklevel=2)
     xx, yy = layout.aperture.centers()
     tag = np.asarray(layout.pixel_ids).ravel() - 1
     inside = tag >= 0
@@ -120,19 +128,13 @@ def write_agama_forstand(
         edges = np.append(rows.centers - 0.5 * rows.dv, rows.centers[-1] + 0.5 * rows.dv) - systemic
         contents["edges"] = edges, "edges of the velocity bins [km/s]"
     else:
-        order = check_count(order, "order", 3)
-        fits = [
-            list(gauss_hermite(*resolved_draws(solver, i), order=order).summary().values())
-            for i, solver in enumerate(solvers)
-            if solver is not None
-        ]
-        values, errors = np.moveaxis(np.array(fits), 2, 0)
-        values[:, 0] -= systemic
-        names = ["v", "sigma", *(f"h{m}" for m in range(3, order + 1))]
-        contents["kinematics"] = _interleaved(values, errors), " ".join(f"{n} {n}_err" for n in names)
-    for name, (array, header) in contents.items():
-        with new_file(paths[name], overwrite) as temporary:
-            np.savetxt(temporary, array, fmt="%.10g", header=header)
+        series = collect_series(solvers, solved, check_count(order, "order", 3), 1e-3, 1e-4, stacklevel=2)
+        series.values[:, 0] -= systemic
+        names = " ".join(f"{n} {n}_err" for n in series.names)
+        contents["kinematics"] = _interleaved(series.values, series.errors), names
+    with new_files(list(paths.values()), overwrite) as temporary:
+        for (array, header), path in zip((contents[name] for name in paths), temporary, strict=True):
+            np.savetxt(path, array, fmt="%.10g", header=header)
     return paths
 
 

@@ -129,7 +129,7 @@ def aperture_and_bins(
     x, y : array_like or Quantity, shape (n_stars,)
         Positions of the stars (arcsec).
     bin_ids : array_like of int, shape (n_stars,), optional
-        Bin of each star, counted from 0; -1 for stars in no bin, which are not looked at.
+        Bin of each star, counted from 0; -1 for stars in no bin, which are left out.
     bins : SpatialBins, optional
         What `veldist.binning.bin_stars` returned.
     xbin, ybin : array_like or Quantity, shape (n_bins,), optional

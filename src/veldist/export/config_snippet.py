@@ -76,6 +76,11 @@ def dynamite_config_snippet(
                 "it first."
             )
         found, comment = _describe(path)
+        comment += [
+            f"{other.name} lies beside it and is not used"
+            for other in paths
+            if other != path and other.is_file()
+        ]
         if type not in (None, found):
             raise ValueError(f"type is {type!r}, but '{path}' holds {found} kinematics.")
         type, kin_filename = found, path.name

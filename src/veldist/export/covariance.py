@@ -21,11 +21,14 @@ from veldist.export.solved_draws import solved_mask
 from veldist.export.writing import new_file
 from veldist.gauss_hermite import gauss_hermite
 from veldist.summaries import solver_draws
+from veldist.validate import to_array
 
 __all__ = ["EffectiveErrors", "effective_errors", "write_losvd_covariance"]
 
 # Steps of the numerical derivatives: of V and sigma in units of sigma, and of h3 and h4.
 _STEP = 1e-3
+# Fewer have no covariance to speak of.
+_LEAST_DRAWS = 20
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class EffectiveErrors:
     Attributes
     ----------
     errors : ndarray, shape (n_velocity,)
-        ``scale`` times the uncertainties of the masses.
+        ``scale`` times the uncertainties of the masses, where it is above 1; never below them.
     scale : float
         Root mean square of ``ratio``.
     ratio : dict of str to float
@@ -74,18 +77,39 @@ def effective_errors(pdf_samples: Any, edges: Any, uncertainty: Any = None) -> E
     Raises
     ------
     TypeError, ValueError
-        As `veldist.gauss_hermite.gauss_hermite`, or if the error bars are not positive.
+        As `veldist.gauss_hermite.gauss_hermite`, or if there are fewer than 20 draws, the velocity bins are
+        wider than the dispersion, or the error bars are not positive.
+
+    Notes
+    -----
+    The ratios are of first order in the deviations: where V and sigma scatter by a tenth of sigma, what they
+    do to the masses in second order looks like scatter of h3 and h4. One factor for all bins cannot mend what
+    is different for each parameter.
     """
     masses = np.asarray(pdf_samples, dtype=np.float64)
+    if masses.ndim != 2 or masses.shape[0] < _LEAST_DRAWS:
+        raise ValueError(
+            f"pdf_samples has shape {masses.shape}: a covariance needs (n_draws, n_velocity) with at least "
+            f"{_LEAST_DRAWS} draws."
+        )
     median = np.median(masses, axis=0, keepdims=True)
     fit = gauss_hermite(median / median.sum(), edges, order=4)
+    width = float(np.ptp(to_array(edges, "edges", "km/s"))) / masses.shape[1]
+    if not fit.converged[0] or fit.sigma[0] < width:
+        raise ValueError(
+            f"the velocity bins, {width:.3g} km/s wide, are too coarse for the series that fits the median "
+            f"LOSVD (sigma about {fit.sigma[0]:.3g} km/s): use narrower ones (KinematicSolver.setup_grid)."
+        )
     d = (
         clipping.clip(masses, 0.01, 1e-10)["losvd_uncertainty"]
         if uncertainty is None
         else np.asarray(uncertainty)
     )
     if d.shape != masses.shape[1:] or not np.all(d > 0):
-        raise ValueError("uncertainty must hold one positive number per velocity bin.")
+        raise ValueError(
+            f"uncertainty has shape {d.shape} and {np.count_nonzero(~(d > 0))} values that are not positive: "
+            f"it must hold one positive number for each of the {masses.shape[1]} velocity bins."
+        )
     derivative = _derivatives(fit, edges)
     weighted = derivative / d[:, None] ** 2
     believed = np.linalg.inv(derivative.T @ weighted)
@@ -93,7 +117,7 @@ def effective_errors(pdf_samples: Any, edges: Any, uncertainty: Any = None) -> E
     ratio = np.sqrt(np.diag(actual) / np.diag(believed))
     scale = float(np.sqrt(np.mean(ratio**2)))
     names = ("v", "sigma", "h3", "h4")
-    return EffectiveErrors(scale * d, scale, dict(zip(names, ratio.tolist(), strict=True)))
+    return EffectiveErrors(max(scale, 1.0) * d, scale, dict(zip(names, ratio.tolist(), strict=True)))
 
 
 def _derivatives(fit: Any, edges: Any) -> Floats:
@@ -167,13 +191,12 @@ def write_losvd_covariance(
         n_draws.append(masses.shape[0])
     header = fits.Header()
     header["CREATOR"] = f"veldist {veldist.__version__}"
-    header["BUNIT"] = ("km/s", "unit of EDGES; masses have none")
     table = Table({"row": np.arange(1, solved.size + 1), "original_bin": solved, "n_draws": n_draws})
     hdus = [
         fits.PrimaryHDU(header=header),
         fits.ImageHDU(np.array(covariances), name="COVARIANCE"),
         fits.ImageHDU(np.array(means), name="MEAN"),
-        fits.ImageHDU(np.asarray(common), name="EDGES"),
+        fits.ImageHDU(np.asarray(common), fits.Header({"BUNIT": "km/s"}), name="EDGES"),
         fits.BinTableHDU(table, name="BINS"),
     ]
     with new_file(path, overwrite) as temporary:

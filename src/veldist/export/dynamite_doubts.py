@@ -1,41 +1,38 @@
-"""Warnings about exports that DYNAMITE would read without complaint, and get wrong."""
+"""Warnings about exports that DYNAMITE and other codes would read without complaint, and get wrong."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from veldist.errors import GridWarning
+from veldist.export.checks_position import find_misplaced
 from veldist.export.dynamite_metadata import VoronoiLayout, describe_bins
 from veldist.export.dynamite_rows import SolvedBins
 
-__all__ = ["warn_doubtful", "warn_misplaced"]
+__all__ = ["warn_cut", "warn_doubtful", "warn_misplaced"]
 
-# Share of the mass in an outermost velocity bin above which the user is warned.
-_EDGE_SHARE = 0.005
+# Share of the mass in an outermost velocity bin, or outside the grid, above which the user is warned.
+_CUT_SHARE = 0.005
+# An outermost bin with less than this fraction of what the draws have there was emptied by `truncate_losvd`.
+_TRUNCATED = 1e-3
 # Sum of the median masses below which the user is warned.
 _LOW_SUM = 0.5
-# Share of the bin centres in other bins' pixels above which the user is warned.
+# Share of the bin centres far from their own pixels above which the user is warned.
 _MISPLACED_SHARE = 0.5
 
 
 def warn_misplaced(layout: VoronoiLayout, stacklevel: int) -> None:
-    """Warn if most bin centres lie in pixels of other bins, or outside the aperture.
+    """Warn if most bin centres lie far from their own pixels, or outside the aperture.
 
     A transposed map, or one that counts its bins from 0, gives every LOSVD to a neighbour, which nothing
-    downstream would notice. A rotated aperture is not checked: its pixels are in another frame than the
-    centres.
+    downstream would notice. The rule is that of `validate_dynamite_inputs`.
     """
-    aperture = layout.aperture
-    if aperture.angle_deg != 0.0:
-        return
-    column = np.floor((layout.xbin - aperture.x_start) / aperture.x_size * aperture.nx)
-    row = np.floor((layout.ybin - aperture.y_start) / aperture.y_size * aperture.ny)
-    inside = (column >= 0) & (column < aperture.nx) & (row >= 0) & (row < aperture.ny)
-    pixel = np.where(inside, row * aperture.nx + column, 0).astype(np.int64)
-    found = np.where(inside, layout.pixel_ids[pixel], -1)
-    misplaced = (found != 0) & (found != np.arange(found.size) + 1)
+    found = find_misplaced(layout.xbin, layout.ybin, layout.aperture, layout.pixel_ids)
+    misplaced = found.outside | found.far
     if np.mean(misplaced) > _MISPLACED_SHARE:
         warnings.warn(
             f"the centres (xbin, ybin) of {misplaced.sum()} of {misplaced.size} solved bins lie in pixels of "
@@ -45,35 +42,78 @@ def warn_misplaced(layout: VoronoiLayout, stacklevel: int) -> None:
         )
 
 
-def warn_doubtful(rows: SolvedBins, stacklevel: int) -> None:
-    """Warn of LOSVDs that DYNAMITE reads but cannot reproduce.
+def warn_cut(solvers: Sequence[Any], stacklevel: int, *, draws: bool = False, note: str = "") -> None:
+    """Warn of LOSVDs that the velocity grid cuts off.
 
-    These have mass in an outermost velocity bin, where the newer DYNAMITE's orbits have none, or medians
-    that sum to far less than 1.
+    These have more than 0.5 % of their mass in an outermost velocity bin, or outside the grid. What is
+    outside of the grid does not count where `veldist.KinematicSolver.truncate_losvd` emptied an outermost
+    bin: the user has said then that the wing is not real.
+
+    Parameters
+    ----------
+    solvers : list of (FittedSolver or None)
+        One entry per Voronoi bin, which have been run. Their ``clipped_samples`` are looked at, or their
+        draws if there are none.
+    stacklevel : int
+        As for `warnings.warn`, counted from the caller.
+    draws : bool
+        Whether the export is made of the draws, which ``truncate_losvd`` leaves alone.
+    note : str
+        Sentence to add to the message.
+
+    Warns
+    -----
+    GridWarning
+        Naming the bins and the cure.
     """
-    total = rows.losvd.sum(axis=1)
-    share = rows.losvd[:, [0, -1]].max(axis=1) / total
-    full = np.zeros_like(rows.solved)
-    full[rows.solved] = share > _EDGE_SHARE
-    bins = np.flatnonzero(rows.solved)
-    if full.any():
-        worst = int(np.argmax(share))
+    edge, outside = np.zeros((2, len(solvers)))
+    # One after the other, none kept: they may come from a store that is larger than the memory.
+    for i, solver in enumerate(solvers):
+        if solver is not None:
+            edge[i], outside[i] = _cut_shares(solver, draws)
+    largest = np.maximum(edge, outside)
+    cut = largest > _CUT_SHARE
+    if cut.any():
+        worst = int(np.argmax(largest))
+        truncate = "" if draws else ", or call truncate_losvd() where the data do not support the wing"
         warnings.warn(
-            f"an outermost velocity bin holds more than {_EDGE_SHARE:.1%} of the mass in "
-            f"{describe_bins(full)}; the worst is index {bins[worst]} with {share[worst]:.2%}. "
-            "Orbits have no mass there in recent versions of DYNAMITE: use a wider velocity grid, pad=True "
-            "for an empty velocity bin on each side, or truncate_losvd() where the data do not support the "
-            "wing.",
+            f"an outermost velocity bin, or the range outside the grid, holds more than {_CUT_SHARE:.1%} of "
+            f"the mass in {describe_bins(cut)}; the worst is index {worst} with {edge[worst]:.2%} in an "
+            f"outermost velocity bin and {outside[worst]:.2%} outside: the grid cuts the LOSVD off. Use a "
+            f"wider velocity grid (setup_grid() after run() reports the same posterior on it){truncate}."
+            + (f" {note}" if note else ""),
             GridWarning,
             stacklevel=stacklevel + 1,
         )
+
+
+def _cut_shares(solver: Any, draws: bool) -> tuple[float, float]:
+    """Shares of the mass in the fuller outermost velocity bin and outside the grid; 0 if not known."""
+    samples = solver.samples or {}
+    pdf = np.asarray(samples.get("intrinsic_pdf", np.empty((0, 0))), dtype=np.float64)
+    drawn = np.median(pdf, axis=0) if pdf.ndim == 2 and pdf.size else None
+    clipped = None if draws else solver.clipped_samples
+    median = drawn if clipped is None else np.asarray(clipped["losvd_median"], dtype=np.float64)
+    edge, truncated = 0.0, False
+    if median is not None and median.sum() > 0:
+        edge = float(median[[0, -1]].max() / median.sum())
+        if drawn is not None and drawn.shape == median.shape:
+            truncated = bool((median[[0, -1]] < _TRUNCATED * drawn[[0, -1]]).any())
+    outside = np.asarray(samples.get("outside_grid", ()), dtype=np.float64)
+    return edge, float(np.median(outside)) if outside.size and not truncated else 0.0
+
+
+def warn_doubtful(rows: SolvedBins, stacklevel: int) -> None:
+    """Warn of LOSVDs whose medians sum to far less than 1, which DYNAMITE cannot reproduce."""
+    total = rows.losvd.sum(axis=1)
     low = np.zeros_like(rows.solved)
     low[rows.solved] = total < _LOW_SUM
     if low.any():
         worst = int(np.argmin(total))
         warnings.warn(
             f"the median masses sum to less than {_LOW_SUM:g} in {describe_bins(low)}; the worst is index "
-            f"{bins[worst]} with {total[worst]:.3g}. The velocity bins are finer than the data resolve, or "
-            "hold densities instead of masses: use fewer velocity bins or larger Voronoi bins.",
+            f"{np.flatnonzero(rows.solved)[worst]} with {total[worst]:.3g}. The velocity bins are finer than "
+            "the data resolve, or hold densities instead of masses: use fewer velocity bins or larger "
+            "Voronoi bins.",
             stacklevel=stacklevel + 1,
         )

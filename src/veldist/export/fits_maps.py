@@ -64,6 +64,8 @@ def write_fits_maps(
     """
     from astropy.io import fits
 
+    if isinstance(metrics, str):
+        raise TypeError(f"metrics must be a list of names, got {metrics!r}: pass [{metrics!r}].")
     metrics = tuple(metrics)
     if not metrics:
         raise ValueError("metrics is empty: name at least one map.")

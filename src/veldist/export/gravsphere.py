@@ -23,8 +23,9 @@ import numpy as np
 
 import veldist
 from veldist.arrays import Floats
+from veldist.export.dynamite_doubts import warn_cut
 from veldist.export.solved_draws import iterate_moments, median_and_uncertainty, solved_mask
-from veldist.export.writing import check_new, new_file
+from veldist.export.writing import check_new, new_files
 from veldist.validate import check_finite, check_positive, to_array, to_float
 
 __all__ = ["RadialProfile", "radial_profile", "write_gravsphere_profile"]
@@ -160,6 +161,11 @@ def write_gravsphere_profile(
         As `radial_profile`, or if ``path`` ends in ``.npz``.
     FileExistsError, IsADirectoryError
         If files must not be replaced.
+
+    Warns
+    -----
+    GridWarning
+        If a noticeable part of an LOSVD is outside the velocity grid, or in an outermost bin.
     """
     from astropy.table import Column, Table
 
@@ -167,6 +173,7 @@ def write_gravsphere_profile(
         raise ValueError(f"path '{path}' ends in .npz, which is for the draws: name the table .ecsv or .txt.")
     samples = check_new(Path(path).with_suffix(".npz"), overwrite)
     check_new(path, overwrite)
+    warn_cut(solvers, stacklevel=2, draws=True)
     profile = radial_profile(solvers, radius, weight=weight, v_systemic=v_systemic)
     meta: dict[str, Any] = {
         "v_systemic": to_float(v_systemic, "v_systemic", "km/s"),
@@ -189,11 +196,9 @@ def write_gravsphere_profile(
         Column(profile.n_stars, name="n_stars", description="number of stars"),
         Column(profile.index + 1, name="bin_id", description="radial bin, counted from 1"),
     ]
-    with new_file(samples, overwrite) as temporary:
-        np.savez_compressed(temporary, **vars(profile))
-    with new_file(path, overwrite) as temporary:
-        is_ecsv = temporary.suffix == ".ecsv"
+    with new_files([path, samples], overwrite) as (table, draws):
+        np.savez_compressed(draws, **vars(profile))
         Table(columns, meta=meta).write(
-            temporary, format="ascii.ecsv" if is_ecsv else "ascii.commented_header"
+            table, format="ascii.ecsv" if table.suffix == ".ecsv" else "ascii.commented_header"
         )
     return Path(path), samples

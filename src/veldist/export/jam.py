@@ -11,11 +11,15 @@ import numpy as np
 
 import veldist
 from veldist.bin_positions import read_positions
+from veldist.export.dynamite_doubts import warn_cut
 from veldist.export.solved_draws import iterate_moments, median_and_uncertainty, solved_mask
 from veldist.export.writing import new_file
 from veldist.validate import to_float
 
 __all__ = ["write_jam_table"]
+
+# Smallest uncertainty, km/s.
+_FLOOR = 1e-3
 
 
 def write_jam_table(
@@ -58,6 +62,11 @@ def write_jam_table(
     FileExistsError, IsADirectoryError
         If the file must not be replaced.
 
+    Warns
+    -----
+    GridWarning
+        If a noticeable part of an LOSVD is outside the velocity grid, or in an outermost bin.
+
     Notes
     -----
     Columns ``xbin ybin vrms dvrms v dv sigma dsigma``, then ``bin_id`` (place in ``solvers``, counted from 1)
@@ -74,10 +83,14 @@ def write_jam_table(
     if not positions:
         raise ValueError("the positions of the bins are missing: pass metadata, or x and y.")
     systemic = to_float(v_systemic, "v_systemic", "km/s")
+    warn_cut(solvers, stacklevel=2, draws=True)
     rows = []
     for bin_ in iterate_moments(solvers):
         quantities = (np.sqrt(bin_.second_moment(systemic)), bin_.v - systemic, bin_.sigma)
-        pairs = [value for draws in quantities for value in median_and_uncertainty(draws)]
+        medians, spreads = zip(*(median_and_uncertainty(draws) for draws in quantities), strict=True)
+        # Jeans models divide by them.
+        least = (max(spread, _FLOOR) for spread in spreads)
+        pairs = [value for pair in zip(medians, least, strict=True) for value in pair]
         rows.append(
             [positions["x"][bin_.index], positions["y"][bin_.index], *pairs, bin_.index + 1, bin_.n_stars]
         )
@@ -100,7 +113,9 @@ def write_jam_table(
                 name=name,
                 unit=unit,
                 description=description,
-                dtype=int if name == "bin_id" else float,
+                dtype=int
+                if name == "bin_id" or (name == "n_stars" and np.all(np.isfinite(values)))
+                else float,
             )
             for values, (name, (unit, description)) in zip(np.transpose(rows), columns.items(), strict=True)
         ],
