@@ -145,4 +145,5 @@ def _major_axis(ax: Axes, grid: PixelGrid) -> None:
         fontsize="small",
         ha="center",
         zorder=2.5,
+        bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0},
     )
