@@ -9,8 +9,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from astropy import units as u
 
 import veldist
+from veldist.map_columns import MAP_COLUMNS
+from veldist.map_styles import MAP_STYLES
 from veldist.pixel_grid import PixelGrid
 from veldist.report import write_report
 from veldist.report.losvds import thinned_rug
@@ -205,10 +208,72 @@ def test_color_limits_are_symmetric_and_not_narrower_than_the_noise():
     low, high = color_limits(values, 0.0)
     assert low == -high
     assert high == pytest.approx(np.percentile([1.0, 2.0, 4.0], 98))
-    assert color_limits(values, 0.0, noise=9.0) == (-9.0, 9.0)
+    assert color_limits(values, 0.0, least_reach=9.0) == (-9.0, 9.0)
     assert color_limits(values, None) == pytest.approx(np.percentile([1.0, 2.0, 4.0], [2, 98]))
-    low, high = color_limits(np.array([3.0, 3.0]), None)
-    assert low < 3.0 < high
+    for equal in (3.0, -3.0):
+        low, high = color_limits(np.full(2, equal), None)
+        assert low < equal < high
+    assert color_limits(np.zeros(2), None)[0] == 0.0
+    assert color_limits(np.zeros(2), 0.0) == (-0.5, 0.5)
+    assert color_limits(np.array([200.0]), None, least_range=10.0) == (195.0, 205.0)
+
+
+def test_with_one_bin_colours_run_over_ten_stars_and_three_of_the_bayes_factor(tmp_path):
+    found = metrics(write_report(tmp_path / "r.html", [gaussian_solver(0, n_stars=200)], maps=some_maps(1)))
+    assert found["n_stars"]["limits"] == [195, 205]
+    assert found["log_bayes_factor"]["values"] == [-0.4]
+    assert found["log_bayes_factor"]["limits"] == [-3, 3]
+
+
+def test_probabilities_below_a_millionth_are_zero(report):
+    tiny = {
+        "median": np.array([5.6e-16, 2e-6, np.nan, 0.5]),
+        "uncertainty": np.array([5e-13, 1e-6, np.nan, 1e-9]),
+    }
+    found = metrics(report(maps={"outside_grid": tiny, "skewness": tiny}))
+    assert found["outside_grid"]["values"] == [0, 2e-6, None, 0.5]
+    assert found["outside_grid"]["uncertainties"] == [0, 1e-6, None, 0]
+    assert found["skewness"]["values"][0] == 5.6e-16
+    # What was passed is as it was.
+    assert tiny["median"][0] == 5.6e-16
+
+
+def test_gauss_hermite_quantities_are_marked_where_few_fits_converged(report):
+    names = ("gh_v", "gh_sigma", "h3", "h6", "corr_v_h3")
+    maps = {name: {"median": np.linspace(0.1, 0.4, 4)} for name in (*names, "sigma", "skewness")}
+    converged = {"median": np.array([0.89, 0.9, np.nan, 0.0])}
+    found = metrics(report(maps=maps | {"gh_converged": converged}))
+    assert all(found[name]["undetermined"] == [0, 3] for name in names)
+    assert not any(found[name]["undetermined"] for name in ("sigma", "skewness", "gh_converged", "n_stars"))
+    assert not any(entry["undetermined"] for entry in metrics(report(maps=maps)).values())
+
+
+def test_maps_with_units_are_converted(report):
+    values = np.arange(4.0) * 1000.0
+    of_own = {"median": values * u.pc, "uncertainty": values * u.kpc}
+    found = metrics(
+        report(maps={"v_mean": {"median": values * u.m / u.s, "uncertainty": values}, "d": of_own})
+    )
+    assert found["v_mean"]["values"] == [0, 1, 2, 3]
+    assert found["v_mean"]["uncertainties"] == [0, 1000, 2000, 3000]
+    assert (found["d"]["unit"], found["d"]["values"][1], found["d"]["uncertainties"][1]) == ("pc", 1000, 1e6)
+    # Ratios have no unit, whatever the unit of the median.
+    report(maps={"sigma": {"median": values * u.km / u.s, "prior_ratio": values * u.one}})
+    for name, wrong in (("v_mean", u.s), ("h3", u.km)):
+        with pytest.raises(ValueError, match=rf"maps\['{name}'\]\['median'\] has unit '{wrong}'"):
+            report(maps={name: {"median": values * wrong}})
+
+
+@pytest.mark.parametrize("name", [name for name in MAP_STYLES if name in MAP_COLUMNS])
+def test_colours_diverge_as_in_the_pictures(report, name):
+    found = metrics(report(maps={name: {"median": np.array([0.1, 0.2, 0.4, 0.7])}}))[name]
+    style = MAP_STYLES[name]
+    if style.center is None:
+        assert found["center"] is None
+    else:
+        assert found["center"] == pytest.approx(0.3 if np.isnan(style.center) else style.center, rel=1e-5)
+    if style.limits is not None:
+        assert tuple(found["limits"]) == style.limits
 
 
 def test_velocities_diverge_from_their_median_and_shapes_from_zero(report):
@@ -246,6 +311,22 @@ def test_there_must_be_something_to_report(tmp_path):
             write_report(tmp_path / "r.html", nothing)
     with pytest.raises(ValueError, match=r"solvers\[1\]"):
         write_report(tmp_path / "r.html", [gaussian_solver(0), veldist.KinematicSolver()])
+
+
+@pytest.mark.parametrize(
+    ("alone", "cure"),
+    [
+        (gaussian_solver(0), r"\[solver\]"),
+        (iter([gaussian_solver(0)]), "one fitted solver"),
+        (None, "one fitted"),
+    ],
+)
+def test_a_solver_without_a_list_is_refused(tmp_path, alone, cure):
+    with pytest.raises(TypeError, match=f"solvers must be a list, got .*: pass a list: {cure}"):
+        write_report(tmp_path / "r.html", alone)
+    fitted = veldist.KinematicSolver()
+    with pytest.raises(TypeError, match=r"got KinematicSolver: pass a list: \[solver\]"):
+        write_report(tmp_path / "r.html", fitted)
 
 
 def test_a_report_is_replaced_unless_told_not_to(report):

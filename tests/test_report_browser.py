@@ -65,7 +65,12 @@ def pages(tmp_path_factory):
     maps = {
         "v_mean": {"median": median, "uncertainty": np.where(np.isnan(median), np.nan, 0.75)},
         "sigma": {"median": np.where(np.isnan(median), np.nan, 10.0 + np.arange(9.0)[::-1])},
-        "outside_grid": {"median": median * 1e-12, "uncertainty": np.abs(median) * 2e-13},
+        "outside_grid": {"median": np.abs(median) * 1e-12, "uncertainty": np.abs(median) * 2e-13},
+        "tiny": {"median": median * 1e-12, "uncertainty": np.abs(median) * 2e-13},
+        "h3": {"median": median / 100.0, "uncertainty": np.where(np.isnan(median), np.nan, 0.03)},
+        "gh_converged": {
+            "median": np.where(np.arange(N_BINS) == 3, 0.625, np.where(np.isnan(median), np.nan, 1.0))
+        },
         "kurtosis": {"median": median / 20.0, "prior_dominated": np.arange(N_BINS) == 1},
     }
     ids = np.kron(np.arange(1, 10).reshape(3, 3), np.ones((2, 2), dtype=int))
@@ -154,9 +159,33 @@ def test_a_click_on_a_bin_shows_its_losvd(reader):
     assert "NOT converged" in page.text("#judgement")
     page.one("#panels [data-bin='1']").click()
     assert "The prior weighs more than the data on: kurtosis" in page.text("#judgement")
-    # Neither of these is written as 0.000000.
-    assert "9.0e-12 ± 1.8e-12" in page.text("#details").replace("−", "-")
+    # Neither of these is written as 0.000000, and no probability as 9.0e-12.
+    assert "tiny -9.0e-12 ± 1.8e-12" in page.text("#details").replace("−", "-")
+    assert "probability mass outside the velocity grid 0" in page.text("#details").splitlines()
     assert page.requests() == []
+
+
+def test_a_series_that_the_data_do_not_determine_is_marked_and_said(reader):
+    page = reader()
+    said = "The Gauss–Hermite series is not determined by the data here: the fits of only 62 % of the draws"
+    for index, marked in ((3, True), (5, False)):
+        page.one(f"#panels [data-bin='{index}']").click()
+        assert (said in page.text("#judgement")) == marked
+        rows = {row.text.split("\n")[0]: row for row in page.all("#details tr")}
+        (h3,) = (row for text, row in rows.items() if text.startswith("Gauss-Hermite h3"))
+        assert h3.text.endswith("†") == marked
+        assert "prior" not in page.text("#judgement")
+    mark = page.one("#table tr[data-bin='3'] abbr")
+    assert mark.accessible_name == "the data do not determine the Gauss–Hermite series"
+    menu = page.one("#panels select")
+    hatched = []
+    for choice in ("h3", "gh_converged", "h3 uncertainty"):
+        page.driver.execute_script(
+            "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))", menu, choice
+        )
+        outline = page.one("#panels [data-bin='3']").get_attribute("d")
+        hatched.append(page.one("#panels .overlay").get_attribute("d") == outline)
+    assert hatched == [True, False, False]
 
 
 def test_the_peak_of_the_drawn_losvd_is_where_the_stars_are(reader):

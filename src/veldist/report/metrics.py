@@ -9,27 +9,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist.arrays import Floats
-from veldist.map_columns import MAP_COLUMNS
+from veldist.map_columns import CORRELATIONS, MAP_COLUMNS, MAX_ORDER, hermite_names
+from veldist.map_styles import MapStyle, map_style
 from veldist.report.numbers import rounded
+from veldist.validate import strip_units
 
 __all__ = ["SOLVER_NUMBERS", "check_maps", "color_limits", "metric_entries", "solver_numbers"]
 
-# Colours of velocities diverge from their median over the bins, the systemic velocity, the others' from 0.
-_VELOCITIES = ("v_mean", "v_median", "gh_v")
-_SIGNED = (
-    "v_asymmetry",
-    "skewness",
-    "kurtosis",
-    "bowley_skewness",
-    "moors_kurtosis",
-    "h3",
-    "h4",
-    "h5",
-    "h6",
-    "log_bayes_factor",
-)
 _PERCENTILES = (2.0, 98.0)
-_LEAST_STARS = 10
+# Colours that ran over less would make much of nothing: a star or two, no evidence either way.
+_LEAST_RANGE = {"n_stars": 10.0}
+_LEAST_REACH = {"log_bayes_factor": 3.0}
+# Probabilities below this are shown as 0.
+_LEAST_PROBABILITY = 1e-6
+_PROBABILITIES = ("tail_weight", "gh_converged", "p_multimodal", "peak1_mass", "peak2_mass", "outside_grid")
+# Where fewer of the fits converged, the data do not determine the Gauss-Hermite series.
+_LEAST_CONVERGED = 0.9
+_SERIES = (*hermite_names(MAX_ORDER), *CORRELATIONS)
 
 # Short names in the titles of maps and the head of the table.
 _SYMBOLS = {
@@ -51,31 +47,51 @@ _LABELS: dict[str, tuple[str | None, str]] = {
 SOLVER_NUMBERS = (*_LABELS, "log_bayes_factor")
 """What solvers tell of themselves."""
 
+# The other entries of a map are pure numbers.
+_WITH_UNIT = ("median", "uncertainty")
 
-def check_maps(maps: Any, n_bins: int) -> dict[str, dict[str, NDArray[Any]]]:
-    """The maps as arrays.
+
+def check_maps(maps: Any, n_bins: int) -> tuple[dict[str, dict[str, NDArray[Any]]], dict[str, str]]:
+    """The maps as arrays, in the units of `veldist.map_columns.MAP_COLUMNS`.
+
+    Returns
+    -------
+    maps : dict of str to dict
+        ``metric -> {"median": array, ...}``.
+    units : dict of str to str
+        Units of further metrics that were given as Quantities.
 
     Raises
     ------
     TypeError, ValueError
-        If it is not ``metric -> {"median": array, ...}`` with one value per bin.
+        If it is not ``metric -> {"median": array, ...}`` with one value per bin, or has the wrong unit.
     """
     if not isinstance(maps, Mapping):
         raise TypeError(
             f"maps must be a dict, as compute_summary_maps returns it, got {type(maps).__name__}."
         )
     checked: dict[str, dict[str, NDArray[Any]]] = {}
+    units: dict[str, str] = {}
     for name, entry in maps.items():
         if not isinstance(entry, Mapping) or "median" not in entry:
             raise ValueError(f"maps[{name!r}] lacks 'median': pass what compute_summary_maps returned.")
-        checked[str(name)] = {key: np.asarray(value) for key, value in entry.items()}
+        if name in MAP_COLUMNS or name in _LABELS:
+            unit = (MAP_COLUMNS.get(name) or _LABELS[name])[0] or ""
+        else:
+            unit = str(getattr(entry["median"], "unit", None) or "")
+            if unit:
+                units[str(name)] = unit
+        checked[str(name)] = {
+            key: np.asarray(strip_units(value, f"maps[{name!r}][{key!r}]", unit if key in _WITH_UNIT else ""))
+            for key, value in entry.items()
+        }
         for key, value in checked[str(name)].items():
             if value.shape != (n_bins,):
                 raise ValueError(
                     f"maps[{name!r}][{key!r}] has shape {value.shape}, but there are {n_bins} solvers: pass "
                     "the maps of the same solvers."
                 )
-    return checked
+    return checked, units
 
 
 def solver_numbers(solver: Any) -> list[float]:
@@ -86,14 +102,14 @@ def solver_numbers(solver: Any) -> list[float]:
 
 
 def metric_entries(
-    maps: dict[str, dict[str, NDArray[Any]]], numbers: dict[str, Floats]
+    maps: dict[str, dict[str, NDArray[Any]]], numbers: dict[str, Floats], units: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """Everything that a map can show, as JSON can hold it.
 
     Parameters
     ----------
-    maps : dict
-        As `check_maps` returns it.
+    maps, units : dict
+        As `check_maps` returns them.
     numbers : dict of str to ndarray, shape (n_bins,)
         More of them, without uncertainties, taken where the maps do not have them.
 
@@ -102,24 +118,27 @@ def metric_entries(
     list of dict
         ``key``, ``name`` (short), ``label``, ``unit``, ``values`` and ``uncertainties`` (n_bins,), ``limits``
         and ``uncertainty_limits`` of the colours, ``center`` of diverging colours or None, and the indices
-        ``dominated`` of the bins where the prior weighs more than the data. What is NaN everywhere is
-        left out.
+        of two kinds of bins: ``dominated``, where the prior weighs more than the data, and ``undetermined``,
+        where fewer than 90 % of the Gauss-Hermite fits converged. What is NaN everywhere is left out.
     """
+    converged = maps.get("gh_converged", {}).get("median")
+    undetermined = [] if converged is None else np.flatnonzero(converged < _LEAST_CONVERGED).tolist()
     entries = []
     for key, entry in {**maps, **{k: {"median": v} for k, v in numbers.items() if k not in maps}}.items():
-        values = np.asarray(entry["median"], dtype=np.float64)
+        values = np.array(entry["median"], dtype=np.float64)
         if not np.isfinite(values).any():
             continue
-        spread = np.asarray(entry.get("uncertainty", np.full(values.size, np.nan)), dtype=np.float64)
+        spread = np.array(entry.get("uncertainty", np.full(values.size, np.nan)), dtype=np.float64)
+        if key in _PROBABILITIES:
+            values[np.abs(values) < _LEAST_PROBABILITY] = 0.0
+            spread[spread < _LEAST_PROBABILITY] = 0.0
         known = bool(np.isfinite(spread).any())
-        unit, label = MAP_COLUMNS.get(key) or _LABELS.get(key) or (None, key.replace("_", " "))
-        center = _center(key, values)
+        unit, label = MAP_COLUMNS.get(key) or _LABELS.get(key) or (units.get(key), key.replace("_", " "))
+        center = _center(map_style(key), values)
         noise = float(np.nanmedian(spread)) if known else 0.0
-        limits = color_limits(values, center, noise)
-        if key == "n_stars" and limits[1] - limits[0] < _LEAST_STARS:
-            # Colours that run over a star or two would make much of nothing.
-            middle = round(0.5 * (limits[0] + limits[1]))
-            limits = middle - _LEAST_STARS / 2, middle + _LEAST_STARS / 2
+        limits = map_style(key).limits or color_limits(
+            values, center, max(noise, _LEAST_REACH.get(key, 0.0)), _LEAST_RANGE.get(key, 0.0)
+        )
         entries.append(
             {
                 "key": key,
@@ -132,19 +151,22 @@ def metric_entries(
                 "limits": rounded(limits, 6),
                 "uncertainty_limits": rounded(color_limits(spread, None), 6) if known else None,
                 "dominated": np.flatnonzero(entry.get("prior_dominated", False)).tolist(),
+                "undetermined": undetermined if key in _SERIES else [],
             }
         )
     return entries
 
 
-def _center(key: str, values: Floats) -> float | None:
+def _center(style: MapStyle, values: Floats) -> float | None:
     """Neutral value of diverging colours; None for those that run from low to high."""
-    if key in _VELOCITIES:
-        return float(np.nanmedian(values))
-    return 0.0 if key in _SIGNED or key.startswith("corr_") else None
+    if style.center is None or np.isfinite(style.center):
+        return style.center
+    return float(np.nanmedian(values))
 
 
-def color_limits(values: Floats, center: float | None, noise: float = 0.0) -> tuple[float, float]:
+def color_limits(
+    values: Floats, center: float | None, least_reach: float = 0.0, least_range: float = 0.0
+) -> tuple[float, float]:
     """Limits of the colours: percentiles of the values, at equal distances from a centre if there is one.
 
     Parameters
@@ -153,15 +175,21 @@ def color_limits(values: Floats, center: float | None, noise: float = 0.0) -> tu
         What is shown; NaN is ignored.
     center : float or None
         Neutral value of diverging colours.
-    noise : float
+    least_reach : float
         Least distance of the limits from the centre: colours that ran over less than the uncertainty would
         make much of noise.
+    least_range : float
+        Least distance of the limits from each other, where there is no centre.
     """
     low, high = np.percentile(values[np.isfinite(values)], _PERCENTILES)
     if center is not None:
-        reach = max(abs(low - center), abs(high - center), noise)
+        reach = max(abs(low - center), abs(high - center), least_reach)
         low, high = center - reach, center + reach
+    elif high - low < least_range:
+        middle = round(0.5 * (low + high))
+        low, high = middle - 0.5 * least_range, middle + 0.5 * least_range
     if low == high:
         margin = 0.5 * abs(low) or 0.5
-        low, high = low - margin, high + margin
+        # What is nowhere below 0 needs no colours there.
+        low, high = low if low == 0.0 and center is None else low - margin, high + margin
     return float(low), float(high)

@@ -10,38 +10,14 @@ from numpy.typing import NDArray
 from veldist.arrays import Floats
 from veldist.map_areas import pixel_areas
 from veldist.report.numbers import rounded
-from veldist.validate import check_finite, to_array
+from veldist.report.places import to_pixel_grid
 from veldist.voronoi_cells import outline, typical_spacing, voronoi_cells
 
-__all__ = ["map_shapes", "to_positions", "trace"]
+__all__ = ["map_shapes", "trace"]
 
 # Corners of Voronoi cells are rounded to this fraction of the map's longer side.
 _RESOLUTION = 2000
 _TURNS = ((1, 0), (0, 1), (-1, 0), (0, -1))
-
-
-def to_positions(x: Any, y: Any, n_bins: int) -> Floats | None:
-    """Positions of the bins, (n_bins, 2) in arcsec; None if there are none.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If only one of x and y is given, or they are not one finite number per bin.
-    """
-    if x is None and y is None:
-        return None
-    if x is None or y is None:
-        raise ValueError("x and y must be given together, or neither.")
-    columns = []
-    for name, value in (("x", x), ("y", y)):
-        column = to_array(value, name, "arcsec")
-        check_finite(column, name)
-        if column.size != n_bins:
-            raise ValueError(
-                f"{name} has {column.size} values, but there are {n_bins} bins: pass one position each."
-            )
-        columns.append(column)
-    return np.stack(columns, axis=1)
 
 
 def map_shapes(grid: Any, ids: Any, positions: Floats | None, n_bins: int) -> dict[str, Any] | None:
@@ -50,9 +26,10 @@ def map_shapes(grid: Any, ids: Any, positions: Floats | None, n_bins: int) -> di
     Parameters
     ----------
     grid, ids
-        Pixels and the bin of each, as `veldist.plotting.plot_map` takes them; both or neither.
+        Pixels (a `veldist.pixel_grid.PixelGrid` or a mapping, see `veldist.report.places.to_pixel_grid`) and
+        the bin of each; both or neither.
     positions : ndarray, shape (n_bins, 2), optional
-        Positions of the bins (arcsec).
+        Positions of the bins (arcsec); a bin whose position is not finite has none.
     n_bins : int
         Number of bins.
 
@@ -66,11 +43,13 @@ def map_shapes(grid: Any, ids: Any, positions: Floats | None, n_bins: int) -> di
     Raises
     ------
     TypeError, ValueError
-        If only one of grid and ids is given, or as `veldist.map_areas.pixel_areas`.
+        If only one of grid and ids is given, or as `veldist.map_areas.pixel_areas` and
+        `veldist.report.places.to_pixel_grid`.
     """
     if (grid is None) != (ids is None):
         raise ValueError("grid and ids must be given together, or neither: the pixels, and the bin of each.")
     if grid is not None:
+        grid = to_pixel_grid(grid)
         areas = pixel_areas(grid, ids, n_bins)
         places = areas.anchors if positions is None else positions
         return {
@@ -78,21 +57,29 @@ def map_shapes(grid: Any, ids: Any, positions: Floats | None, n_bins: int) -> di
             "origin": rounded([grid.x_start, grid.y_start]),
             "unit": rounded([grid.x_size / grid.nx, grid.y_size / grid.ny], 8),
             "size": [int(grid.nx), int(grid.ny)],
-            "positions": [None if np.isnan(p).any() else rounded(p) for p in places],
+            "positions": _places(places),
         }
-    if positions is None:
+    placed = [] if positions is None else np.flatnonzero(np.isfinite(positions).all(axis=1)).tolist()
+    if positions is None or not placed:
         return None
-    polygons = _cells(positions)
+    polygons = _cells(positions[placed])
     corners = np.concatenate(polygons)
     low, high = corners.min(axis=0), corners.max(axis=0)
     unit = float((high - low).max()) / _RESOLUTION
+    paths: list[str | None] = [None] * n_bins
+    for index, polygon in zip(placed, polygons, strict=True):
+        paths[index] = _polygon_path(np.rint((polygon - low) / unit).astype(int))
     return {
-        "paths": [_polygon_path(np.rint((polygon - low) / unit).astype(int)) for polygon in polygons],
+        "paths": paths,
         "origin": rounded(low),
         "unit": [float(f"{unit:.8g}")] * 2,
         "size": np.ceil((high - low) / unit).astype(int).tolist(),
-        "positions": [rounded(p) for p in positions],
+        "positions": _places(positions),
     }
+
+
+def _places(positions: Floats) -> list[list[float | int | None] | None]:
+    return [rounded(place) if np.isfinite(place).all() else None for place in positions]
 
 
 def _cells(positions: Floats) -> list[Floats]:

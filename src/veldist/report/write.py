@@ -18,7 +18,8 @@ import veldist
 from veldist.report.losvds import bin_entry
 from veldist.report.metrics import SOLVER_NUMBERS, check_maps, metric_entries, solver_numbers
 from veldist.report.numbers import rounded_or_none
-from veldist.report.shapes import map_shapes, to_positions
+from veldist.report.places import to_positions
+from veldist.report.shapes import map_shapes
 from veldist.zarr_files import write_whole
 
 __all__ = ["write_report"]
@@ -71,12 +72,14 @@ def write_report(
         returns.
     maps : dict, optional
         What `veldist.analysis.compute_summary_maps` returned for these solvers; computed by default. Further
-        maps, ``{"name": {"median": array, "uncertainty": array}}``, are shown like the others.
+        maps, ``{"name": {"median": array, "uncertainty": array}}``, are shown like the others. Quantities are
+        converted to the units of `veldist.map_columns.MAP_COLUMNS`; further maps keep their own.
     grid, ids : optional
-        Pixels and the bin of each, as `veldist.plotting.plot_map` takes them; both or neither.
+        Pixels and the bin of each, as `veldist.plotting.plot_map` takes them; both or neither. The pixels may
+        also be a dict, as ``voronoi_bin_metadata["aperture"]``.
     x, y : array_like or Quantity, shape (n_bins,), optional
-        Positions of the bins (arcsec). Without pixels, bins are drawn as the Voronoi cells of their
-        positions; without either there are no maps, only LOSVDs and the table.
+        Positions of the bins (arcsec); NaN for skipped bins that have none. Without pixels, bins are drawn as
+        the Voronoi cells of their positions; without either there are no maps, only LOSVDs and the table.
     title : str
         Heading of the page.
     settings : mapping, optional
@@ -113,11 +116,12 @@ def write_report(
 
 def _content(solvers: Sequence[Any], maps: Any, grid: Any, ids: Any, x: Any, y: Any) -> dict[str, Any]:
     """All that the page's script needs."""
+    _check_list(solvers)
     n_bins = len(solvers)
-    positions = to_positions(x, y, n_bins)
+    positions = to_positions(x, y, solvers)
     # Before the solvers are read, which may take a while.
     shapes = map_shapes(grid, ids, positions, n_bins) if n_bins else None
-    checked = None if maps is None else check_maps(maps, n_bins)
+    checked, units = (None, {}) if maps is None else check_maps(maps, n_bins)
     bins: list[dict[str, Any] | None] = []
     grids: list[tuple[float, float, int]] = []
     numbers = np.full((n_bins, len(SOLVER_NUMBERS)), np.nan)
@@ -136,8 +140,8 @@ def _content(solvers: Sequence[Any], maps: Any, grid: Any, ids: Any, x: Any, y: 
     if checked is None:
         from veldist.analysis import compute_summary_maps
 
-        checked = check_maps(compute_summary_maps(solvers), n_bins)
-    metrics = metric_entries(checked, dict(zip(SOLVER_NUMBERS, numbers.T, strict=True)))
+        checked, units = check_maps(compute_summary_maps(solvers), n_bins)
+    metrics = metric_entries(checked, dict(zip(SOLVER_NUMBERS, numbers.T, strict=True)), units)
     keys = [metric["key"] for metric in metrics]
     panels = [key for key in _PANELS if key in keys]
     panels += [key for key in keys if key not in panels][: len(_PANELS) - len(panels)]
@@ -154,6 +158,15 @@ def _content(solvers: Sequence[Any], maps: Any, grid: Any, ids: Any, x: Any, y: 
         "scales": {name: _colors(cmap) for name, cmap in _SCALES.items()},
         "versions": _versions(),
     }
+
+
+def _check_list(solvers: Any) -> None:
+    """Refuse a solver without a list around it, and what cannot be gone through bin by bin."""
+    listed = hasattr(solvers, "__len__") and hasattr(solvers, "__getitem__")
+    if listed and not isinstance(solvers, str | Mapping):
+        return
+    cure = "[solver]" if hasattr(solvers, "samples") else "one fitted solver, or None, for every spatial bin"
+    raise TypeError(f"solvers must be a list, got {type(solvers).__name__}: pass a list: {cure}.")
 
 
 def _colors(cmap: str) -> str:

@@ -9,9 +9,14 @@ const GROUPS = [
 // Said in words.
 const SAID = ["n_stars", "ess_min", "rhat_max", "log_bayes_factor"];
 const PRIOR = "the prior weighs more than the data";
+const SERIES = "the data do not determine the Gauss\u2013Hermite series";
 
-function dagger() {
-  return html("abbr", { class: "prior", title: PRIOR, "aria-label": PRIOR }, "\u2020");
+// Says why a value is not to be relied on; null if there is nothing to say.
+function dagger(metric, index) {
+  if (metric.values[index] === null) return null;
+  const reasons = [metric.dominated.includes(index) ? PRIOR : null, metric.undetermined.includes(index) ? SERIES : null];
+  const said = reasons.filter((reason) => reason).join("; ");
+  return said ? html("abbr", { class: "prior", title: said, "aria-label": said }, "\u2020") : null;
 }
 
 function drawDetails(index) {
@@ -29,7 +34,7 @@ function drawDetails(index) {
       body.append(html("tr", {},
         html("th", { scope: "row", title: metric.key }, metric.label),
         html("td", {}, spread ? `${value} \u00b1 ${spread}` : value, metric.unit ? html("span", { class: "unit" }, ` ${metric.unit}`) : null,
-          metric.dominated.includes(index) ? dagger() : null)));
+          dagger(metric, index))));
     }
     box.append(html("table", {}, html("caption", {}, caption), body));
   }
@@ -63,5 +68,9 @@ function judgement(index) {
   if (bin.outside > 0.001) sentences.push(`${plain(100 * bin.outside)} % of the LOSVD lies outside the velocity grid.`);
   const weak = data.metrics.filter((metric) => metric.dominated.includes(index)).map((metric) => metric.name);
   if (weak.length) sentences.push(`The prior weighs more than the data on: ${weak.join(", ")}.`);
+  if (data.metrics.some((metric) => metric.undetermined.includes(index))) {
+    const share = Math.floor(100 * metricOf.get("gh_converged").values[index]);
+    sentences.push(`The Gauss\u2013Hermite series is not determined by the data here: the fits of only ${share} % of the draws converged.`);
+  }
   return { bad: found ? !found.converged : false, text: sentences.join(" ") };
 }

@@ -43,7 +43,7 @@ function measured(value, uncertainty) {
   if (uncertainty === null || uncertainty === undefined) return [plain(value), ""];
   if (uncertainty <= 0) return [plain(value), ""];
   const decimals = Math.max(0, 1 - Math.floor(Math.log10(uncertainty)));
-  if (decimals > 6) return [minus(value.toExponential(1)), uncertainty.toExponential(1)];
+  if (decimals > 6) return [value === 0 ? "0" : minus(value.toExponential(1)), uncertainty.toExponential(1)];
   return [minus(value.toFixed(decimals)), uncertainty.toFixed(decimals)];
 }
 

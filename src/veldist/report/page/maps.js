@@ -53,7 +53,8 @@ function shownBy(choice) {
     values: spread ? metric.uncertainties : metric.values,
     limits: spread ? metric.uncertainty_limits : metric.limits,
     scale: spread || metric.center === null ? "sequential" : "diverging",
-    dominated: spread ? [] : metric.dominated,
+    // Both kinds are hatched alike.
+    doubtful: spread ? [] : metric.dominated.concat(metric.undetermined.filter((k) => metric.values[k] !== null && !metric.dominated.includes(k))),
   };
 }
 
@@ -112,7 +113,7 @@ function drawPanel(panel) {
     areas.append(svg("path", { class: "area", d: path, fill: color, stroke: color, "data-bin": index }, svg("title", {}, text)));
   });
   const borders = svg("path", { class: "border", d: layout.paths.filter((path) => path).join("") });
-  const overlay = svg("path", { class: "overlay", fill: "url(#dominated)", d: shown.dominated.map((k) => layout.paths[k]).join("") || "M0 0" });
+  const overlay = svg("path", { class: "overlay", fill: "url(#dominated)", d: shown.doubtful.map((k) => layout.paths[k]).join("") || "M0 0" });
   panel.marks = [svg("path", { class: "chosen under" }), svg("path", { class: "chosen over" })];
   picture.replaceChildren(colorBar(shown, panel.number), areas, borders, overlay, axes(), ...panel.marks);
 }
@@ -143,8 +144,10 @@ function drawMaps(state) {
     byId("panels").append(html("figure", { class: "panel" }, panel.select, picture));
     drawPanel(panel);
   });
+  const doubts = [[PRIOR, "dominated"], [SERIES, "undetermined"]]
+    .filter(([, kind]) => data.metrics.some((metric) => metric[kind].length)).map(([text]) => text);
   const parts = [["skipped", "skipped or not fitted", data.bins.includes(null)],
-    ["dominated", "the prior weighs more than the data", data.metrics.some((metric) => metric.dominated.length)]];
+    ["dominated", doubts.join(", or "), doubts.length > 0]];
   for (const [pattern, text, there] of parts) {
     if (!there) continue;
     byId("legend").append(html("span", { style: "margin-right:18px" },

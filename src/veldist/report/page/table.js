@@ -27,7 +27,7 @@ function cell(column, decimals, index) {
   const [value, spread] = column.uncertainties ? measured(number, column.uncertainties[index])
     : [number === null ? "\u2013" : minus(number.toFixed(decimals)), ""];
   return html("td", {}, value, spread ? html("small", {}, ` \u00b1 ${spread}`) : null,
-    column.dominated && column.dominated.includes(index) ? dagger() : null);
+    column.dominated ? dagger(column, index) : null);
 }
 
 // Rows are moved, not made again: there may be thousands.
