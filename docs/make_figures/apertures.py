@@ -10,7 +10,7 @@ from veldist.binning import bin_stars
 from veldist.export import aperture_and_bins
 from veldist.simulate import rotating_cluster
 
-N_STARS, PER_BIN, SEED = 6000, 250, 2
+N_STARS, PER_BIN, SEED = 3000, 150, 2
 AXIS_RATIO, MAJOR_AXIS = 0.45, 35.0
 
 
@@ -20,11 +20,9 @@ def main(out_dir: str | Path) -> None:
 
     x, y = elongated_field()
     bins = bin_stars(x, y, PER_BIN)
-    figure, axes = plt.subplots(1, 2, figsize=(9.0, 4.0), layout="compressed")
-    for ax, align in zip(axes, (False, True), strict=True):
-        # From the major axis to x, counter-clockwise: the negative of the axis' own angle.
-        aperture = aperture_and_bins(x, y, bins=bins, angle_deg=-MAJOR_AXIS, align=align)
-        aperture.plot(ax, numbers=True)
+    figure, ax = plt.subplots(figsize=(5.6, 4.4), layout="compressed")
+    # From the major axis to x, counter-clockwise: the negative of the axis' own angle.
+    aperture_and_bins(x, y, bins=bins, angle_deg=-MAJOR_AXIS).plot(ax, numbers=True)
     figure.savefig(Path(out_dir) / "aperture.png", dpi=160)
     plt.close(figure)
 
@@ -35,7 +33,3 @@ def elongated_field() -> tuple[np.ndarray, np.ndarray]:
     angle = np.radians(MAJOR_AXIS)
     a, b = cluster.x, AXIS_RATIO * cluster.y
     return a * np.cos(angle) - b * np.sin(angle), a * np.sin(angle) + b * np.cos(angle)
-
-
-if __name__ == "__main__":
-    main(".")

@@ -129,7 +129,7 @@ def _summarise(
     # What is on disk is read by whoever summarises it.
     stored = getattr(solvers, "path", None) is not None
     tasks: Sequence[Any] = range(len(solvers)) if stored else list(enumerate(solvers))
-    function = partial(_of_stored, solvers, order) if stored else partial(_of_solver, order)
+    function: Any = partial(_of_stored, solvers, order) if stored else partial(_of_solver, order)
     failures: dict[int, BaseException] = {}
     for outcome in run_tasks(function, tasks, n_jobs):
         if outcome.error is not None:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 mpl.use("Agg")
 
+from tests.images import assert_looks_like
 from veldist.export import aperture_and_bins
 from veldist.export.aperture_plot import _tints, plot_aperture
 from veldist.pixel_grid import PixelGrid
@@ -55,6 +56,23 @@ def test_the_arrow_points_along_the_stars(angle):
 def test_no_arrow_without_an_angle():
     ax = aperture().plot(Figure().subplots())
     assert not [t for t in ax.texts if getattr(t, "arrow_patch", None) is not None]
+
+
+def test_the_name_of_the_arrow_is_in_the_emptiest_corner():
+    found = aperture(-35.0)
+    # Elongated from the lower left to the upper right.
+    ax = found.plot(Figure().subplots())
+    name = next(t for t in ax.texts if t.get_text() == "major axis")
+    assert name.xy in ((0.0, 1.0), (1.0, 0.0))
+    grid = PixelGrid(0.0, 0.0, 16.0, 16.0, 20.0, 16, 16)
+    ids = np.ones((16, 16), dtype=int)
+    ids[:4, 10:] = 0
+    ax = plot_aperture(grid, ids, Figure().subplots())
+    assert next(t for t in ax.texts if t.get_text() == "major axis").xy == (1.0, 0.0)
+
+
+def test_looks_as_approved():
+    assert_looks_like(aperture(-35.0).plot(Figure().subplots()).figure, "aperture")
 
 
 def test_errors_teach():

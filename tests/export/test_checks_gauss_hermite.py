@@ -24,6 +24,7 @@ GAUSS_HERMITE_CASES: dict[str, tuple[Spoil, list[Expected]]] = {
     "no-psf": (no_meta("PSF"), [("psf-missing", "error", G, None, "meta['PSF']", None)]),
     "nan": (cell("h3", 2, np.nan), [("nan", "error", G, 2, "h3", np.nan)]),
     "dv-zero": (cell("dv", 1, 0.0), [("gh-uncertainty", "wrong", G, 1, "dv", 0.0)]),
+    "dv-tiny": (cell("dv", 1, 1e-6), [("gh-uncertainty", "doubtful", G, 1, "dv", 1e-6)]),
     "dsigma-negative": (cell("dsigma", 4, -1.0), [("gh-uncertainty", "wrong", G, 4, "dsigma", -1.0)]),
     "dh4-zero": (cell("dh4", 5, 0.0), [("gh-uncertainty", "wrong", G, 5, "dh4", 0.0)]),
     "sigma-zero": (cell("sigma", 3, 0.0), [("gh-sigma", "wrong", G, 3, "sigma", 0.0)]),

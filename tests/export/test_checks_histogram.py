@@ -57,7 +57,7 @@ def edge(f: Folder) -> None:
     """1 % of the mass of row 4 in the last velocity bin, v and sigma following."""
     names = [name for name in f.table.colnames if name.startswith("losvd_")]
     mass = np.array([f.table[name][4] for name in names])
-    mass[-1] = 0.01 * mass.sum() / 0.99
+    mass[-1] = 0.01 * mass[:-1].sum() / 0.99
     f.table[names[-1]][4] = mass[-1]
     v, p = np.array(f.table.meta["vcent"]), mass / mass.sum()
     f.table["v"][4] = p @ v
@@ -107,6 +107,10 @@ HISTOGRAM_CASES: dict[str, tuple[Spoil, list[Expected]]] = {
     "psf-zero-sigma": (
         meta("PSF", {"sigma": [0.0], "weight": [1.0]}),
         [("psf-sigma", "doubtful", T, None, "meta['PSF']['sigma']", 0.0)],
+    ),
+    "psf-beyond-the-aperture": (
+        meta("PSF", {"sigma": [0.3, 300.0], "weight": [0.7, 0.3]}),
+        [("psf-sigma", "doubtful", T, None, "meta['PSF']['sigma']", 300.0)],
     ),
     "psf-scalar": (
         meta("PSF", {"sigma": 0.3, "weight": [1.0]}),
@@ -173,6 +177,8 @@ HISTOGRAM_CASES: dict[str, tuple[Spoil, list[Expected]]] = {
     "vcent-text": (meta("vcent", "all"), [("meta-number", "error", T, None, VMETA, "all")]),
     "nbins": (meta("nbins", 5), [("count-nbins", "error", T, None, "meta['nbins']", 5)]),
     "nvbins": (meta("nvbins", 25), [("count-nvbins", "error", T, None, "meta['nvbins']", 25)]),
+    "nbins-float": (meta("nbins", 6.0), [("meta-number", "error", T, None, "meta['nbins']", 6.0)]),
+    "nvbins-float": (meta("nvbins", 24.0), [("meta-number", "error", T, None, "meta['nvbins']", 24.0)]),
     "vcent-short": (
         meta("vcent", CENTRES[:-1]),
         [("count-nvbins", "error", T, None, "meta['nvbins']", 24)],
@@ -199,7 +205,14 @@ HISTOGRAM_CASES: dict[str, tuple[Spoil, list[Expected]]] = {
         shift_grid,
         [("systemic-velocity", "doubtful", T, None, VMETA, (130.0, 370.0))],
     ),
-    "narrow-grid": (narrow, [("systemic-velocity", "doubtful", T, None, VMETA, (-60.0, 60.0))]),
+    # The outermost bins are empty in all rows, those beside them are not.
+    "narrow-grid": (
+        narrow,
+        [
+            ("edge-mass", "doubtful", T, 0, "losvd_1", ...),
+            ("systemic-velocity", "doubtful", T, None, VMETA, (-60.0, 60.0)),
+        ],
+    ),
     "metres-per-second": (to_metres, [("velocity-size", "doubtful", T, ..., "sigma", ...)]),
     "velocity-unit": (
         meta("velocity_unit", "m/s"),
@@ -212,6 +225,8 @@ HISTOGRAM_CASES: dict[str, tuple[Spoil, list[Expected]]] = {
     # masses
     "dlosvd-zero": (cell("dlosvd_3", 2, 0.0), [("dlosvd-positive", "error", T, 2, "dlosvd_3", 0.0)]),
     "dlosvd-negative": (cell("dlosvd_3", 5, -0.1), [("dlosvd-positive", "error", T, 5, "dlosvd_3", -0.1)]),
+    "dlosvd-tiny": (cell("dlosvd_3", 2, 1e-9), [("dlosvd-size", "doubtful", T, 2, "dlosvd_3", 1e-9)]),
+    "dlosvd-large": (cell("dlosvd_3", 4, 1.5), [("dlosvd-size", "doubtful", T, 4, "dlosvd_3", 1.5)]),
     "losvd-negative": (cell("losvd_1", 3, -0.2), [("losvd-negative", "wrong", T, 3, "losvd_1", -0.2)]),
     "density": (scale(0.1), [("losvd-density", "wrong", T, 0, "losvd_0..23", ...)]),
     "percent": (scale(100.0), [("losvd-sum", "wrong", T, 0, "losvd_0..23", ...)]),
@@ -234,6 +249,14 @@ HISTOGRAM_CASES: dict[str, tuple[Spoil, list[Expected]]] = {
     "no-velocity-unit": (
         no_meta("velocity_unit"),
         [("successor", "doubtful", T, None, "meta['velocity_unit']", None)],
+    ),
+    "no-flux": (
+        lambda f: f.table.__setitem__("bin_flux", np.zeros(6)),
+        [("bin-flux", "wrong", T, None, "bin_flux", 0.0)],
+    ),
+    "all-flux-negative": (
+        lambda f: f.table.__setitem__("bin_flux", np.full(6, -1.0)),
+        [("bin-flux", "wrong", T, None, "bin_flux", -6.0)],
     ),
     "negative-flux": (cell("bin_flux", 2, -1.0), [("bin-flux", "doubtful", T, 2, "bin_flux", -1.0)]),
 }

@@ -32,6 +32,11 @@ PIXEL_CASES: dict[str, tuple[Spoil, list[Expected]]] = {
     "nx-times-ny": (line(A, 5, "6 9"), [("pixel-count", "error", B, 2, None, 48)]),
     "aperture-comment": (line(A, 1, None), [("comment-line", "error", A, 1, None, "-6.0 -8.0")]),
     "bins-comment": (line(B, 1, None), [("comment-line", "error", B, 1, None, "48")]),
+    "aperture-first-line-empty": (line(A, 1, ""), [("comment-line", "doubtful", A, 1, None, "")]),
+    "bins-first-line-bare": (line(B, 1, "bin map"), [("comment-line", "doubtful", B, 1, None, "bin map")]),
+    "angle": (line(A, 4, "-400.0"), [("aperture-angle", "doubtful", A, 4, None, -400.0)]),
+    # The map has as many ids as before.
+    "nx-and-ny": (line(A, 5, "8 6"), [("pixel-shape", "doubtful", A, 5, None, (1.5, 16.0 / 6.0))]),
     "announced-number": (line(B, 2, "47"), [("pixel-count", "error", B, 2, None, "47")]),
     "ids-missing": (ids(lambda i: i[:-1]), [("pixel-count", "error", B, 2, None, "48")]),
     "no-ids": (lambda f: f.bins.__delitem__(slice(2, None)), [("bins-lines", "error", B, 3, None, None)]),

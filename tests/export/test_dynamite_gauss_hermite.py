@@ -126,14 +126,19 @@ def test_uncertainties_have_floors(tmp_path: Path) -> None:
 def test_fits_that_do_not_converge_are_warned_about(tmp_path: Path) -> None:
     """All stars in two velocity bins: no series of four parameters is determined."""
     bad = gaussian_solver(n_draws=40)
-    bad.samples["intrinsic_pdf"][:] = 0.0
-    bad.samples["intrinsic_pdf"][:, 23:25] = 0.5
+    bad.samples["intrinsic_pdf"][:15] = 0.0
+    bad.samples["intrinsic_pdf"][:15, 23:25] = 0.5
     solvers = [gaussian_solver(n_draws=40), None, bad]
     match = r"in 1 of 3 bins \(index 2\); the worst is index 2 with"
     with pytest.warns(ConvergenceWarning, match=match) as seen:
         write_dynamite_gauss_hermite(solvers, tmp_path, layout(3))
     assert Path(seen[0].filename) == Path(__file__)
-    assert read(tmp_path).meta["gh_converged"][1] < 0.9
+    assert read(tmp_path).meta["gh_converged"][1] == 25 / 40
+    bad.samples["intrinsic_pdf"][:] = bad.samples["intrinsic_pdf"][0]
+    with pytest.raises(
+        ValueError, match=r"hardly any Gauss-Hermite fit converged in 1 of 3 bins \(index 2\)"
+    ):
+        write_dynamite_gauss_hermite(solvers, tmp_path, layout(3))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
+import errno
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,12 +12,18 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import Table
+from scipy.stats import norm
 
 from tests.export.folders import IDS, make_metadata, make_solver
 from tests.export.solvers import gaussian_solver
 from veldist import clipping, write_dynamite_kinematics
 from veldist.errors import GridWarning
-from veldist.export import read_dynamite_kinematics, validate_dynamite_inputs
+from veldist.export import (
+    read_dynamite_kinematics,
+    validate_dynamite_inputs,
+    write_dynamite_gauss_hermite,
+)
+from veldist.export.dynamite_doubts import warn_cut
 
 NAMES = ("bayes_losvd_kins.ecsv", "aperture.dat", "bins.dat")
 
@@ -72,14 +79,72 @@ def test_the_uncertainty_of_padding_is_the_floor(tmp_path: Path) -> None:
         np.testing.assert_allclose(table[f"dlosvd_{j}"], [floor, 0.02], rtol=1e-12)
 
 
-def test_padding_cures_mass_in_the_outermost_bins(tmp_path: Path) -> None:
-    solver = make_solver(0)
-    solver.clipped_samples["losvd_median"][0] = 0.02
-    with pytest.warns(GridWarning, match="pad=True for an empty velocity bin"):
-        write_dynamite_kinematics([solver], tmp_path, make_metadata(np.array([[1]])))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        write_dynamite_kinematics([solver], tmp_path, make_metadata(np.array([[1]])), pad=True)
+def cut_solver() -> Any:
+    """A dispersion of 20 km/s on a grid of +-30 km/s, which holds 86.6 % of it."""
+    solver = gaussian_solver(edges=np.linspace(-30.0, 30.0, 13))
+    solver.samples["outside_grid"][:] = 2.0 * norm.sf(1.5)
+    return solver
+
+
+@pytest.mark.parametrize("pad", [False, True])
+def test_padding_does_not_hide_that_the_grid_cuts(tmp_path: Path, pad: bool) -> None:
+    with pytest.warns(
+        GridWarning, match=r"13.36% outside.*setup_grid\(\) after run\(\).*truncate_losvd"
+    ) as caught:
+        write_dynamite_kinematics([cut_solver()], tmp_path, make_metadata(np.array([[1]])), pad=pad)
+    assert Path(caught[0].filename) == Path(__file__)
+    assert "edge-mass" in {p.rule for p in validate_dynamite_inputs(tmp_path)}
+    with pytest.warns(GridWarning, match="13.36% outside"):
+        write_dynamite_gauss_hermite([cut_solver()], tmp_path / "gh", make_metadata(np.array([[1]])))
+
+
+def test_mass_outside_counts_unless_the_losvd_was_truncated() -> None:
+    """A second component beyond the grid leaves the outermost bins empty; truncation empties full ones."""
+    solver = gaussian_solver()
+    warn_cut([None, solver], stacklevel=1)  # no warning: pytest makes them errors
+    solver.samples["outside_grid"][:] = 0.1
+    with pytest.warns(GridWarning, match=r"1 of 2 bins \(index 1\).* 10.00% outside"):
+        warn_cut([None, solver], stacklevel=1)
+    solver = cut_solver()
+    solver.clipped_samples = clipping.truncate(solver.clipped_samples, solver.grid["centers"], 1.4, 1e-10)
+    warn_cut([solver], stacklevel=1)
+    with pytest.warns(GridWarning, match="13.36% outside"):
+        warn_cut([solver], stacklevel=1, draws=True)
+    solver.clipped_samples = None
+    with pytest.warns(GridWarning, match="13.36% outside"):
+        warn_cut([solver], stacklevel=1)
+
+
+def test_a_table_that_loses_its_bin_map_is_named(tmp_path: Path) -> None:
+    solvers = [gaussian_solver(seed=i, n_draws=50) for i in range(2)]
+    write_dynamite_kinematics(solvers, tmp_path, layout(2))
+    write_dynamite_gauss_hermite(solvers, tmp_path, layout(2))  # the same bins: no warning
+    with pytest.warns(
+        UserWarning, match=r"'bins.dat' in .* 'bayes_losvd_kins.ecsv' there.*another output_dir"
+    ):
+        write_dynamite_gauss_hermite([None, solvers[1]], tmp_path, layout(2))
+    write_dynamite_gauss_hermite([None, solvers[1]], tmp_path / "new", layout(2))
+    write_dynamite_gauss_hermite(solvers, tmp_path / "new", layout(2))  # its own table
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", "scratch")
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    with pytest.raises(PermissionError, match=r"the folder '.*out' cannot be written to .*: choose another"):
+        write(tmp_path / "deep" / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_export_leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full_disk(*args: Any, **kwargs: Any) -> int:
+        raise OSError(errno.ENOSPC, "no space left")
+
+    monkeypatch.setattr(Path, "write_text", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        write(tmp_path / "deep" / "out")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("pad", [False, True])
@@ -153,7 +218,8 @@ def test_a_single_velocity_bin_and_row(tmp_path: Path) -> None:
     solver = SimpleNamespace(
         grid=grid, n_stars=9, samples={}, clipped_samples=clipped, clip_uncertainties=lambda: None
     )
-    write_dynamite_kinematics([solver], tmp_path, make_metadata(np.array([[1]])), pad=True)
+    with pytest.warns(GridWarning, match="100.00% in an outermost"):
+        write_dynamite_kinematics([solver], tmp_path, make_metadata(np.array([[1]])), pad=True)
     found = read_dynamite_kinematics(tmp_path)
     np.testing.assert_array_equal(found.edges, [-27.0, -7.0, 13.0, 33.0])
     np.testing.assert_array_equal(found.losvd, [[0.0, 1.0, 0.0]])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from veldist.errors import GridWarning, OrderError
-from veldist.export.dynamite_doubts import warn_doubtful, warn_misplaced
+from veldist.export.dynamite_doubts import warn_cut, warn_doubtful, warn_misplaced
 from veldist.export.dynamite_metadata import read_layout
 from veldist.export.dynamite_rows import SolvedBins, collect_losvds, find_solved
 
@@ -174,10 +174,11 @@ def test_half_a_percent_in_an_outermost_bin_is_the_limit(edge: int) -> None:
     solver = Run()
     rest = solver.median.sum()
     solver.median[edge] = rest * 0.0049 / (1 - 0.0049)
-    warn_doubtful(collect([solver]), stacklevel=1)  # no warning: pytest makes them errors
+    solver.clip_uncertainties()
+    warn_cut([solver], stacklevel=1)  # no warning: pytest makes them errors
     solver.median[edge] = rest * 0.0051 / (1 - 0.0051)
     with pytest.warns(GridWarning, match=r"more than 0.5% of the mass in 1 of 2 bins \(index 1\).* 0.51%"):
-        warn_doubtful(collect([None, solver]), stacklevel=1)
+        warn_cut([None, solver], stacklevel=1)
 
 
 def test_densities_are_noticed() -> None:
@@ -199,9 +200,23 @@ def layout(ids: Any, angle: float = 0.0) -> Any:
 
 def test_bins_in_their_own_pixels_are_not_doubted() -> None:
     warn_misplaced(layout(np.arange(1, 7).reshape(2, 3)), stacklevel=1)
-    # Nor is a rotated aperture, or one bin out of six in its neighbour's pixel.
-    warn_misplaced(layout(np.array([6, 5, 4, 3, 2, 1]), angle=30.0), stacklevel=1)
+    # Nor is a rotated aperture, or two bins out of six in each other's pixels.
+    warn_misplaced(layout(np.arange(1, 7), angle=30.0), stacklevel=1)
     warn_misplaced(layout(np.array([2, 1, 3, 4, 5, 6])), stacklevel=1)
+
+
+def test_rings_are_not_doubted() -> None:
+    """All centres lie in the innermost ring."""
+    x, y = np.meshgrid(np.arange(-6, 7), np.arange(-6, 7))
+    rings = (np.hypot(x, y) // 2).astype(int) + 1
+    aperture = {"x_start": -6.5, "y_start": -6.5, "x_size": 13, "y_size": 13, "angle_deg": 20.0}
+    metadata = {
+        "bins": [{"xbin": 0.01, "ybin": -0.02}] * int(rings.max()),
+        "aperture": aperture | {"nx": 13, "ny": 13},
+        "pixel_bin_ids": rings,
+        "psf": {"sigma": [0.1], "weight": [1.0]},
+    }
+    warn_misplaced(read_layout(metadata, np.ones(rings.max(), dtype=bool), with_flux=False), stacklevel=1)
 
 
 def test_a_shifted_or_flipped_pixel_map_is_warned_about() -> None:

@@ -121,6 +121,15 @@ def test_a_map_that_counts_from_0_is_named(tmp_path: Path) -> None:
     assert "it would be with bins counted from 1" in rules["bin-position"].message
 
 
+def test_a_map_that_counts_from_2_is_named(tmp_path: Path) -> None:
+    folder = histogram_folder(tmp_path)
+    ids = folder.ids()
+    folder.set_ids(np.where(ids > 0, ids + 1, 0))
+    rules = {p.rule: p for p in validate_dynamite_inputs(folder.write())}
+    assert rules.keys() == {"pixel-without-row", "bin-without-pixel", "bin-position"}
+    assert "it would be with ids smaller by 1" in rules["bin-position"].message
+
+
 def test_lines_are_those_of_the_file_without_its_comment(tmp_path: Path) -> None:
     folder = histogram_folder(tmp_path)
     folder.aperture[1:3] = ["-6.0 left", "12.0 -16.0"]

@@ -92,7 +92,7 @@ def plot_aperture(
         ax.plot(x, y, ".", color="black", ms=size, mew=0, label=f"{x.size} stars", zorder=2.2)
         ax.set(xlim=limits[0], ylim=limits[1])
     if grid.angle_deg != 0.0:
-        _major_axis(ax, grid)
+        _major_axis(ax, grid, ids)
     n_bins, n_pixels = np.unique(ids[ids > 0]).size, int(np.count_nonzero(ids))
     ax.set_title(
         f"{n_bins} bins in {n_pixels} of {ids.size} pixels of {grid.dx:.3g} arcsec", fontsize="small"
@@ -124,8 +124,8 @@ def _tints(ids: NDArray[np.integer]) -> NDArray[np.float64]:
     return np.array([float(color.get(k, np.nan)) for k in range(1, int(ids.max()) + 1)])
 
 
-def _major_axis(ax: Axes, grid: PixelGrid) -> None:
-    """Arrow along the galaxy's major axis, which is -angle_deg from the x axis."""
+def _major_axis(ax: Axes, grid: PixelGrid, ids: NDArray[np.integer]) -> None:
+    """Arrow along the galaxy's major axis, which is -angle_deg from the x axis, and its name in a corner."""
     angle = -np.radians(grid.angle_deg)
     reach = 0.42 * min(grid.x_size, grid.y_size)
     x, y = grid.x_start + 0.5 * grid.x_size, grid.y_start + 0.5 * grid.y_size
@@ -137,13 +137,29 @@ def _major_axis(ax: Axes, grid: PixelGrid) -> None:
         arrowprops={"arrowstyle": "->", "color": _AXIS_COLOR, "linewidth": 1.2},
         zorder=2.4,
     )
-    ax.text(
-        x + 1.06 * dx,
-        y + 1.06 * dy,
+    # Beside the arrow it would cover numbers: in the corner with the fewest pixels of bins it rarely does.
+    upper, right = min(
+        ((upper, right) for upper in (True, False) for right in (False, True)),
+        key=lambda corner: _covered(ids, *corner),
+    )
+    ax.annotate(
         "major axis",
+        xy=(float(right), float(upper)),
+        xycoords="axes fraction",
+        xytext=(-4.0 if right else 4.0, -4.0 if upper else 4.0),
+        textcoords="offset points",
         color=_AXIS_COLOR,
         fontsize="small",
-        ha="center",
+        ha="right" if right else "left",
+        va="top" if upper else "bottom",
         zorder=2.5,
         bbox={"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1.0},
     )
+
+
+def _covered(ids: NDArray[np.integer], upper: bool, right: bool) -> int:
+    """Number of pixels in bins in a corner, a third as wide and an eighth as high as the aperture."""
+    ny, nx = max(ids.shape[0] // 8, 1), max(ids.shape[1] // 3, 1)
+    rows = slice(-ny, None) if upper else slice(ny)
+    columns = slice(-nx, None) if right else slice(nx)
+    return int(np.count_nonzero(ids[rows, columns]))

@@ -15,6 +15,8 @@ __all__ = ["check_gauss_hermite"]
 
 # Coefficients beyond this describe no LOSVD: the series is then negative over much of its range.
 _LARGE_COEFFICIENT = 0.5
+# Uncertainties of v and sigma, as fractions of sigma, that no data give.
+_TINY_ERROR = 1e-6
 
 
 def check_gauss_hermite(table: KinTable) -> Iterator[Problem]:
@@ -38,6 +40,18 @@ def check_gauss_hermite(table: KinTable) -> Iterator[Problem]:
         what="is no uncertainty: DYNAMITE divides by it",
         cure="Give every uncertainty a positive floor.",
     )
+    v, sigma = table.matrix(["v", "sigma"]).T
+    velocity_errors = table.matrix(errors[:2])
+    yield from cell_problem(
+        table.file,
+        errors[:2],
+        (velocity_errors > 0) & (velocity_errors < _TINY_ERROR * sigma[:, None]),
+        velocity_errors,
+        rule="gh-uncertainty",
+        severity="doubtful",
+        what=f"km/s is less than {_TINY_ERROR:g} of the dispersion: no data are that precise",
+        cure="Check the units, and give the uncertainty a floor.",
+    )
     coefficients = table.matrix(h_names)
     yield from cell_problem(
         table.file,
@@ -49,7 +63,6 @@ def check_gauss_hermite(table: KinTable) -> Iterator[Problem]:
         what="is larger than any Gauss-Hermite coefficient of an LOSVD",
         cure="Check that these are not skewness and kurtosis, and that the fit converged.",
     )
-    v, sigma = table.matrix(["v", "sigma"]).T
     yield from row_problem(
         table.file,
         "sigma",

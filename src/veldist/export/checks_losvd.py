@@ -22,6 +22,10 @@ _FIXED = ("bin_flux", "binID_dynamite", "v", "sigma", "xbin", "ybin")
 _LOW_SUM, _HIGH_SUM, _MAX_SUM = 0.5, 1.5, 2.0
 # Share of the mass in an outermost velocity bin above which the writer warns, too.
 _EDGE_SHARE = 0.005
+# Share of the mass below which an outermost velocity bin is empty, as those are that are added to a grid.
+_EMPTY_SHARE = 1e-6
+# Uncertainties, as fractions of the largest mass of the row, that no data give.
+_TINY_ERROR = 1e-6
 # Moments may be off by these fractions of a velocity bin: tables are written with few digits, and the columns
 # of others may be moments of another estimate than the one that is written.
 _MOMENT_TOLERANCE, _MOMENT_FAR = 0.05, 0.5
@@ -59,9 +63,36 @@ def check_histogram(table: KinTable) -> Iterator[Problem]:
         cure="Write the median of the masses, which is never negative.",
     )
     losvd[(losvd < 0).any(axis=1)] = np.nan
+    yield from _check_error_size(table.file, losvd, dlosvd, dlosvd_names)
     yield from _check_sums(table, losvd, grid)
     yield from _check_edges(table.file, losvd, n)
     yield from _check_moments(table, losvd, grid)
+
+
+def _check_error_size(
+    file: str, losvd: NDArray[np.float64], dlosvd: NDArray[np.float64], names: list[str]
+) -> Iterator[Problem]:
+    """Uncertainties that leave no freedom, or all of it; rows that hold no masses are reported elsewhere."""
+    masses = (losvd.sum(axis=1) > 0) & (losvd.sum(axis=1) <= _MAX_SUM)
+    peak = losvd.max(axis=1, initial=0.0)
+    for bad, what in (
+        (
+            (dlosvd > 0) & (dlosvd < _TINY_ERROR * peak[:, None]),
+            f"is less than {_TINY_ERROR:g} of the row's largest mass: this velocity bin would outweigh all "
+            "others",
+        ),
+        (dlosvd > 1, "is above 1, more than a probability can be off"),
+    ):
+        yield from cell_problem(
+            file,
+            names,
+            bad & masses[:, None],
+            dlosvd,
+            rule="dlosvd-size",
+            severity="doubtful",
+            what=what,
+            cure="Write half of the 16-84 percentile range, with a floor of about 1 % of the largest mass.",
+        )
 
 
 def _count_columns(table: KinTable) -> int:
@@ -120,7 +151,18 @@ def _check_columns(table: KinTable, n: int, agreed: bool) -> Iterator[Problem]:
 def _check_extras(table: KinTable) -> Iterator[Problem]:
     """Weights of the mean velocity, and what DYNAMITE's successor in JAX wants."""
     flux = table.values.get("bin_flux")
-    if flux is not None:
+    if flux is not None and flux.size and flux.sum() <= 0:
+        yield Problem(
+            table.file,
+            None,
+            "bin_flux",
+            float(flux.sum()),
+            "wrong",
+            "bin-flux",
+            f"the weights of the mean velocity sum to {flux.sum():g}: it becomes NaN, or that of other bins.",
+            "Give fluxes or numbers of stars.",
+        )
+    elif flux is not None:
         yield from row_problem(
             table.file,
             "bin_flux",
@@ -207,22 +249,42 @@ def _is_density(total: NDArray[np.float64], dv: float) -> bool:
 
 
 def _check_edges(file: str, losvd: NDArray[np.float64], n: int) -> Iterator[Problem]:
-    """Recent versions of DYNAMITE give the first and the last velocity bin of the orbits no mass."""
+    """Recent versions of DYNAMITE give the first and the last velocity bin of the orbits no mass.
+
+    Where one of them is empty in all rows, the next is looked at: an empty bin beside a full one hides that
+    the grid cuts LOSVDs off.
+    """
     total = losvd.sum(axis=1)
-    if n < 2:
+    good = total > 0
+    if n < 2 or not good.any():
         return
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = losvd[:, [0, -1]] / total[:, None]
-    yield from cell_problem(
-        file,
-        ["losvd_0", f"losvd_{n - 1}"],
-        (share > _EDGE_SHARE) & (total > 0)[:, None],
-        share,
-        rule="edge-mass",
-        severity="doubtful",
-        what="is the share of an outermost velocity bin; orbits have no mass there in recent DYNAMITE",
-        cure="Use a wider velocity grid, or add empty bins to both sides.",
-    )
+    share = losvd[good] / total[good, None]
+    first, last = 0, n - 1
+    if n > 3:
+        first += int(share[:, first].max() < _EMPTY_SHARE)
+        last -= int(share[:, last].max() < _EMPTY_SHARE)
+    shares = np.zeros((total.size, 2))
+    shares[good] = share[:, [first, last]]
+    for bins, what in (
+        (
+            [0, n - 1],
+            "is the share of an outermost velocity bin; orbits have no mass there in recent DYNAMITE",
+        ),
+        (
+            [1, n - 2],
+            "is the share of the velocity bin beside an empty outermost one: the grid cuts LOSVDs off",
+        ),
+    ):
+        yield from cell_problem(
+            file,
+            [f"losvd_{first}", f"losvd_{last}"],
+            (shares > _EDGE_SHARE) & np.isin([first, last], bins),
+            shares,
+            rule="edge-mass",
+            severity="doubtful",
+            what=what,
+            cure="Use a wider velocity grid, or set wings to 0 that the data do not support.",
+        )
 
 
 def _check_moments(table: KinTable, losvd: NDArray[np.float64], grid: VelocityGrid) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ __all__ = [
     "BinMap",
     "check_bin_numbers",
     "check_pixel_count",
+    "check_pixel_shape",
     "read_aperture_leniently",
     "read_bins_leniently",
 ]
@@ -26,6 +27,9 @@ __all__ = [
 # 18 digits fit into 64 bits.
 _INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
 _LAYOUT = "The lines are: comment, x_start y_start, x_size y_size, angle, nx ny."
+_FULL_TURN = 360.0
+# Logarithm of the ratio of a pixel's sides.
+_SQUARE_TOLERANCE = 0.01
 _LINES = (("x_start", "y_start"), ("x_size", "y_size"), ("angle",), ("nx", "ny"))
 
 
@@ -76,7 +80,21 @@ def _read_lines(path: Path) -> tuple[list[list[str]], list[Problem]]:
             "Put a line that begins with # in front.",
         )
         return [["#"], *lines], [problem]
-    return lines, []
+    if lines and lines[0] and lines[0][0].startswith("#"):
+        return lines, []
+    text = " ".join(lines[0][:10]) if lines else ""
+    found = f"'{text}'" if text else "empty"
+    problem = Problem(
+        path.name,
+        1,
+        None,
+        text,
+        "doubtful",
+        "comment-line",
+        f"the first line is {found}; it is skipped as a comment, which should begin with #.",
+        "Put a line that begins with # in front, or # before this one.",
+    )
+    return lines, [problem]
 
 
 def _number(word: str) -> float | None:
@@ -97,7 +115,7 @@ def read_aperture_leniently(path: Path) -> tuple[PixelGrid | None, list[Problem]
     lines, problems = _read_lines(path)
     if problems and problems[0].rule == "unreadable":
         return None, problems
-    shift = 1 if problems else 0
+    shift = sum(problem.severity == "error" for problem in problems)  # the comment line put in
     numbers: dict[str, float] = {}
 
     def add(line: int, value: object, severity: Severity, rule: Rule, message: str, cure: str) -> None:
@@ -112,6 +130,10 @@ def read_aperture_leniently(path: Path) -> tuple[PixelGrid | None, list[Problem]
             value = _number(word)
             if value is None or not np.isfinite(value):
                 add(k + 1, word, "error", "aperture-number", f"{name} is '{word}', not a number.", _LAYOUT)
+            elif name == "angle" and abs(value) > _FULL_TURN:
+                message = f"the angle is {value:g} degrees, more than a full turn."
+                add(k + 1, value, "doubtful", "aperture-angle", message, "Give degrees, -360 to 360.")
+                numbers[name] = value
             elif name in ("x_size", "y_size") and value <= 0:
                 message = f"{name} is {value:g}: the pixel grid has no extent."
                 add(k + 1, value, "wrong", "aperture-size", message, "Give the full extent, arcsec.")
@@ -148,7 +170,7 @@ def read_bins_leniently(path: Path) -> tuple[BinMap | None, list[Problem]]:
     lines, problems = _read_lines(path)
     if problems and problems[0].rule == "unreadable":
         return None, problems
-    shift = 1 if problems else 0
+    shift = sum(problem.severity == "error" for problem in problems)  # the comment line put in
     words = [(k + 1 - shift, word) for k, line in enumerate(lines[2:], start=2) for word in line]
     if len(lines) < 2 or not lines[1] or not words:
         problems.append(
@@ -213,6 +235,23 @@ def read_bins_leniently(path: Path) -> tuple[BinMap | None, list[Problem]]:
             )
         )
     return bin_map, problems
+
+
+def check_pixel_shape(grid: PixelGrid, aperture_file: str) -> Iterator[Problem]:
+    """Suspect pixels that are not square."""
+    if abs(np.log(grid.dx / grid.dy)) > _SQUARE_TOLERANCE:
+        exchanged = np.log((grid.x_size / grid.ny) / (grid.y_size / grid.nx))
+        hint = "; they would be square with nx and ny exchanged" if abs(exchanged) < _SQUARE_TOLERANCE else ""
+        yield Problem(
+            aperture_file,
+            5,
+            None,
+            (grid.dx, grid.dy),
+            "doubtful",
+            "pixel-shape",
+            f"pixels are {grid.dx:g} arcsec wide and {grid.dy:g} high, not square{hint}.",
+            "Check the extent, and that nx comes before ny.",
+        )
 
 
 def check_pixel_count(grid: PixelGrid, aperture_file: str, bin_map: BinMap) -> Iterator[Problem]:

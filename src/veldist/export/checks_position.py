@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,28 +13,64 @@ from veldist.export.checks_problem import Problem, row_problem
 from veldist.export.checks_table import KinTable
 from veldist.pixel_grid import PixelGrid
 
-__all__ = ["check_positions"]
+__all__ = ["Misplaced", "check_positions", "find_misplaced"]
 
 # A centre, a mean over stars, may lie this many pixels outside the rectangle around its bin's pixels.
 _MARGIN = 0.25
 
 
-def check_positions(table: KinTable, grid: PixelGrid, bin_map: BinMap) -> Iterator[Problem]:
-    """Check that every bin centre lies in the aperture and near the bin's own pixels.
+@dataclass(frozen=True)
+class Misplaced:
+    """Bin centres that are not where the bin map has their bins.
+
+    Attributes
+    ----------
+    outside, far : ndarray of bool, shape (n_bins,)
+        Which centres are outside of the aperture, and which are not near the pixels of their own bin.
+    column, row : ndarray of float, shape (n_bins,)
+        The centres in pixels from the lower left corner, in the frame in which they fit best.
+    """
+
+    outside: NDArray[np.bool_]
+    far: NDArray[np.bool_]
+    column: NDArray[np.float64]
+    row: NDArray[np.float64]
+
+
+def find_misplaced(
+    x: NDArray[np.float64], y: NDArray[np.float64], grid: PixelGrid, pixel_ids: NDArray[np.int64]
+) -> Misplaced:
+    """Compare bin centres with the pixels of their bins.
 
     Positions may be given in the frame of the pixels or in one turned by the aperture's angle: the frame
     in which fewest bins are misplaced is the one that counts. Bins without pixels are not looked at.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (n_bins,)
+        Bin centres (arcsec).
+    grid : PixelGrid
+        The pixels.
+    pixel_ids : ndarray of int, shape (nx * ny,)
+        Bin of each pixel, counted from 1; x varies fastest.
     """
+    ids = pixel_ids.reshape(grid.ny, grid.nx)
+    frames = [
+        _pixel_units(x, y, grid, angle) for angle in dict.fromkeys((0.0, grid.angle_deg, -grid.angle_deg))
+    ]
+    return min(
+        (Misplaced(*_misplaced(column, row, ids), column, row) for column, row in frames),
+        key=lambda found: np.count_nonzero(found.outside | found.far),
+    )
+
+
+def check_positions(table: KinTable, grid: PixelGrid, bin_map: BinMap) -> Iterator[Problem]:
+    """Check that every bin centre lies in the aperture and near the bin's own pixels: `find_misplaced`."""
     if not {"xbin", "ybin"} <= table.values.keys() or bin_map.ids.size != grid.nx * grid.ny:
         return
     ids = bin_map.ids.reshape(grid.ny, grid.nx)
-    frames = [
-        _pixel_units(table, grid, angle) for angle in dict.fromkeys((0.0, grid.angle_deg, -grid.angle_deg))
-    ]
-    outside, misplaced, column, row = min(
-        ((*_misplaced(column, row, ids), column, row) for column, row in frames),
-        key=lambda result: np.count_nonzero(result[0] | result[1]),
-    )
+    found = find_misplaced(table.values["xbin"], table.values["ybin"], grid, bin_map.ids)
+    outside = found.outside
     places = list(zip(table.values["xbin"].tolist(), table.values["ybin"].tolist(), strict=True))
     right, top = grid.x_start + grid.x_size, grid.y_start + grid.y_size
     yield from row_problem(
@@ -49,21 +86,20 @@ def check_positions(table: KinTable, grid: PixelGrid, bin_map: BinMap) -> Iterat
     yield from row_problem(
         table.file,
         "xbin, ybin",
-        misplaced & ~outside,
+        found.far & ~outside,
         places,
         rule="bin-position",
         severity="doubtful",
-        what=f"arcsec is not near the pixels that {bin_map.file} gives the bin"
-        + _explain(column, row, ids, int(np.count_nonzero(outside | misplaced))),
+        what=f"arcsec is not near the pixels that {bin_map.file} gives the bin" + _explain(found, ids),
         cure="Write ids with x varying fastest, y upwards, counted from 1 in the order of the rows.",
     )
 
 
 def _pixel_units(
-    table: KinTable, grid: PixelGrid, angle_deg: float
+    x: NDArray[np.float64], y: NDArray[np.float64], grid: PixelGrid, angle_deg: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Bin centres in pixels from the lower left corner, after a turn about the origin."""
-    x, y, angle = table.values["xbin"], table.values["ybin"], np.radians(angle_deg)
+    angle = np.radians(angle_deg)
     turned_x, turned_y = x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)
     return (turned_x - grid.x_start) / grid.dx, (turned_y - grid.y_start) / grid.dy
 
@@ -89,9 +125,7 @@ def _misplaced(
     return outside, far
 
 
-def _explain(
-    column: NDArray[np.float64], row: NDArray[np.float64], ids: NDArray[np.int64], n_bad: int
-) -> str:
+def _explain(found: Misplaced, ids: NDArray[np.int64]) -> str:
     """Name the change of the map under which most bins fall into place, if there is one."""
     ny, nx = ids.shape
     changes = {
@@ -99,11 +133,16 @@ def _explain(
         "x mirrored": ids[:, ::-1],
         "y downwards": ids[::-1],
     }
-    if ids.max() < column.size:
+    n = found.column.size
+    if ids.max() < n:
         # The last bin has no pixel, as in a map that counts from 0.
         changes = {"bins counted from 1": ids + 1} | changes
+    if ids.max() > n or not (ids == 1).any():
+        changes = {"ids smaller by 1": np.maximum(ids - 1, 0)} | changes
     left = {
-        name: sum(map(np.count_nonzero, _misplaced(column, row, other))) for name, other in changes.items()
+        name: sum(map(np.count_nonzero, _misplaced(found.column, found.row, other)))
+        for name, other in changes.items()
     }
+    n_bad = int(np.count_nonzero(found.outside | found.far))
     best = min(left, key=lambda name: left[name])
     return f" (it would be with {best})" if left[best] < 0.5 * n_bad else ""

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from veldist.export.checks_problem import Problem, Rule, Severity, row_problem
 from veldist.export.checks_table import KinTable
+from veldist.pixel_grid import PixelGrid
 
-__all__ = ["check_large_velocities", "check_shared", "check_systemic", "numbers_of"]
+__all__ = ["check_large_velocities", "check_psf_size", "check_shared", "check_systemic", "numbers_of"]
 
 # DYNAMITE's own tolerance for the sum of the PSF's weights.
 _WEIGHT_TOLERANCE = 1e-8
@@ -214,6 +215,25 @@ def _check_psf(file: str, meta: dict[str, Any]) -> Iterator[Problem]:
                 f"the weights sum to {total:.10g}, not to 1 within {_WEIGHT_TOLERANCE:g}.",
                 "Divide them by their sum.",
             )
+
+
+def check_psf_size(table: KinTable, grid: PixelGrid) -> Iterator[Problem]:
+    """Suspect the units of a PSF that is wider than the pixel grid."""
+    psf = (table.meta or {}).get("PSF")
+    sigma = numbers_of(psf.get("sigma")) if isinstance(psf, dict) else None
+    largest = max(grid.x_size, grid.y_size)
+    if sigma is not None and (sigma > largest).any():
+        value = float(sigma[np.argmax(sigma > largest)])
+        yield Problem(
+            table.file,
+            None,
+            "meta['PSF']['sigma']",
+            value,
+            "doubtful",
+            "psf-sigma",
+            f"{value:g} arcsec is more than the aperture, {grid.x_size:g} x {grid.y_size:g} arcsec.",
+            "Check the units: sigma and aperture are in arcsec.",
+        )
 
 
 def check_large_velocities(file: str, sigma: NDArray[np.float64], column: str) -> Iterator[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,6 @@ __all__ = ["VelocityGrid", "check_velocity_grid"]
 
 # Velocity steps may differ by this fraction of a bin: grids are written with six digits or in float32.
 _STEP_TOLERANCE = 1e-3
-_KEYS = ("dv", "vcent", "nbins", "nvbins")
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,19 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+# What each key must hold; counts with a decimal point are no array shapes.
+_KEYS: dict[str, tuple[str, Callable[[Any], bool]]] = {
+    "dv": ("a number", lambda value: _number(value) is not None),
+    "vcent": ("a list of numbers", lambda value: numbers_of(value) is not None),
+    "nbins": ("an integer", _is_count),
+    "nvbins": ("an integer", _is_count),
+}
+
+
 def _check_counts(table: KinTable, meta: dict[str, Any]) -> Iterator[Problem]:
     def problem(key: str, rule: Rule, value: Any, message: str, cure: str) -> Problem:
         return Problem(table.file, None, f"meta['{key}']", value, "error", rule, message, cure)
@@ -71,8 +83,8 @@ def _check_counts(table: KinTable, meta: dict[str, Any]) -> Iterator[Problem]:
     for key in _KEYS:
         if meta.get(key) is None:
             yield problem(key, "meta-missing", None, f"'{key}' is missing.", f"Add {meaning[key]}.")
-        elif (numbers_of(meta[key]) if key == "vcent" else _number(meta[key])) is None:
-            message = f"{meta[key]!r} is not {'a list of numbers' if key == 'vcent' else 'a number'}."
+        elif not _KEYS[key][1](meta[key]):
+            message = f"{meta[key]!r} is not {_KEYS[key][0]}."
             yield problem(key, "meta-number", meta[key], message, f"Give {meaning[key]}.")
     n_rows, n_velocity = _number(meta.get("nbins")), _number(meta.get("nvbins"))
     vcent = numbers_of(meta.get("vcent"))

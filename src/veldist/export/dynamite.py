@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import veldist
-from veldist.export.dynamite_doubts import warn_doubtful, warn_misplaced
-from veldist.export.dynamite_files import DynamiteFiles, check_paths, write_files
+from veldist.export.dynamite_doubts import warn_cut, warn_doubtful, warn_misplaced
+from veldist.export.dynamite_files import DynamiteFiles, check_paths, warn_orphaned, write_files
 from veldist.export.dynamite_metadata import VoronoiLayout, read_layout
 from veldist.export.dynamite_rows import FittedSolver, Floor, SolvedBins, collect_losvds, find_solved
 from veldist.validate import to_float
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["DynamiteFiles", "write_dynamite_kinematics"]
 
 _FLUX_MODES = ("nstars", "uniform", "custom")
+_PAD_NOTE = (
+    "Orbits have no mass in the outermost bins in recent versions of DYNAMITE; pad=True adds empty ones, "
+    "which is right only for LOSVDs that have ended before."
+)
 
 
 def write_dynamite_kinematics(
@@ -77,7 +81,8 @@ def write_dynamite_kinematics(
         Whether files of these names may be replaced.
     pad : bool
         Whether to add an empty velocity bin on each side of the LOSVDs: mass 0, and as its uncertainty the
-        floor of the bin's uncertainties. Recent versions of DYNAMITE let no orbit put mass there.
+        floor of the bin's uncertainties. Recent versions of DYNAMITE let no orbit put mass there. Only for
+        LOSVDs that end within the grid: beside a filled bin, it says that the LOSVD breaks off.
     v_systemic : float or Quantity
         Velocity (km/s) that is subtracted from the velocity grid and from ``v``: DYNAMITE's orbits are
         symmetric about 0.
@@ -100,14 +105,18 @@ def write_dynamite_kinematics(
         If a file exists and ``overwrite`` is false.
     NotADirectoryError, IsADirectoryError
         If ``output_dir`` is a file, or one of the three file names is taken by a directory.
+    PermissionError
+        If ``output_dir`` cannot be written to.
 
     Warns
     -----
     GridWarning
-        If an outermost velocity bin holds more than 0.5 % of an LOSVD's mass (orbits have none there in
-        recent versions of DYNAMITE). With ``pad`` the outermost bins are empty.
+        If more than 0.5 % of an LOSVD's mass is in an outermost velocity bin of the solvers' grid, or
+        outside it, with ``pad`` or without: the grid cuts the LOSVD off. Use a wider grid (``setup_grid``
+        after ``run`` reports the same posterior on it), or ``truncate_losvd`` where the wing is not real.
     UserWarning
-        If the median masses of a bin sum to less than 0.5, or most bin centres lie in pixels of other bins.
+        If the median masses of a bin sum to less than 0.5, most bin centres lie far from their own pixels,
+        or another kinematics table in ``output_dir`` would be left with a pixel grid or bin map not its own.
 
     Notes
     -----
@@ -139,10 +148,12 @@ def write_dynamite_kinematics(
     solved = find_solved(solvers)
     layout = read_layout(voronoi_bin_metadata, solved, with_flux=bin_flux_mode == "custom")
     rows = collect_losvds(solvers, solved).shifted(v_systemic)
-    if pad:
-        rows = rows.padded()
+    warn_cut(solvers, stacklevel=2, note=_PAD_NOTE)
     warn_doubtful(rows, stacklevel=2)
     warn_misplaced(layout, stacklevel=2)
+    warn_orphaned(paths, layout, stacklevel=2)
+    if pad:
+        rows = rows.padded()
     table = _make_table(rows, layout, bin_flux_mode)
     table.meta |= {"v_systemic": v_systemic, "padded": bool(pad)}
     write_files(paths, table, layout)

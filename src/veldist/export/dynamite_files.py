@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from veldist.export.aperture_files import aperture_text, bins_text
+from veldist.export.checks_table import find_tables
 from veldist.export.dynamite_metadata import VoronoiLayout
+from veldist.export.writing import new_files
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["DynamiteFiles", "check_paths", "write_files"]
+__all__ = ["DynamiteFiles", "check_paths", "warn_orphaned", "write_files"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,32 @@ def check_paths(output_dir: str | os.PathLike[str], *names: str, overwrite: bool
     return DynamiteFiles(*paths)
 
 
+def warn_orphaned(paths: DynamiteFiles, layout: VoronoiLayout, stacklevel: int) -> None:
+    """Warn if another table beside loses its pixel grid or bin map to this export.
+
+    The numbers of rows may agree, so that neither DYNAMITE nor a check could tell.
+    """
+    changed = [
+        f"'{path.name}'"
+        for path, text in (
+            (paths.aperture, aperture_text(layout.aperture)),
+            (paths.bins, bins_text(layout.pixel_ids)),
+        )
+        if path.is_file() and path.read_text(encoding="utf-8", errors="replace") != text
+    ]
+    if not changed:
+        return
+    names = {path.name for path in (paths.kinematics, paths.aperture, paths.bins)}
+    others = [f"'{path.name}'" for path in find_tables(paths.kinematics.parent, skip=names)]
+    if others:
+        warnings.warn(
+            f"{' and '.join(changed)} in '{paths.kinematics.parent}' will be replaced by other contents, but "
+            f"{', '.join(others)} there may belong to the old: rows would be taken for other bins. Export "
+            "the same bins to both, or use another output_dir, or other aperture_filename and bins_filename.",
+            stacklevel=stacklevel + 1,
+        )
+
+
 def write_files(paths: DynamiteFiles, table: Table, layout: VoronoiLayout) -> None:
     """Write all three files, or leave everything as it was.
 
@@ -96,33 +123,8 @@ def write_files(paths: DynamiteFiles, table: Table, layout: VoronoiLayout) -> No
     layout : VoronoiLayout
         Pixels and their bins.
     """
-    paths.kinematics.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=paths.kinematics.parent, prefix=".veldist-export-") as scratch:
-        new, old = Path(scratch, "new"), Path(scratch, "old")
-        new.mkdir()
-        old.mkdir()
-        table.write(new / paths.kinematics.name, format="ascii.ecsv")
-        (new / paths.aperture.name).write_text(aperture_text(layout.aperture), encoding="ascii")
-        (new / paths.bins.name).write_text(bins_text(layout.pixel_ids), encoding="ascii")
-        _move_all(new, old, (paths.kinematics, paths.aperture, paths.bins))
-
-
-def _move_all(new: Path, old: Path, targets: tuple[Path, ...]) -> None:
-    """Move files from ``new`` to their targets, or leave all targets as they were.
-
-    ``old`` is a directory for copies of what was there before. All directories are on one file system,
-    so each move is atomic.
-    """
-    before = [target for target in targets if target.exists()]
-    for target in before:
-        shutil.copy2(target, old / target.name)
-    try:
-        for target in targets:
-            (new / target.name).replace(target)
-    except BaseException:
-        for target in targets:
-            if target in before:
-                (old / target.name).replace(target)
-            else:
-                target.unlink(missing_ok=True)
-        raise
+    targets = [paths.kinematics, paths.aperture, paths.bins]
+    with new_files(targets) as (kinematics, aperture, bins):
+        table.write(kinematics, format="ascii.ecsv")
+        aperture.write_text(aperture_text(layout.aperture), encoding="ascii")
+        bins.write_text(bins_text(layout.pixel_ids), encoding="ascii")

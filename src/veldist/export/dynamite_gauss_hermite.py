@@ -7,7 +7,6 @@ The series is that of van der Marel & Franx (1993, ApJ 407, 525), fitted to ever
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,13 +14,11 @@ import numpy as np
 
 import veldist
 from veldist.arrays import Floats
-from veldist.errors import ConvergenceWarning
-from veldist.export.dynamite_doubts import warn_misplaced
-from veldist.export.dynamite_files import DynamiteFiles, check_paths, write_files
-from veldist.export.dynamite_metadata import describe_bins, read_layout
+from veldist.export.dynamite_doubts import warn_cut, warn_misplaced
+from veldist.export.dynamite_files import DynamiteFiles, check_paths, warn_orphaned, write_files
+from veldist.export.dynamite_metadata import read_layout
 from veldist.export.dynamite_rows import FittedSolver, find_solved
-from veldist.gauss_hermite import gauss_hermite
-from veldist.summaries import resolved_draws
+from veldist.export.hermite_rows import collect_series
 from veldist.validate import check_count, to_float
 
 if TYPE_CHECKING:
@@ -94,20 +91,25 @@ def write_dynamite_gauss_hermite(
         If a file exists and ``overwrite`` is false.
     NotADirectoryError, IsADirectoryError
         If ``output_dir`` is a file, or one of the three file names is taken by a directory.
+    PermissionError
+        If ``output_dir`` cannot be written to.
 
     Warns
     -----
     ConvergenceWarning
         If fewer than 90 % of the fits to the draws of a bin converged: its velocity bins do not determine
         the series.
+    GridWarning
+        If more than 0.5 % of an LOSVD's mass is in an outermost velocity bin or outside the grid.
     UserWarning
-        If most bin centres lie in pixels of other bins.
+        If most bin centres lie far from their own pixels, or another kinematics table in ``output_dir``
+        would be left with a pixel grid or bin map not its own.
 
     Notes
     -----
     Columns: ``vbin_id`` (1..n), ``v``, ``dv``, ``sigma``, ``dsigma``, ``h3``, ``dh3``, ``h4``, ``dh4``, ...
-    The values are medians over the draws, the uncertainties half of the 16-84 percentile range. All draws
-    count, those whose fit did not converge among them. Where a velocity grid is coarse, the posterior is
+    The values are medians over the draws, the uncertainties half of the 16-84 percentile range. Only
+    draws whose fit converged count. Where a velocity grid is coarse, the posterior is
     integrated over narrower bins before it is fitted.
 
     ``v`` and ``sigma`` are those of the series, not the mean and the dispersion of the LOSVD.
@@ -123,64 +125,28 @@ def write_dynamite_gauss_hermite(
     order = check_count(order, "order", _ORDERS[0])
     if order > _ORDERS[1]:
         raise ValueError(f"order must be {_ORDERS[0]} to {_ORDERS[1]}, got {order}.")
-    floors = {
-        "velocity": to_float(velocity_floor, "velocity_floor", "km/s"),
-        "coefficient": to_float(coefficient_floor, "coefficient_floor", ""),
-    }
-    for name, floor in floors.items():
-        if not floor > 0:
-            raise ValueError(
-                f"{name}_floor must be positive, got {floor}: DYNAMITE divides by uncertainties."
-            )
     v_systemic = to_float(v_systemic, "v_systemic", "km/s")
     paths = check_paths(output_dir, kin_filename, aperture_filename, bins_filename, overwrite=overwrite)
     solved = find_solved(solvers)
     layout = read_layout(voronoi_bin_metadata, solved, with_flux=False)
-    values, errors, converged, n_stars = _fit(solvers, order)
-    low = np.zeros_like(solved)
-    low[solved] = converged < _CONVERGED
-    if low.any():
-        bins, worst = np.flatnonzero(solved), int(np.argmin(converged))
-        warnings.warn(
-            f"fewer than {_CONVERGED:.0%} of the Gauss-Hermite fits converged in {describe_bins(low)}; the "
-            f"worst is index {bins[worst]} with {converged[worst]:.0%}. Such LOSVDs have no well-defined "
-            "series: use narrower velocity bins or larger Voronoi bins, or write_dynamite_kinematics.",
-            ConvergenceWarning,
-            stacklevel=2,
-        )
+    rows = collect_series(solvers, solved, order, velocity_floor, coefficient_floor, stacklevel=2)
+    warn_cut(solvers, stacklevel=2, draws=True)
     warn_misplaced(layout, stacklevel=2)
-    values[:, 0] -= v_systemic
-    least = np.array([floors["velocity"]] * 2 + [floors["coefficient"]] * (order - 2))
-    raised = errors < least
-    table = _make_table(values, np.maximum(errors, least))
+    warn_orphaned(paths, layout, stacklevel=2)
+    rows.values[:, 0] -= v_systemic
+    table = _make_table(rows.values, rows.errors)
     table.meta |= {
         "PSF": {"sigma": layout.psf_sigma, "weight": layout.psf_weight},
         "velocity_unit": "km/s",
         "v_systemic": v_systemic,
         "original_bin": np.flatnonzero(solved).tolist(),
-        "n_stars": n_stars,
-        "gh_converged": converged.tolist(),
-        "uncertainty_floor": floors | {"n_floored": int(np.count_nonzero(raised))},
+        "n_stars": rows.n_stars,
+        "gh_converged": rows.converged.tolist(),
+        "uncertainty_floor": rows.floors | {"n_floored": rows.n_floored},
         "veldist_version": veldist.__version__,
     }
     write_files(paths, table, layout)
     return paths
-
-
-def _fit(solvers: Sequence[FittedSolver | None], order: int) -> tuple[Floats, Floats, Floats, list[int]]:
-    """Medians and uncertainties of v, sigma, h3, ... (n_solved, order); shares converged; stars."""
-    pairs: list[list[tuple[float, float]]] = []
-    converged: list[float] = []
-    n_stars: list[int] = []
-    # One after the other, none kept: they may come from a store that is larger than the memory.
-    for i, solver in enumerate(solvers):
-        if solver is not None:
-            fit = gauss_hermite(*resolved_draws(solver, i), order=order)
-            pairs.append(list(fit.summary().values()))
-            converged.append(float(fit.converged.mean()))
-            n_stars.append(check_count(solver.n_stars, f"solvers[{i}].n_stars", minimum=1))
-    values, errors = np.moveaxis(np.array(pairs), -1, 0).copy()
-    return values, errors, np.array(converged), n_stars
 
 
 def _make_table(values: Floats, errors: Floats) -> Table:

@@ -15,7 +15,7 @@ from veldist.errors import ConvergenceWarning
 from veldist.export.dynamite_metadata import describe_bins
 from veldist.gauss_hermite import gauss_hermite
 from veldist.summaries import resolved_draws
-from veldist.validate import to_float
+from veldist.validate import check_count, to_float
 
 __all__ = ["SeriesRows", "collect_series"]
 
@@ -39,6 +39,8 @@ class SeriesRows:
         Share of the fits that converged.
     floors : dict of str to float
         ``velocity`` (km/s) and ``coefficient``.
+    n_stars : list of int
+        Numbers of stars.
     """
 
     names: tuple[str, ...]
@@ -47,6 +49,7 @@ class SeriesRows:
     n_floored: int
     converged: Floats
     floors: dict[str, float]
+    n_stars: list[int]
 
 
 def collect_series(
@@ -93,7 +96,7 @@ def collect_series(
             raise ValueError(
                 f"{name}_floor must be positive, got {floor}: orbit codes divide by uncertainties."
             )
-    pairs, converged = [], []
+    pairs, converged, n_stars = [], [], []
     names: tuple[str, ...] = ()
     for i, solver in enumerate(solvers):
         if solver is not None:
@@ -101,6 +104,7 @@ def collect_series(
             names = fit.names
             pairs.append(list(fit.summary().values()))
             converged.append(float(fit.converged.mean()))
+            n_stars.append(check_count(solver.n_stars, f"solvers[{i}].n_stars", minimum=1))
     values, errors = np.moveaxis(np.array(pairs), -1, 0).copy()
     bins, shares = np.flatnonzero(solved), np.array(converged)
     nothing, low = np.zeros_like(solved), np.zeros_like(solved)
@@ -122,6 +126,5 @@ def collect_series(
             stacklevel=stacklevel + 1,
         )
     least = np.array([floors["velocity"]] * 2 + [floors["coefficient"]] * (order - 2))
-    return SeriesRows(
-        names, values, np.maximum(errors, least), int(np.count_nonzero(errors < least)), shares, floors
-    )
+    n_floored = int(np.count_nonzero(errors < least))
+    return SeriesRows(names, values, np.maximum(errors, least), n_floored, shares, floors, n_stars)

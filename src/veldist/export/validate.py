@@ -11,12 +11,13 @@ from veldist.export.checks_pixels import (
     BinMap,
     check_bin_numbers,
     check_pixel_count,
+    check_pixel_shape,
     read_aperture_leniently,
     read_bins_leniently,
 )
 from veldist.export.checks_position import check_positions
 from veldist.export.checks_problem import Problem
-from veldist.export.checks_shared import check_shared
+from veldist.export.checks_shared import check_psf_size, check_shared
 from veldist.export.checks_table import find_tables, read_table
 from veldist.pixel_grid import PixelGrid
 
@@ -100,6 +101,9 @@ def _read_pixels(
             problems += check_pixel_count(grid, aperture_filename, bin_map)
     else:
         problems.append(_missing(bins_filename, "the bin of each pixel"))
+    # With a wrong nx or ny pixels have another shape, too.
+    if grid is not None and all(problem.rule != "pixel-count" for problem in problems):
+        problems += check_pixel_shape(grid, aperture_filename)
     return grid, bin_map
 
 
@@ -129,6 +133,8 @@ def _check_table(path: Path, grid: PixelGrid | None, bin_map: BinMap | None) -> 
                 "Name a kinematics table.",
             )
         )
+    if grid is not None and table.kind is not None:
+        problems += check_psf_size(table, grid)
     if bin_map is not None and table.kind is not None:
         problems += check_bin_numbers(bin_map, table.n_rows, table.file)
         if grid is not None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 __all__ = ["check_new", "move_all", "new_file", "new_files"]
@@ -56,21 +57,40 @@ def new_files(paths: Sequence[str | os.PathLike[str]], overwrite: bool = True) -
         If the directory cannot be written to.
     """
     targets = [check_new(path, overwrite) for path in paths]
-    folder = targets[0].parent
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        scratch = tempfile.TemporaryDirectory(dir=folder, prefix=".veldist-")
-    except PermissionError as error:
-        raise PermissionError(
-            f"'{folder}' cannot be written to: name another folder, or change its permissions."
-        ) from error
-    with scratch as name:
-        # Of the same name: formats are told by suffixes.
-        temporary = [Path(name, "new", target.name) for target in targets]
-        for part in ("new", "old"):
-            Path(name, part).mkdir()
-        yield temporary
-        move_all(Path(name, "new"), Path(name, "old"), targets)
+    with _scratch(targets[0].parent) as scratch:
+        new, old = scratch / "new", scratch / "old"
+        new.mkdir()
+        old.mkdir()
+        # Of the same names: formats are told by suffixes.
+        yield [new / target.name for target in targets]
+        move_all(new, old, targets)
+
+
+@contextmanager
+def _scratch(directory: Path) -> Generator[Path]:
+    """A temporary directory inside ``directory``, which is made, and removed again if the block fails."""
+    made = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+    with ExitStack() as stack:
+        try:
+            try:
+                directory.mkdir(parents=True, exist_ok=True)
+                name = stack.enter_context(tempfile.TemporaryDirectory(dir=directory, prefix=".veldist-"))
+            except OSError as error:
+                if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                    raise
+                # OSError chooses the subclass by the number: PermissionError for the first two.
+                raise OSError(
+                    error.errno,
+                    f"the folder '{directory}' cannot be written to ({os.strerror(error.errno)}): choose "
+                    "another directory, or change its permissions.",
+                ) from error
+            yield Path(name)
+        except BaseException:
+            stack.close()
+            for folder in made:
+                with suppress(OSError):
+                    folder.rmdir()
+            raise
 
 
 def move_all(new: Path, old: Path, targets: Sequence[Path]) -> None:
