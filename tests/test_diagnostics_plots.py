@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -74,8 +76,30 @@ def test_a_map_against_the_number_of_stars():
     np.testing.assert_allclose(points(axes[0], "o").get_ydata(), 0.6)
     np.testing.assert_array_equal(points(axes[1], "X").get_ydata(), [1.2])
     np.testing.assert_array_equal(points(axes[4], "o").get_ydata(), [0.0, 50.0, 100.0, 200.0])
+    np.testing.assert_array_equal(axes[4].get_yticks(), [-10.0, -5.0, 0.0, 10.0, 1000.0])
     assert figure.get_suptitle() == "4 of 5 bins converged, 1 skipped"
     figure.canvas.draw()
+
+
+@pytest.mark.parametrize(
+    ("value", "ticks"),
+    [
+        (0.7, [5, 10]),
+        (10.0, [5, 10]),
+        (-47.0, [10, 100]),
+        (47.0, [10, 100]),
+        (150.0, [10, 1000]),
+        (2500.0, [100, 10000]),
+    ],
+)
+def test_ticks_of_the_bayes_factor_reach_beyond_it(value, ticks):
+    figure, axes = plot_diagnostics(diagnosed_solver(log_bayes_factor=value))
+    wanted = [-ticks[1], -ticks[0], 0, *ticks]
+    np.testing.assert_allclose(axes[5].get_xticks(), wanted)
+    assert axes[5].get_xlim()[1] >= ticks[1] >= abs(value)
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in axes[5].get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
 
 
 @pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -177,6 +177,85 @@ class TestNumbers:
         assert ink(np.repeat([[117.0], [118.0]], 3, axis=1) / 255.0) == ["white", "black"]
         assert ink([to_rgba("blue"), to_rgba("lime"), to_rgba("red")]) == ["white", "black", "black"]
 
+    def test_numbers_beside_marks_can_be_read(self):
+        x, y = spiral(300)
+        _, ax = plt.subplots(figsize=(2.0, 2.0))
+        plot_map(np.arange(300.0), x=x, y=y, ax=ax, kind="points", numbers=True)
+        assert min(text.get_fontsize() for text in ax.texts) == 5.0
+
+
+class TestUnits:
+    def test_limits_are_in_the_unit_of_the_values(self):
+        values = np.arange(12.0) * u.km / u.s
+        ax = plot_map(values, x=X, y=Y, diverging=True, center=1000.0 * u.m / u.s, vmax=5000.0 * u.m / u.s)
+        assert polygons(ax).get_clim() == pytest.approx((-3.0, 5.0))
+        ax = plot_map(values, x=X, y=Y, vmin=2.0 * u.km / u.s, vmax=4.0)
+        assert polygons(ax).get_clim() == pytest.approx((2.0, 4.0))
+        for name in ("center", "vmin", "vmax"):
+            with pytest.raises(ValueError, match=f"{name} has unit 'km / s', .* pure number"):
+                plot_map(np.arange(12.0), x=X, y=Y, diverging=True, **{name: 1.0 * u.km / u.s})
+            with pytest.raises(ValueError, match=f"{name} has unit 's', which cannot be converted to km / s"):
+                plot_map(values, x=X, y=Y, diverging=True, **{name: 1.0 * u.s})
+
+    def test_list_of_quantities(self):
+        drawn = polygons(plot_map([1.0 * u.km / u.s, 2000.0 * u.m / u.s], x=[0, 1], y=[0, 0]))
+        np.testing.assert_allclose(drawn.get_array(), [1.0, 2.0])
+
+    def test_common_norm_is_in_the_first_unit(self):
+        fast, slow = [0.0, 3.0] * u.km / u.s, [0.0, 3.0] * u.m / u.s
+        assert common_norm(fast, slow).vmax == 3.0
+        assert common_norm(slow, fast).vmax == pytest.approx(3000.0)
+        assert common_norm(slow, fast, vmax=1.0 * u.km / u.s).vmax == pytest.approx(1000.0)
+        with pytest.raises(ValueError, match="values of map 2 has unit 'arcsec'"):
+            common_norm(fast, [1.0] * u.arcsec)
+
+    def test_maps_are_converted_to_the_unit_of_their_label(self):
+        maps, x, y = fields()
+        in_m = {name: dict(entry) for name, entry in maps.items()}
+        for key in ("median", "uncertainty"):
+            in_m["sigma"][key] = maps["sigma"][key] * 1000.0 * u.m / u.s
+        _, axes = plot_kinematic_maps(in_m, x=x, y=y, uncertainties=True)
+        _, plain = plot_kinematic_maps(maps, x=x, y=y, uncertainties=True)
+        for got, wanted in zip(axes[:, 1], plain[:, 1], strict=True):
+            np.testing.assert_allclose(polygons(got).get_array(), polygons(wanted).get_array())
+            np.testing.assert_allclose(polygons(got).get_clim(), polygons(wanted).get_clim())
+        maps["sigma"]["median"] = maps["sigma"]["median"] * u.arcsec
+        with pytest.raises(ValueError, match=r"maps\['sigma'\]\['median'\] has unit 'arcsec'"):
+            plot_kinematic_maps(maps, x=x, y=y)
+
+    def test_maps_of_the_users_own_keep_their_unit(self):
+        maps, x, y = fields()
+        maps["age"] = {"median": np.arange(40.0) * u.Gyr}
+        _, axes = plot_kinematic_maps(maps, x=x, y=y, extra=("age",))
+        assert bar_labels(axes)[-1] == "Age [Gyr]"
+
+
+class TestGrids:
+    def test_mapping_with_the_numbers_of_the_pixels(self):
+        aperture = MappingProxyType(vars(GRID) | {"angle_deg": 0.0})
+        values = np.arange(12.0)
+        got, wanted = (plot_map(values, grid, IDS) for grid in (aperture, GRID))
+        np.testing.assert_array_equal(got.images[0].get_array(), wanted.images[0].get_array())
+        assert got.images[0].get_extent() == wanted.images[0].get_extent()
+        maps = {name: {"median": values} for name in SHAPES["moments"]}
+        figure, _ = plot_kinematic_maps(maps, aperture, IDS)
+        figure.canvas.draw()
+
+    def test_other_things_are_refused(self):
+        with pytest.raises(ValueError, match=r"grid lacks \['ny'\]"):
+            plot_map(np.arange(12.0), {k: v for k, v in vars(GRID).items() if k != "ny"}, IDS)
+        with pytest.raises(TypeError, match=r"grid is a tuple without x_start, .*aperture"):
+            plot_map(np.arange(12.0), (1.0, 2.0), IDS)
+
+
+@pytest.mark.parametrize(
+    "limits", [{"vmin": 5.0}, {"vmin": 0.0}, {"vmax": -5.0}, {"vmin": 5.0, "vmax": -5.0}]
+)
+def test_limits_on_the_wrong_side_of_the_centre_are_refused(limits):
+    name = next(iter(limits))
+    with pytest.raises(ValueError, match=rf"{name} = .* is not (below|above) center = 0"):
+        plot_map(np.arange(12.0), x=X, y=Y, diverging=True, **limits)
+
 
 class TestSharedColours:
     def test_common_norm_spans_all_maps(self):
@@ -323,6 +402,57 @@ class TestKinematicMaps:
         with pytest.raises(error, match=message):
             plot_kinematic_maps(**({"maps": maps, "x": x, "y": y} | arguments))
         assert plt.get_fignums() == []
+
+    def test_a_single_bin_needs_a_margin(self):
+        maps = {name: {"median": [1.0]} for name in SHAPES["moments"]}
+        with pytest.raises(ValueError, match=r"pass margin \(arcsec\), or kind='points'"):
+            plot_kinematic_maps(maps, x=[0.0], y=[0.0])
+        _, axes = plot_kinematic_maps(maps, x=[0.0], y=[0.0], margin=60.0 * u.arcsec)
+        assert np.ptp(axes[0].get_xlim()) >= 120.0
+        figure, _ = plot_kinematic_maps(maps, x=[0.0], y=[0.0], kind="points")
+        figure.canvas.draw()
+
+    def test_positions_in_any_unit(self):
+        maps, x, y = fields()
+        plain, _ = plot_kinematic_maps(maps, x=x, y=y)
+        mixed, axes = plot_kinematic_maps(maps, x=x / 60.0 * u.arcmin, y=y * u.arcsec)
+        assert mixed.get_figheight() == pytest.approx(plain.get_figheight())
+        listed, _ = plot_kinematic_maps(maps, x=[v * u.arcsec for v in x], y=[v * u.arcsec for v in y])
+        assert listed.get_figheight() == pytest.approx(plain.get_figheight())
+
+    def test_any_mapping_will_do_but_of_entries(self):
+        maps, x, y = fields()
+        _, axes = plot_kinematic_maps(
+            MappingProxyType({k: MappingProxyType(v) for k, v in maps.items()}), x=x, y=y
+        )
+        assert axes.shape == (4,)
+        with pytest.raises(TypeError, match=r"maps\['sigma'\] must be a dict with 'median'"):
+            plot_kinematic_maps(maps | {"sigma": maps["sigma"]["median"]}, x=x, y=y)
+
+    def test_bins_whose_fits_did_not_converge_are_hatched(self):
+        maps, x, y = fields()
+        maps["gh_converged"] = {"median": np.where(np.arange(40) < 3, 0.85, 0.9)}
+        maps["h4"]["prior_dominated"] = np.arange(40) == 20
+        figure, axes = plot_kinematic_maps(maps, x=x, y=y, shape="gauss_hermite", extra=("sigma",))
+        counts = [
+            sum(int(np.sum(p.get_path().codes == 79)) for p in ax.patches if p.get_hatch() == "\\" * 4)
+            for ax in axes
+        ]
+        assert counts == [3, 3, 3, 4, 0]
+        assert figure.get_supxlabel() == (
+            "hatched: prior-dominated, or fewer than 90 % of the Gauss-Hermite fits converged"
+        )
+        figure, _ = plot_kinematic_maps(maps, x=x, y=y, shape="percentiles")
+        assert figure.get_supxlabel() == ""
+
+    def test_labels_of_x_do_not_touch_what_is_below(self):
+        maps, x, y = fields()
+        figure, axes = plot_kinematic_maps(maps, x=x, y=y, extra=("p_multimodal",))
+        assert [bool(ax.get_xlabel()) for ax in axes] == [False, False, True, True, True]
+        figure.canvas.draw()
+        boxes = [ax.get_tightbbox() for ax in axes]
+        assert boxes[0].y0 > boxes[3].y1
+        assert boxes[1].y0 > boxes[4].y1
 
     def test_every_label_can_be_typeset(self):
         figure = Figure()

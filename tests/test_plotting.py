@@ -21,8 +21,9 @@ import matplotlib.pyplot as plt
 
 from tests.analytic_solvers import gaussian_solver
 from tests.images import assert_looks_like
-from veldist import KinematicSolver, OrderError
+from veldist import KinematicSolver, OrderError, fit_all_bins, load
 from veldist.plotting import plot_kinematic_maps, plot_losvd, plot_losvd_grid, plot_map
+from veldist.store import MapStore
 
 EDGES = np.linspace(-60.0, 60.0, 13)
 
@@ -455,6 +456,44 @@ class TestLosvdGrid:
         assert len({ax.get_ylim() for ax in panels}) == 1
         assert "6 of 6 fitted bins (2 more skipped)" in figure.get_suptitle()
         figure.canvas.draw()
+
+    def test_only_those_shown_are_read_of_a_lazy_map(self):
+        class Lazy(list):
+            fitted = np.array([i not in (0, 7) for i in range(20)])
+            read = ()
+
+            def __getitem__(self, i):
+                self.read = (*self.read, i)
+                return super().__getitem__(i)
+
+            def __iter__(self):
+                raise AssertionError("reads them all")
+
+        lazy = Lazy(solvers(20, skipped=(0, 7)))
+        figure = plot_losvd_grid(lazy, n_max=3)
+        assert lazy.read == (1, 10, 19)
+        assert figure.get_suptitle().startswith("3 of 18 fitted bins (2 more skipped)")
+
+    def test_a_store_tells_which_bins_are_fitted(self, tmp_path, monkeypatch):
+        v = 10.0 * stats.norm.ppf((np.arange(60) + 0.5) / 60)
+        sizes = (60, 60, 2, 60, 60)
+        data = [{"vel": v[:n] + i, "err": np.full(n, 2.0)} for i, n in enumerate(sizes)]
+        grid = {"center": 0.0, "width": 100.0, "n_bins": 20}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            fit_all_bins(
+                data, grid, {"num_samples": 100, "seed": 1}, store=tmp_path / "map.zarr", progress=False
+            )
+        lazy, read = load(tmp_path / "map.zarr"), []
+        original = MapStore.read
+        monkeypatch.setattr(
+            MapStore, "read", lambda store, index: read.append(index) or original(store, index)
+        )
+        np.testing.assert_array_equal(lazy.fitted, [True, True, False, True, True])
+        np.testing.assert_array_equal(lazy[1:3].fitted, [True, False])
+        assert read == []
+        plot_losvd_grid(lazy, n_max=2)
+        assert read == [0, 4]
 
     def test_evenly_spread_when_there_are_more_than_fit(self):
         figure = plot_losvd_grid(solvers(41), n_max=5)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -90,6 +93,33 @@ def test_one_bin_different_grids_and_given_axes(kind):
 def test_many_ridges_are_not_all_labelled():
     ax = plot_ridge([gaussian_solver(n_draws=5)] * 40, np.arange(40.0))
     assert 8 <= len(ax.get_yticks()) <= 16
+
+
+def test_more_ridges_than_can_be_told_apart():
+    many = [gaussian_solver(n_draws=5)] * 61
+    with pytest.warns(UserWarning, match="61 ridges are more than .* kind='image'"):
+        plot_ridge(many, np.arange(61.0))
+    plot_ridge(many, np.arange(61.0), kind="image")
+
+
+def test_draws_are_not_kept():
+    class Lazy(list):
+        """Makes solvers when asked, and notes what is left of the draws."""
+
+        def __init__(self):
+            super().__init__([None] * 4)
+            self.draws = []
+
+        def __iter__(self):
+            for i in range(4):
+                solver = gaussian_solver(mean=float(i))
+                self.draws.append(weakref.ref(solver.samples["intrinsic_pdf"]))
+                yield solver
+                del solver
+                gc.collect()
+                assert all(draws() is None for draws in self.draws[:-1])
+
+    plot_ridge(Lazy(), np.arange(4.0))
 
 
 @pytest.mark.parametrize(

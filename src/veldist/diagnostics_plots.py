@@ -152,13 +152,14 @@ def _draw_one(one: _Bin, fig: Any, color: str) -> tuple[Any, NDArray[Any]]:
     k_range = (
         (min(-0.2, d.pareto_k - 0.1), max(1.1, d.pareto_k + 0.1)) if np.isfinite(d.pareto_k) else (-0.2, 1.1)
     )
-    reach = max(12.0, 2.0 * abs(d.log_bayes_factor)) if np.isfinite(d.log_bayes_factor) else 12.0
+    ticks = _bayes_ticks(abs(d.log_bayes_factor) if np.isfinite(d.log_bayes_factor) else 0.0)
+    reach = 1.2 * ticks[-1]
     _strip(strips[0], d.pareto_k, "Pareto $k$ of the weights", k_range, color, _PARETO_K, 1)
     _strip(strips[1], d.acceptance, "Acceptance, same component", (0.0, 1.0), color, _ACCEPTANCE, -1)
     _strip(strips[2], d.component_acceptance, "Acceptance, other component", (0.0, 1.0), color)
     _strip(strips[3], d.log_bayes_factor, "ln Bayes factor, not Gaussian", (-reach, reach), color)
     strips[3].set_xscale("symlog", linthresh=_LINEAR)
-    strips[3].set_xticks(_bayes_ticks(reach))
+    strips[3].set_xticks([*(-np.array(ticks[::-1])), 0.0, *ticks])
     strips[3].xaxis.set_major_formatter("{x:g}")
     for odds in (-_STRONG, _STRONG):
         strips[3].axvline(odds, color="0.5", linestyle=":", linewidth=1.0)
@@ -208,10 +209,12 @@ def _quantity(name: str) -> str:
     return name
 
 
-def _bayes_ticks(reach: float) -> list[float]:
-    """Ticks for log Bayes factors up to ``reach`` either way."""
-    positive = [5.0, 10.0, *(10.0**k for k in range(2, 9) if 10.0**k <= reach)]
-    return [-tick for tick in positive[::-1]] + [0.0] + positive
+def _bayes_ticks(largest: float) -> list[float]:
+    """Two positive ticks, the second not below ``largest``: more would run into each other."""
+    if largest <= _LINEAR:
+        return [0.5 * _LINEAR, _LINEAR]
+    last = int(np.ceil(np.log10(largest)))
+    return [10.0 ** (last // 2), 10.0**last]
 
 
 def _draw_map(bins: list[_Bin], n_skipped: int, fig: Any, color: str) -> tuple[Any, NDArray[Any]]:
@@ -242,7 +245,9 @@ def _draw_map(bins: list[_Bin], n_skipped: int, fig: Any, color: str) -> tuple[A
         ax.plot(n_stars[~converged], values[~converged], "X", color=VERMILLION, markersize=6)
         if measure.scale == "symlog":
             ax.set_yscale("symlog", linthresh=_LINEAR)
-            ax.set_yticks(_bayes_ticks(float(np.max(np.abs(values[np.isfinite(values)]), initial=0.0))))
+            finite = values[np.isfinite(values)]
+            below, above = (_bayes_ticks(float(np.max(side, initial=0.0))) for side in (-finite, finite))
+            ax.set_yticks([*(-np.array(below[::-1])), 0.0, *above])
             ax.yaxis.set_major_formatter("{x:g}")
             for odds in (-_STRONG, _STRONG):
                 ax.axhline(odds, color="0.5", linestyle=":", linewidth=1.0)
@@ -254,7 +259,12 @@ def _draw_map(bins: list[_Bin], n_skipped: int, fig: Any, color: str) -> tuple[A
     axes[0, 0].set_ylim(0.0, 1.05)
     axes[0, 2].set_ylim(0.0, 1.05)
     if n_stars.max() > 5.0 * n_stars.min():
+        from matplotlib.ticker import LogLocator, NullFormatter
+
         axes[0, 0].set_xscale("log")
+        axes[0, 0].xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes[0, 0].xaxis.set_major_formatter("{x:g}")
+        axes[0, 0].xaxis.set_minor_formatter(NullFormatter())
     fig.supxlabel("Number of stars", fontsize="small")
     fig.suptitle(
         f"{int(converged.sum())} of {len(bins)} bins converged"

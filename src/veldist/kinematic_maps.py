@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veldist.arrays import Floats
-from veldist.map_columns import NUMBERS
+from veldist.map_areas import read_grid
+from veldist.map_colors import unit_of
+from veldist.map_columns import CORRELATIONS, MAP_COLUMNS, MAX_ORDER, NUMBERS, hermite_names
 from veldist.map_plots import plot_map
 from veldist.map_styles import SHAPES, MapStyle, map_style
+from veldist.validate import strip_units, to_array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +24,10 @@ __all__ = ["plot_kinematic_maps"]
 # Numbers of stars are drawn over at least this range.
 _LEAST_STARS = 10
 _PERCENTILES = (2.0, 98.0)
-_FOOTNOTES = {"areas": "hatched: prior-dominated", "points": "struck through: prior-dominated"}
+_MARKED = {"areas": "hatched", "points": "struck through"}
+# Below this share of fits that converged, those that did may differ from the others.
+_CONVERGED = 0.9
+_HERMITE = (*hermite_names(MAX_ORDER), *CORRELATIONS)
 _UNCERTAINTY_CMAP = "magma_r"
 # Width of a figure in a paper with two columns of text, inches.
 _WIDTH = 7.1
@@ -38,11 +44,12 @@ class _Panel(NamedTuple):
     values: Any
     uncertainty: Any
     dominated: Any
+    unconverged: Any
     of_uncertainty: bool
 
 
 def plot_kinematic_maps(
-    maps: dict[str, dict[str, Any]],
+    maps: Mapping[str, Mapping[str, Any]],
     grid: Any = None,
     ids: Any = None,
     n_stars: Any = None,
@@ -51,6 +58,7 @@ def plot_kinematic_maps(
     x: Any = None,
     y: Any = None,
     kind: str = "areas",
+    margin: Any = None,
     shape: str = "moments",
     uncertainties: bool = False,
     extra: Sequence[str] = (),
@@ -59,12 +67,14 @@ def plot_kinematic_maps(
 
     Colours span the 2-98 percentiles of each map. V diverges from its median over the bins, the systemic
     velocity; skewness and kurtosis from 0; these three over at least their typical uncertainty. Bins where
-    the prior weighs more than the data are hatched.
+    the prior weighs more than the data are hatched; in maps of Gauss-Hermite series also those where fewer
+    than 90 % of the fits converged (``maps["gh_converged"]``).
 
     Parameters
     ----------
-    maps : dict
-        From `veldist.analysis.compute_summary_maps`.
+    maps : mapping
+        From `veldist.analysis.compute_summary_maps`. Quantities are converted to the unit of the map
+        (`veldist.map_columns.MAP_COLUMNS`).
     grid, ids
         Pixels and their bins, as for `plot_map`.
     n_stars : array_like, shape (n_bins,), optional
@@ -75,6 +85,8 @@ def plot_kinematic_maps(
         Centres of the bins (arcsec), instead of pixels, as for `plot_map`.
     kind : {"areas", "points"}
         How to draw centres, as for `plot_map`.
+    margin : float or Quantity, optional
+        How far Voronoi cells reach beyond the centres (arcsec), as for `plot_map`.
     shape : {"moments", "gauss_hermite", "percentiles"}
         Which four maps: mean, dispersion, skewness and excess kurtosis; or V, sigma, h3 and h4 of the
         Gauss-Hermite series; or median, half of the 16-84 percentile range, Bowley's skewness and Moors's
@@ -95,7 +107,7 @@ def plot_kinematic_maps(
     Raises
     ------
     TypeError, ValueError
-        If ``shape`` is unknown, a map is missing, or as `plot_map`.
+        If ``shape`` is unknown, a map is missing or of a wrong unit, or as `plot_map`.
     """
     panels = _panels(maps, _names(maps, shape, extra, n_stars), n_stars)
     rows = _rows(panels, uncertainties, _aspect(grid, x, y))
@@ -120,10 +132,11 @@ def plot_kinematic_maps(
                 continue
             number, panel = entry
             places[number, panel.of_uncertainty] = table[r, c]
-            _draw(table[r, c], panel, grid=grid, ids=ids, x=x, y=y, kind=kind)
-    if any(panel.dominated is not None and np.any(panel.dominated) for panel in panels):
+            _draw(table[r, c], panel, grid=grid, ids=ids, x=x, y=y, kind=kind, margin=margin)
+    reasons = _reasons(panels)
+    if reasons:
         # A label of the figure, so that layouts leave room for it.
-        fig.supxlabel(_FOOTNOTES[kind], fontsize="small", x=0.99, ha="right")
+        fig.supxlabel(f"{_MARKED[kind]}: {reasons}", fontsize="small", x=0.99, ha="right")
     _label_outside(table, _SMALL_TEXT if n_columns >= 4 else _TEXT)
     kinds = (False, True) if uncertainties else (False,)
     axes = np.array([[places.get((k, kind)) for k in range(len(panels))] for kind in kinds], dtype=object)
@@ -141,7 +154,7 @@ def _names(maps: Any, shape: str, extra: Sequence[str], n_stars: Any) -> list[st
         raise ValueError("extra has 'n_stars': pass the numbers of stars as n_stars=, too.")
     if n_stars is not None and _COUNT not in names:
         names.append(_COUNT)
-    if not isinstance(maps, dict):
+    if not isinstance(maps, Mapping):
         raise TypeError(f"maps must be the dict of compute_summary_maps, got {type(maps).__name__}.")
     missing = [name for name in names if name not in maps and name != _COUNT]
     if missing:
@@ -149,24 +162,57 @@ def _names(maps: Any, shape: str, extra: Sequence[str], n_stars: Any) -> list[st
             f"maps lacks {missing}: make it with veldist.analysis.compute_summary_maps(solvers), of order=4 "
             f"for h3 and h4 (6 for h5 and h6, too). It has {sorted(maps)}."
         )
+    for name in names:
+        if name != _COUNT and not (isinstance(maps[name], Mapping) and "median" in maps[name]):
+            raise TypeError(
+                f"maps[{name!r}] must be a dict with 'median' as of compute_summary_maps, got a "
+                f"{type(maps[name]).__name__}."
+            )
     return names
 
 
-def _panels(maps: dict[str, dict[str, Any]], names: Sequence[str], n_stars: Any) -> list[_Panel]:
+def _panels(maps: Mapping[str, Mapping[str, Any]], names: Sequence[str], n_stars: Any) -> list[_Panel]:
+    share = maps["gh_converged"]["median"] if "gh_converged" in maps else None
     found = []
     for name in names:
         entry = {"median": n_stars} if name == _COUNT else maps[name]
+        style = map_style(name)
+        if name in MAP_COLUMNS or name == _COUNT:
+            unit = MAP_COLUMNS.get(name, (None, ""))[0] or ""
+        else:
+            # Maps of the user's own say their unit themselves.
+            unit = unit_of(entry["median"])
+            style = style._replace(unit=unit)
+        # The uncertainty of a number about the whole posterior is the error of its Monte Carlo estimate.
+        spread = None if name in NUMBERS else entry.get("uncertainty")
         found.append(
             _Panel(
-                map_style(name),
-                entry["median"],
-                # That of a number about the whole posterior is the error of its Monte Carlo estimate.
-                None if name in NUMBERS else entry.get("uncertainty"),
+                style,
+                strip_units(entry["median"], f"maps[{name!r}]['median']" if name != _COUNT else _COUNT, unit),
+                None if spread is None else strip_units(spread, f"maps[{name!r}]['uncertainty']", unit),
                 entry.get("prior_dominated"),
+                None if share is None or name not in _HERMITE else np.asarray(share) < _CONVERGED,
                 of_uncertainty=False,
             )
         )
     return found
+
+
+def _hatched(panel: _Panel) -> Any:
+    """Bins whose value is not to be trusted, for either reason."""
+    if panel.dominated is None or panel.unconverged is None:
+        return panel.unconverged if panel.dominated is None else panel.dominated
+    return np.asarray(panel.dominated, dtype=bool) | panel.unconverged
+
+
+def _reasons(panels: Sequence[_Panel]) -> str:
+    """Why bins are hatched."""
+    found = []
+    if any(panel.dominated is not None and np.any(panel.dominated) for panel in panels):
+        found.append("prior-dominated")
+    if any(panel.unconverged is not None and np.any(panel.unconverged) for panel in panels):
+        found.append(f"fewer than {_CONVERGED:.0%} of the Gauss-Hermite fits converged".replace("%", " %"))
+    return ", or ".join(found)
 
 
 def _rows(panels: list[_Panel], uncertainties: bool, aspect: float) -> list[list[tuple[int, _Panel] | None]]:
@@ -202,7 +248,7 @@ def _draw(ax: Any, panel: _Panel, **where: Any) -> None:
             cmap=_UNCERTAINTY_CMAP,
             percentiles=_PERCENTILES,
             colorbar="top",
-            hatched=panel.dominated,
+            hatched=_hatched(panel),
             **where,
         )
         return
@@ -232,7 +278,7 @@ def _draw(ax: Any, panel: _Panel, **where: Any) -> None:
         vmax=vmax,
         percentiles=_PERCENTILES,
         colorbar="top",
-        hatched=panel.dominated,
+        hatched=_hatched(panel),
         **where,
     )
 
@@ -247,24 +293,24 @@ def _typical(uncertainty: Any) -> float:
 def _aspect(grid: Any, x: Any, y: Any) -> float:
     """Height over width of the field."""
     if grid is not None:
+        grid = read_grid(grid)
         return float(grid.y_size / grid.x_size)
     if x is None or y is None:
         return 1.0
-    width, height = (np.nanmax(a) - np.nanmin(a) for a in (_plain(x), _plain(y)))
+    placed = [a[np.isfinite(a)] for a in (to_array(x, "x", "arcsec"), to_array(y, "y", "arcsec"))]
+    if not all(a.size for a in placed):
+        return 1.0
+    width, height = map(np.ptp, placed)
     return float(height / width) if width > 0 and height > 0 else 1.0
 
 
-def _plain(position: Any) -> Floats:
-    return np.asarray(getattr(position, "value", position), dtype=np.float64)
-
-
 def _label_outside(table: NDArray[Any], size: float) -> None:
-    """Label y of leftmost axes, x of rows that have nothing below somewhere; set the size of all text."""
+    """Label y of leftmost axes, x of those with nothing below; set the size of all text."""
     there = np.array([[ax is not None for ax in row] for row in table])
     for (r, c), ax in np.ndenumerate(table):
         if ax is None:
             continue
-        lowest = bool(np.any(there[r] & ~there[r + 1 :].any(axis=0)))
+        lowest = not there[r + 1 :, c].any()
         leftmost = all(left is None for left in table[r, :c])
         ax.tick_params(labelbottom=lowest, labelleft=leftmost, labelsize=size)
         for axis in (ax.xaxis, ax.yaxis):

@@ -48,7 +48,8 @@ def plot_losvd_grid(
     Parameters
     ----------
     solvers : sequence of KinematicSolver or None
-        One fitted solver per spatial bin, None for a skipped bin.
+        One fitted solver per spatial bin, None for a skipped bin. Of a `veldist.SolverMap` only those shown
+        are read.
     n_columns : int
         Panels per row.
     n_max : int
@@ -80,7 +81,7 @@ def plot_losvd_grid(
     n_columns = check_count(n_columns, "n_columns", minimum=1)
     n_max = check_count(n_max, "n_max", minimum=1)
     check_central(central)
-    solved = [i for i, solver in enumerate(solvers) if solver is not None]
+    solved = _solved(solvers)
     if not solved:
         raise ValueError(f"solvers holds no solved bin (of {len(solvers)}): there is nothing to draw.")
     for name, given in (("titles", titles), ("true_intrinsic", true_intrinsic)):
@@ -167,6 +168,14 @@ def plot_losvd_grid(
     figure.supxlabel(VELOCITY_LABEL, fontsize=9, y=0.05 / height, va="bottom")
     figure.supylabel(DENSITY_LABEL, fontsize=9, x=0.08 / width, ha="left")
     return figure
+
+
+def _solved(solvers: Sequence[Any]) -> list[int]:
+    """Indices of the solvers that are there; maps in a store know them without reading any."""
+    fitted = getattr(solvers, "fitted", None)
+    if fitted is None:
+        fitted = [solver is not None for solver in solvers]
+    return np.flatnonzero(fitted).tolist()
 
 
 class _Panel(NamedTuple):

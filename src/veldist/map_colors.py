@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from veldist.arrays import Floats
+from veldist.validate import strip_units, to_float
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,7 +16,16 @@ if TYPE_CHECKING:
     from matplotlib.colorbar import Colorbar
     from matplotlib.colors import Normalize
 
-__all__ = ["DRAWN", "add_colorbar", "check_norm", "color_limits", "common_norm", "share_colorbar"]
+__all__ = [
+    "DRAWN",
+    "add_colorbar",
+    "check_norm",
+    "color_limits",
+    "common_norm",
+    "limit_in",
+    "share_colorbar",
+    "unit_of",
+]
 
 DRAWN = "_veldist_map"
 """Label of the artist that holds a map's values (not in legends, because of the underscore)."""
@@ -34,7 +44,8 @@ def common_norm(
     Parameters
     ----------
     *values : array_like or Quantity
-        Values of the maps, NaN for skipped bins.
+        Values of the maps, NaN for skipped bins. The limits are in the unit of the first that has one, to
+        which the others are converted; plain numbers are taken to be in it.
     diverging, center, vmin, vmax, percentiles
         As for `veldist.plotting.plot_map`, with the percentiles those of all values together.
 
@@ -45,17 +56,37 @@ def common_norm(
     Raises
     ------
     ValueError
-        If there are no values, or as `veldist.plotting.plot_map`.
+        If there are no values, their units cannot be converted, or as `veldist.plotting.plot_map`.
     """
     from matplotlib.colors import Normalize
 
     if not values:
         raise ValueError("common_norm needs the values of at least one map.")
-    together = np.concatenate(
-        [np.ravel(np.asarray(getattr(v, "value", v), dtype=np.float64)) for v in values]
-    )
+    unit = next(filter(None, map(unit_of, values)), "")
+    plain = [strip_units(v, f"values of map {k}", unit) for k, v in enumerate(values, start=1)]
+    together = np.concatenate([np.ravel(np.asarray(v, dtype=np.float64)) for v in plain])
     finite = together[np.isfinite(together)]
-    return Normalize(*color_limits(finite, diverging, center, vmin, vmax, percentiles))
+    limits = (limit_in(unit, n, v) for n, v in (("center", center), ("vmin", vmin), ("vmax", vmax)))
+    return Normalize(*color_limits(finite, diverging, *limits, percentiles))
+
+
+def unit_of(values: Any) -> str:
+    """Unit of a quantity, or of a list of quantities; empty if there is none."""
+    if isinstance(values, list | tuple) and len(values):
+        values = values[0]
+    unit = getattr(values, "unit", None)
+    return "" if unit is None else str(unit)
+
+
+def limit_in(unit: str, name: str, value: Any) -> float | None:
+    """A limit of the colours (a number or a quantity) in the unit of the values; None stays None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not a finite number, or its unit is of another kind.
+    """
+    return None if value is None else to_float(value, name, unit)
 
 
 def share_colorbar(axes: Any, label: str = "", *, where: str = "right") -> Colorbar:
@@ -134,6 +165,12 @@ def color_limits(
     low, high = np.percentile(finite, percentiles) if finite.size else (0.0, 1.0)
     if diverging:
         center = 0.0 if center is None else center
+        for name, limit, wrong in (("vmin", vmin, "below"), ("vmax", vmax, "above")):
+            if limit is not None and (limit >= center if wrong == "below" else limit <= center):
+                raise ValueError(
+                    f"{name} = {limit} is not {wrong} center = {center}, around which the colours diverge: "
+                    f"pass {name} {wrong} it, another center, or diverging=False."
+                )
         given = [abs(limit - center) for limit in (vmin, vmax) if limit is not None]
         if len(given) == 2 and not np.isclose(given[0], given[1]):
             raise ValueError(

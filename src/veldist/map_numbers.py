@@ -15,6 +15,8 @@ __all__ = ["draw_numbers", "ink"]
 
 # Font sizes in points, and share of a bin's size that a digit is high.
 _SMALLEST, _LARGEST, _SHARE = 3.0, 8.0, 0.45
+# Beside marks there is room for what can be read in print.
+_SMALLEST_BESIDE, _LARGEST_BESIDE = 5.0, 7.0
 # Colours with more luminance than this have more contrast with black than with white.
 _MIDDLE = np.sqrt(1.05 * 0.05) - 0.05
 
@@ -67,7 +69,8 @@ def draw_numbers(ax: Axes, anchors: Floats, sizes: Floats, colors: Any, *, besid
         text = str(k + 1)
         # Digits are about 0.6 of the font size wide.
         room = _SHARE * sizes[k] * scale * min(1.0, 2.0 / len(text))
-        size = float(np.clip(room, _SMALLEST, _LARGEST))
+        limits = (_SMALLEST_BESIDE, _LARGEST_BESIDE) if beside else (_SMALLEST, _LARGEST)
+        size = float(np.clip(room, *limits))
         style: dict[str, Any] = {"ha": "center", "va": "center", "color": inks[k]}
         if beside:
             style = {"ha": "left", "va": "bottom", "color": "0.2"}
@@ -76,7 +79,7 @@ def draw_numbers(ax: Axes, anchors: Floats, sizes: Floats, colors: Any, *, besid
             anchors[k],
             xytext=(2.5, 1.5) if beside else (0.0, 0.0),
             textcoords="offset points",
-            fontsize=min(size, 5.0) if beside else size,
+            fontsize=size,
             annotation_clip=True,
             zorder=4,
             **style,

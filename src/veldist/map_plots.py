@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from veldist.arrays import Floats
 from veldist.map_areas import CellAreas, MapShapes, pixel_areas
-from veldist.map_colors import DRAWN, add_colorbar, check_norm, color_limits
+from veldist.map_colors import DRAWN, add_colorbar, check_norm, color_limits, limit_in, unit_of
 from veldist.map_numbers import draw_numbers
 from veldist.map_points import PointMarks
-from veldist.validate import name_first, to_array, to_float
+from veldist.validate import name_first, strip_units, to_array, to_float
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,9 +40,9 @@ def plot_map(
     label: str | None = None,
     cmap: str | Colormap | None = None,
     diverging: bool = False,
-    center: float | None = None,
-    vmin: float | None = None,
-    vmax: float | None = None,
+    center: Any = None,
+    vmin: Any = None,
+    vmax: Any = None,
     percentiles: tuple[float, float] = (0.0, 100.0),
     norm: Normalize | None = None,
     colorbar: str | None = "right",
@@ -59,9 +59,10 @@ def plot_map(
     ----------
     values : array_like or Quantity, shape (n_bins,)
         One value per bin. Bins whose value is NaN (skipped) are light grey and hatched.
-    grid : object, optional
-        The pixels: attributes ``x_start``, ``y_start`` (lower left corner, arcsec), ``x_size``, ``y_size``
-        (full extent, arcsec), ``nx`` and ``ny``. The map is drawn in the frame of these pixels.
+    grid : object or mapping, optional
+        The pixels: attributes or keys ``x_start``, ``y_start`` (lower left corner, arcsec), ``x_size``,
+        ``y_size`` (full extent, arcsec), ``nx`` and ``ny``; `veldist.binning.PixelGrid`, or
+        ``voronoi_bin_metadata["aperture"]``. The map is drawn in the frame of these pixels.
     ids : array_like of int, shape (ny, nx) or (nx * ny,), optional
         Bin of every pixel, x fastest, counted from 1; 0 where there is none (left blank).
     ax : matplotlib.axes.Axes, optional
@@ -80,10 +81,10 @@ def plot_map(
         Colour map; by default "viridis", or "RdBu_r" if diverging.
     diverging : bool
         Put ``center`` at the middle of the colour map, with limits at equal distances from it.
-    center : float, optional
-        Neutral value of a diverging map, 0 by default.
-    vmin, vmax : float, optional
-        Limits of the colours. In a diverging map one of them sets both.
+    center : float or Quantity, optional
+        Neutral value of a diverging map in the unit of ``values``, 0 by default.
+    vmin, vmax : float or Quantity, optional
+        Limits of the colours in the unit of ``values``. In a diverging map one of them sets both.
     percentiles : (float, float)
         Percentiles of the values that set the limits that are not given. Colour bars are pointed
         where values lie beyond the limits.
@@ -120,15 +121,16 @@ def plot_map(
     """
     if colorbar is not None and colorbar not in _COLORBARS:
         raise ValueError(f"colorbar must be one of {_COLORBARS} or None, got {colorbar!r}.")
-    unit = getattr(values, "unit", None)
+    unit = unit_of(values)
     if label is None:
-        label = f"[{unit}]" if unit is not None else ""
-    array = _values(values)
+        label = f"[{unit}]" if unit else ""
+    array = _values(values, unit)
     finite = array[np.isfinite(array)]
     shapes = _shapes(array, grid, ids, x, y, kind, margin)
     marked = _marked(hatched, array.size)
     if norm is None:
-        limits = color_limits(finite, diverging, center, vmin, vmax, percentiles)
+        given = (limit_in(unit, n, v) for n, v in (("center", center), ("vmin", vmin), ("vmax", vmax)))
+        limits = color_limits(finite, diverging, *given, percentiles)
     elif center is not None or vmin is not None or vmax is not None:
         raise ValueError("norm sets the limits of the colours: leave center, vmin and vmax out.")
     else:
@@ -166,8 +168,8 @@ def plot_map(
     return ax
 
 
-def _values(values: Any) -> Floats:
-    array = np.asarray(getattr(values, "value", values), dtype=np.float64)
+def _values(values: Any, unit: str) -> Floats:
+    array = np.asarray(strip_units(values, "values", unit), dtype=np.float64)
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"values must hold one number per bin, shape (n_bins,), got shape {array.shape}.")
     if np.any(np.isinf(array)):

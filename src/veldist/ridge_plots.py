@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -23,20 +24,22 @@ _BAND = Band(16.0, 84.0, "68 %", opacity=0.45)
 # The range shown holds all but this much of each LOSVD at either end.
 _OUTSIDE = 0.002
 _MOST_LABELS = 16
+_MOST_RIDGES = 60
 
 
 class _Row(NamedTuple):
-    """LOSVD at one coordinate: masses per velocity bin, and percentiles of the draws' median velocity."""
+    """LOSVD at one coordinate: density with its band, and percentiles of the draws' median velocity.
+
+    The draws themselves are not kept: those of thousands of bins would fill the memory.
+    """
 
     coordinate: float
-    masses: Floats
     edges: Floats
+    lower: Floats
+    density: Floats
+    upper: Floats
     reach: tuple[float, float]
     median: tuple[float, float, float]
-
-    def density(self, central: str) -> Floats:
-        density = self.masses / np.diff(self.edges)
-        return density.mean(axis=0) if central == "mean" else np.median(density, axis=0)
 
 
 def plot_ridge(
@@ -84,6 +87,11 @@ def plot_ridge(
     -------
     matplotlib.axes.Axes
 
+    Warns
+    -----
+    UserWarning
+        If there are more ridges than can be told apart.
+
     Raises
     ------
     TypeError, ValueError
@@ -95,7 +103,13 @@ def plot_ridge(
     check_central(central)
     if not to_float(overlap, "overlap", "") > 0:
         raise ValueError(f"overlap must be positive, got {overlap}.")
-    rows = _rows(solvers, coordinate, kind)
+    rows = _rows(solvers, coordinate, kind, central)
+    if kind == "ridge" and len(rows) > _MOST_RIDGES:
+        warnings.warn(
+            f"{len(rows)} ridges are more than can be told apart (about {_MOST_RIDGES}): use kind='image', "
+            "or pass fewer solvers.",
+            stacklevel=2,
+        )
     middle = [row.median[1] for row in rows]
     center = float(np.median(middle)) if systemic is None else to_float(systemic, "systemic", "km/s")
     if ax is None:
@@ -104,9 +118,9 @@ def plot_ridge(
         height = float(np.clip(1.0 + 0.3 * len(rows), 3.2, 8.0)) if kind == "ridge" else 4.2
         _, ax = plt.subplots(figsize=(4.6, height), layout="constrained")
     if kind == "ridge":
-        _draw_ridges(ax, rows, central, overlap, color)
+        _draw_ridges(ax, rows, overlap, color)
     else:
-        _draw_image(ax, rows, central, cmap)
+        _draw_image(ax, rows, cmap)
     line = {"ridge": "0.45", "image": "white"}[kind]
     ax.axvline(
         center, color=line, linestyle=":", linewidth=1.0, zorder=2 if kind == "image" else len(rows) + 1.9
@@ -118,7 +132,7 @@ def plot_ridge(
     return ax
 
 
-def _rows(solvers: Sequence[Any], coordinate: Any, kind: str) -> list[_Row]:
+def _rows(solvers: Sequence[Any], coordinate: Any, kind: str, central: str) -> list[_Row]:
     """Solved bins by ascending coordinate."""
     position = to_array(coordinate, "coordinate", "arcsec")
     if position.size != len(solvers):
@@ -134,7 +148,11 @@ def _rows(solvers: Sequence[Any], coordinate: Any, kind: str) -> list[_Row]:
         mean = cdf.mean(axis=0, keepdims=True)
         low, high = (float(histogram_percentile(mean, edges, q)[0]) for q in (_OUTSIDE, 1.0 - _OUTSIDE))
         p16, p50, p84 = np.percentile(histogram_percentile(cdf, edges, 0.5), [16.0, 50.0, 84.0])
-        rows.append(_Row(float(position[i]), masses, edges, (low, high), (p16, p50, p84)))
+        density = masses / np.diff(edges)
+        lower, line, upper = np.percentile(density, [_BAND.lower, 50.0, _BAND.upper], axis=0)
+        if central == "mean":
+            line = density.mean(axis=0)
+        rows.append(_Row(float(position[i]), edges, lower, line, upper, (low, high), (p16, p50, p84)))
         positions.append(position[i])
     if not rows:
         raise ValueError(f"solvers holds no solved bin (of {len(solvers)}): there is nothing to draw.")
@@ -151,18 +169,15 @@ def _rows(solvers: Sequence[Any], coordinate: Any, kind: str) -> list[_Row]:
     return rows
 
 
-def _draw_ridges(ax: Axes, rows: Sequence[_Row], central: str, overlap: float, color: str) -> None:
+def _draw_ridges(ax: Axes, rows: Sequence[_Row], overlap: float, color: str) -> None:
     """One density above the other, each hiding what is behind it."""
     from matplotlib.ticker import ScalarFormatter as Formatter
 
-    peak = max(float(np.max(row.density(central))) for row in rows)
+    peak = max(float(row.density.max()) for row in rows)
     unit = overlap / peak
     top = 0.0
     for k, row in enumerate(rows):
-        density = row.masses / np.diff(row.edges)
-        lower, line, upper = np.percentile(density, [_BAND.lower, 50.0, _BAND.upper], axis=0)
-        if central == "mean":
-            line = density.mean(axis=0)
+        lower, line, upper = row.lower, row.density, row.upper
         # Lower ridges are in front.
         z = 1.0 + (len(rows) - k)
         ax.stairs(k + unit * upper, row.edges, baseline=k, fill=True, color="white", zorder=z, linewidth=0)
@@ -209,14 +224,14 @@ def _names(coordinates: Floats) -> list[str]:
     return [f"{value:.{decimals}f}" for value in coordinates]
 
 
-def _draw_image(ax: Axes, rows: Sequence[_Row], central: str, cmap: str) -> None:
+def _draw_image(ax: Axes, rows: Sequence[_Row], cmap: str) -> None:
     """Density by colour, and the median velocities with their 68 % intervals."""
     position = np.array([row.coordinate for row in rows])
     # A bin alone has no neighbour to reach half-way to.
     half = 0.5 * np.diff(position) if position.size > 1 else np.array([0.5])
     between = position[:-1] + half[: position.size - 1]
     bounds = np.concatenate([[position[0] - half[0]], between, [position[-1] + half[-1]]])
-    densities = [row.density(central) for row in rows]
+    densities = [row.density for row in rows]
     peak = max(float(density.max()) for density in densities)
     for row, density, low, high in zip(rows, densities, bounds[:-1], bounds[1:], strict=True):
         image = ax.pcolormesh(

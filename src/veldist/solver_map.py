@@ -54,12 +54,17 @@ class SolverMap(Sequence[KinematicSolver | None]):
         return self._store.path
 
     @property
+    def fitted(self) -> NDArray[np.bool_]:
+        """Which of the solvers are there, shape (n_bins,), without reading them: False where one is None."""
+        return self._done[self._indices]
+
+    @property
     def unfinished(self) -> list[int]:
         """Bins of the store, by index, that have enough stars and are not done."""
         return np.flatnonzero(self._store.wanted & ~self._done).tolist()
 
     def __repr__(self) -> str:
-        return f"<SolverMap: {int(self._done[self._indices].sum())} of {len(self)} bins, {self.path}>"
+        return f"<SolverMap: {int(self.fitted.sum())} of {len(self)} bins, {self.path}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.path, self._indices)
