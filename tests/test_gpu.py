@@ -203,8 +203,13 @@ def test_an_interrupted_batch_goes_on_from_its_store(numpy_device, monkeypatch, 
         return finish(self)
 
     monkeypatch.setattr(KinematicSolver, "clip_uncertainties", interrupt)
-    with pytest.raises(BatchInterrupted, match="the same call goes on") as caught:
-        fit_all_bins(bins, GRID, ON_GPU, progress=False, store=tmp_path / "map.zarr")
+    # Ignored in programs that a shell started in the background.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(BatchInterrupted, match="the same call goes on") as caught:
+            fit_all_bins(bins, GRID, ON_GPU, progress=False, store=tmp_path / "map.zarr")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert sum(s is not None for s in caught.value.solvers) in (2, 3)
     solvers = fit_all_bins(bins, GRID, ON_GPU, progress=False, store=tmp_path / "map.zarr")
     whole = fit_all_bins(bins, GRID, ON_GPU, progress=False)

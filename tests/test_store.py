@@ -428,10 +428,13 @@ def test_settings_are_compared_by_what_they_mean():
 
 
 SCRIPT = """
+import signal
 import sys
 import numpy as np
 from tests.test_store import fit, make_bins
 from veldist import BatchInterrupted
+# Ignored in programs that a shell started in the background.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 print("started", flush=True)
 try:
     fit(make_bins([30 + k for k in range({n_bins})]), n_jobs={n_jobs}, store={store!r})
