@@ -258,13 +258,18 @@ def _draw_map(bins: list[_Bin], n_skipped: int, fig: Any, color: str) -> tuple[A
         ax.tick_params(labelsize="x-small")
     axes[0, 0].set_ylim(0.0, 1.05)
     axes[0, 2].set_ylim(0.0, 1.05)
-    if n_stars.max() > 5.0 * n_stars.min():
-        from matplotlib.ticker import LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+    if n_stars.max() > 5.0 * n_stars.min():
         axes[0, 0].set_xscale("log")
         axes[0, 0].xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes[0, 0].xaxis.set_major_formatter("{x:g}")
         axes[0, 0].xaxis.set_minor_formatter(NullFormatter())
+    else:
+        # Bins of equal counts span a star or two.
+        margin = max(2.0, 0.05 * float(np.ptp(n_stars)))
+        axes[0, 0].set_xlim(n_stars.min() - margin, n_stars.max() + margin)
+        axes[0, 0].xaxis.set_major_locator(MaxNLocator(4, integer=True))
     fig.supxlabel("Number of stars", fontsize="small")
     fig.suptitle(
         f"{int(converged.sum())} of {len(bins)} bins converged"
