@@ -10,8 +10,9 @@ from astropy import units as u
 from tests.test_report import GRID, IDS, content, gaussian_solver, some_maps
 from veldist.batch import fit_all_bins
 from veldist.layout_file import Layout, write_layout
+from veldist.pixel_grid import read_grid
 from veldist.report import write_report
-from veldist.report.places import to_pixel_grid, to_positions
+from veldist.report.places import to_positions
 from veldist.report.shapes import map_shapes
 from veldist.result_folder import LAYOUT, STORE, report_on
 
@@ -78,7 +79,7 @@ def test_the_pixels_may_be_a_dict(tmp_path):
     expected = write(tmp_path, grid=GRID, ids=IDS)
     for grid in (asdict(GRID), UserDict(asdict(GRID)), asdict(GRID) | {"x_size": 8.0 / 60.0 * u.arcmin}):
         assert write(tmp_path, grid=grid, ids=IDS) == expected
-    assert to_pixel_grid(GRID) is GRID
+    assert read_grid(GRID, with_angle=True) is GRID
 
 
 @pytest.mark.parametrize(

@@ -118,15 +118,11 @@ def _correlations(fit: GaussHermite, efficiency: float) -> dict[str, tuple[float
 
     Every draw counts for ``efficiency`` independent ones.
     """
-    names = dict(zip(hermite_names(fit.order), (fit.v, fit.sigma, *fit.h.T), strict=True))
+    names = hermite_names(fit.order)
+    matrix, n = fit.correlation(), np.count_nonzero(fit.converged)
     found: dict[str, tuple[float, float]] = {}
     for name, (a, b) in CORRELATIONS.items():
-        if a not in names or b not in names:
-            continue
-        x, y = names[a][fit.converged], names[b][fit.converged]
-        if not fit.enough_converged or np.ptp(x) == 0.0 or np.ptp(y) == 0.0:
-            found[name] = (np.nan, np.nan)
-            continue
-        r = float(np.corrcoef(x, y)[0, 1])
-        found[name] = (r, (1.0 - r**2) / float(np.sqrt(max(efficiency * x.size - 1.0, 1.0))))
+        if a in names and b in names:
+            r = float(matrix[names.index(a), names.index(b)]) if fit.enough_converged else np.nan
+            found[name] = (r, (1.0 - r**2) / float(np.sqrt(max(efficiency * n - 1.0, 1.0))))
     return found

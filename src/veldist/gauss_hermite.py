@@ -37,6 +37,7 @@ from veldist.hermite_series import bin_integrals, series_coefficients
 from veldist.validate import check_count, to_masses, to_uniform_centers
 
 __all__ = [
+    "ENOUGH_CONVERGED",
     "GaussHermite",
     "gauss_hermite",
     "gauss_hermite_draws",
@@ -46,6 +47,9 @@ __all__ = [
 
 _H3_PER_SKEWNESS = 1.0 / (4.0 * np.sqrt(3.0))
 _H4_PER_KURTOSIS = 1.0 / (8.0 * np.sqrt(6.0))
+ENOUGH_CONVERGED = 0.9
+"""Below this share of fits that converged, those that did may differ from the others."""
+
 # So many draws, and such a share of them, must have converged before anything is said of the posterior.
 _LEAST_DRAWS, _LEAST_SHARE = 20, 0.05
 

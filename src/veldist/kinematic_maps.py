@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist.arrays import Floats
-from veldist.map_areas import read_grid
+from veldist.gauss_hermite import ENOUGH_CONVERGED
 from veldist.map_colors import unit_of
 from veldist.map_columns import CORRELATIONS, MAP_COLUMNS, MAX_ORDER, NUMBERS, hermite_names
 from veldist.map_plots import plot_map
 from veldist.map_styles import SHAPES, MapStyle, map_style
+from veldist.pixel_grid import read_grid
 from veldist.validate import strip_units, to_array
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ __all__ = ["plot_kinematic_maps"]
 _LEAST_STARS = 10
 _PERCENTILES = (2.0, 98.0)
 _MARKED = {"areas": "hatched", "points": "struck through"}
-# Below this share of fits that converged, those that did may differ from the others.
-_CONVERGED = 0.9
 _HERMITE = (*hermite_names(MAX_ORDER), *CORRELATIONS)
 _UNCERTAINTY_CMAP = "magma_r"
 # Width of a figure in a paper with two columns of text, inches.
@@ -191,7 +190,7 @@ def _panels(maps: Mapping[str, Mapping[str, Any]], names: Sequence[str], n_stars
                 strip_units(entry["median"], f"maps[{name!r}]['median']" if name != _COUNT else _COUNT, unit),
                 None if spread is None else strip_units(spread, f"maps[{name!r}]['uncertainty']", unit),
                 entry.get("prior_dominated"),
-                None if share is None or name not in _HERMITE else np.asarray(share) < _CONVERGED,
+                None if share is None or name not in _HERMITE else np.asarray(share) < ENOUGH_CONVERGED,
                 of_uncertainty=False,
             )
         )
@@ -211,7 +210,9 @@ def _reasons(panels: Sequence[_Panel]) -> str:
     if any(panel.dominated is not None and np.any(panel.dominated) for panel in panels):
         found.append("prior-dominated")
     if any(panel.unconverged is not None and np.any(panel.unconverged) for panel in panels):
-        found.append(f"fewer than {_CONVERGED:.0%} of the Gauss-Hermite fits converged".replace("%", " %"))
+        found.append(
+            f"fewer than {ENOUGH_CONVERGED:.0%} of the Gauss-Hermite fits converged".replace("%", " %")
+        )
     return ", or ".join(found)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist.arrays import Floats
-from veldist.pixel_grid import PixelGrid
-from veldist.validate import check_keys, to_float
+from veldist.pixel_grid import read_grid
 from veldist.voronoi_cells import outline, typical_spacing, voronoi_cells
 
 if TYPE_CHECKING:
@@ -20,10 +19,8 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap, Normalize
     from matplotlib.path import Path
 
-__all__ = ["CellAreas", "MapShapes", "PixelAreas", "pixel_areas", "read_grid"]
+__all__ = ["CellAreas", "MapShapes", "PixelAreas", "pixel_areas"]
 
-# Numbers of a grid: lengths and counts of pixels.
-_LENGTHS, _COUNTS = ("x_start", "y_start", "x_size", "y_size"), ("nx", "ny")
 # Between the outline of cells and the frame, in units of the longer side.
 _GAP = 0.025
 
@@ -147,29 +144,6 @@ class PixelAreas:
         return Path(np.stack([x, y], axis=2).reshape(-1, 2), np.tile(corner, row.size).astype(np.uint8))
 
 
-def read_grid(grid: Any) -> Any:
-    """Read the pixels of a map from an object with their attributes, or from a mapping with such keys.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If some are missing, or (of a mapping) unusable.
-    """
-    names = _LENGTHS + _COUNTS
-    if isinstance(grid, Mapping):
-        check_keys(dict(grid), names, "grid")
-        lengths = [to_float(grid[name], f"grid['{name}']", "arcsec") for name in _LENGTHS]
-        angle = to_float(grid.get("angle_deg", 0.0), "grid['angle_deg']", "deg")
-        return PixelGrid(*lengths, angle, grid["nx"], grid["ny"])
-    missing = [name for name in names if not hasattr(grid, name)]
-    if missing:
-        raise TypeError(
-            f"grid is a {type(grid).__name__} without {', '.join(missing)}: pass a "
-            "veldist.binning.PixelGrid, or a dict as voronoi_bin_metadata['aperture']."
-        )
-    return grid
-
-
 def pixel_areas(grid: Any, ids: Any, n_bins: int) -> PixelAreas:
     """Read the pixels of a map.
 
@@ -185,7 +159,7 @@ def pixel_areas(grid: Any, ids: Any, n_bins: int) -> PixelAreas:
     Raises
     ------
     TypeError, ValueError
-        If ids are not integers in 0..n_bins, or not as many as pixels; or as `read_grid`.
+        If ids are not integers in 0..n_bins, or not as many as pixels; or as `veldist.pixel_grid.read_grid`.
     """
     grid = read_grid(grid)
     pixels = np.asarray(ids)

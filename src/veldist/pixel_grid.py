@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from veldist.arrays import Floats
-from veldist.validate import check_count, check_positive
+from veldist.validate import check_count, check_keys, check_positive, to_float
 
-__all__ = ["PixelGrid"]
+__all__ = ["PixelGrid", "read_grid"]
+
+_LENGTHS, _COUNTS = ("x_start", "y_start", "x_size", "y_size"), ("nx", "ny")
 
 
 @dataclass(frozen=True)
@@ -68,3 +72,39 @@ class PixelGrid:
         y = self.y_start + self.dy * (np.arange(self.ny) + 0.5)
         xx, yy = np.meshgrid(x, y)
         return xx, yy
+
+
+def read_grid(grid: Any, *, with_angle: bool = False) -> Any:
+    """Read pixels from an object with the attributes of a `PixelGrid`, or from a mapping with such keys.
+
+    Parameters
+    ----------
+    grid : PixelGrid or mapping
+        Pixels, or ``voronoi_bin_metadata["aperture"]``: lengths in arcsec, or Quantities.
+    with_angle : bool
+        Whether a mapping must have ``angle_deg``; 0 where it has not.
+
+    Returns
+    -------
+    PixelGrid
+        Or what was given, if it has these attributes.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something is missing, or is no number, or the grid has no pixels or no extent.
+    """
+    if isinstance(grid, Mapping):
+        check_keys(dict(grid), (*_LENGTHS, *(("angle_deg",) if with_angle else ()), *_COUNTS), "grid")
+        lengths = [to_float(grid[name], f"grid['{name}']", "arcsec") for name in _LENGTHS]
+        angle = to_float(grid.get("angle_deg", 0.0), "grid['angle_deg']", "deg")
+        nx, ny = (check_count(grid[name], f"grid['{name}']", 1) for name in _COUNTS)
+        return PixelGrid(*lengths, angle, nx, ny)
+    missing = [name for name in (*_LENGTHS, *_COUNTS) if not hasattr(grid, name)]
+    if missing:
+        kind = type(grid).__name__
+        raise TypeError(
+            f"grid is a {kind} without {', '.join(missing)}: it must be a veldist.binning.PixelGrid, or a "
+            f"dict, as voronoi_bin_metadata['aperture'], got {kind}."
+        )
+    return grid

@@ -12,6 +12,7 @@ from veldist.export.checks_problem import Problem, Rule, Severity, cell_problem,
 from veldist.export.checks_shared import check_large_velocities, check_systemic
 from veldist.export.checks_table import KinTable
 from veldist.export.checks_velocity import VelocityGrid, check_velocity_grid
+from veldist.export.dynamite_doubts import CUT_SHARE
 from veldist.validate import name_first
 
 __all__ = ["check_histogram"]
@@ -20,8 +21,6 @@ _FIXED = ("bin_flux", "binID_dynamite", "v", "sigma", "xbin", "ybin")
 # Medians of masses, taken bin by bin, sum to somewhat less than 1; never to more than 2, for the median of
 # a positive number is at most twice its mean.
 _LOW_SUM, _HIGH_SUM, _MAX_SUM = 0.5, 1.5, 2.0
-# Share of the mass in an outermost velocity bin above which the writer warns, too.
-_EDGE_SHARE = 0.005
 # Share of the mass below which an outermost velocity bin is empty, as those are that are added to a grid.
 _EMPTY_SHARE = 1e-6
 # Uncertainties, as fractions of the largest mass of the row, that no data give.
@@ -278,7 +277,7 @@ def _check_edges(file: str, losvd: NDArray[np.float64], n: int) -> Iterator[Prob
         yield from cell_problem(
             file,
             [f"losvd_{first}", f"losvd_{last}"],
-            (shares > _EDGE_SHARE) & np.isin([first, last], bins),
+            (shares > CUT_SHARE) & np.isin([first, last], bins),
             shares,
             rule="edge-mass",
             severity="doubtful",

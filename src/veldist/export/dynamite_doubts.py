@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from veldist.errors import GridWarning
-from veldist.export.checks_position import find_misplaced
 from veldist.export.dynamite_metadata import VoronoiLayout, describe_bins
 from veldist.export.dynamite_rows import SolvedBins
 
-__all__ = ["warn_cut", "warn_doubtful", "warn_misplaced"]
+__all__ = ["CUT_SHARE", "warn_cut", "warn_doubtful", "warn_misplaced"]
 
-# Share of the mass in an outermost velocity bin, or outside the grid, above which the user is warned.
-_CUT_SHARE = 0.005
+CUT_SHARE = 0.005
+"""Share of the mass in an outermost velocity bin, or outside the grid, above which the user is warned."""
+
 # An outermost bin with less than this fraction of what the draws have there was emptied by `truncate_losvd`.
 _TRUNCATED = 1e-3
 # Sum of the median masses below which the user is warned.
@@ -31,6 +31,9 @@ def warn_misplaced(layout: VoronoiLayout, stacklevel: int) -> None:
     A transposed map, or one that counts its bins from 0, gives every LOSVD to a neighbour, which nothing
     downstream would notice. The rule is that of `validate_dynamite_inputs`.
     """
+    # The rules of the check are not loaded before something is written.
+    from veldist.export.checks_position import find_misplaced
+
     found = find_misplaced(layout.xbin, layout.ybin, layout.aperture, layout.pixel_ids)
     misplaced = found.outside | found.far
     if np.mean(misplaced) > _MISPLACED_SHARE:
@@ -72,12 +75,12 @@ def warn_cut(solvers: Sequence[Any], stacklevel: int, *, draws: bool = False, no
         if solver is not None:
             edge[i], outside[i] = _cut_shares(solver, draws)
     largest = np.maximum(edge, outside)
-    cut = largest > _CUT_SHARE
+    cut = largest > CUT_SHARE
     if cut.any():
         worst = int(np.argmax(largest))
         truncate = "" if draws else ", or call truncate_losvd() where the data do not support the wing"
         warnings.warn(
-            f"an outermost velocity bin, or the range outside the grid, holds more than {_CUT_SHARE:.1%} of "
+            f"an outermost velocity bin, or the range outside the grid, holds more than {CUT_SHARE:.1%} of "
             f"the mass in {describe_bins(cut)}; the worst is index {worst} with {edge[worst]:.2%} in an "
             f"outermost velocity bin and {outside[worst]:.2%} outside: the grid cuts the LOSVD off. Use a "
             f"wider velocity grid (setup_grid() after run() reports the same posterior on it){truncate}."

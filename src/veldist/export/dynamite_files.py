@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from veldist.export.aperture_files import aperture_text, bins_text
-from veldist.export.checks_table import find_tables
 from veldist.export.dynamite_metadata import VoronoiLayout
 from veldist.export.writing import new_files
 
@@ -100,6 +99,8 @@ def warn_orphaned(paths: DynamiteFiles, layout: VoronoiLayout, stacklevel: int) 
     ]
     if not changed:
         return
+    from veldist.export.checks_table import find_tables
+
     names = {path.name for path in (paths.kinematics, paths.aperture, paths.bins)}
     others = [f"'{path.name}'" for path in find_tables(paths.kinematics.parent, skip=names)]
     if others:

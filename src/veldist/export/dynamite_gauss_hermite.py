@@ -28,8 +28,6 @@ __all__ = ["write_dynamite_gauss_hermite"]
 
 # Orders that DYNAMITE reads and `gauss_hermite` fits.
 _ORDERS = (4, 6)
-# Share of the draws of a bin whose fit has to converge.
-_CONVERGED = 0.9
 
 
 def write_dynamite_gauss_hermite(

@@ -13,14 +13,11 @@ from numpy.typing import NDArray
 from veldist.arrays import Floats
 from veldist.errors import ConvergenceWarning
 from veldist.export.dynamite_metadata import describe_bins
-from veldist.gauss_hermite import gauss_hermite
+from veldist.gauss_hermite import ENOUGH_CONVERGED, gauss_hermite
 from veldist.summaries import resolved_draws
 from veldist.validate import check_count, to_float
 
 __all__ = ["SeriesRows", "collect_series"]
-
-# Share of the fits to the draws of a bin that must converge for its series to mean something.
-_CONVERGED = 0.9
 
 
 @dataclass(frozen=True)
@@ -115,12 +112,12 @@ def collect_series(
             "series. Use narrower velocity bins or larger Voronoi bins, pass None for them, or write "
             "histograms."
         )
-    low[solved] = shares < _CONVERGED
+    low[solved] = shares < ENOUGH_CONVERGED
     if low.any():
         worst = int(np.argmin(shares))
         warnings.warn(
-            f"fewer than {_CONVERGED:.0%} of the Gauss-Hermite fits converged in {describe_bins(low)}; the "
-            f"worst is index {bins[worst]} with {shares[worst]:.0%}. Such LOSVDs have no well-defined "
+            f"fewer than {ENOUGH_CONVERGED:.0%} of the Gauss-Hermite fits converged in {describe_bins(low)}; "
+            f"the worst is index {bins[worst]} with {shares[worst]:.0%}. Such LOSVDs have no well-defined "
             "series: use narrower velocity bins or larger Voronoi bins, or write histograms.",
             ConvergenceWarning,
             stacklevel=stacklevel + 1,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist.arrays import Floats
+from veldist.gauss_hermite import ENOUGH_CONVERGED
 from veldist.map_columns import CORRELATIONS, MAP_COLUMNS, MAX_ORDER, hermite_names
 from veldist.map_styles import MapStyle, map_style
 from veldist.report.numbers import rounded
@@ -23,8 +24,6 @@ _LEAST_REACH = {"log_bayes_factor": 3.0}
 # Probabilities below this are shown as 0.
 _LEAST_PROBABILITY = 1e-6
 _PROBABILITIES = ("tail_weight", "gh_converged", "p_multimodal", "peak1_mass", "peak2_mass", "outside_grid")
-# Where fewer of the fits converged, the data do not determine the Gauss-Hermite series.
-_LEAST_CONVERGED = 0.9
 _SERIES = (*hermite_names(MAX_ORDER), *CORRELATIONS)
 
 # Short names in the titles of maps and the head of the table.
@@ -122,7 +121,7 @@ def metric_entries(
         where fewer than 90 % of the Gauss-Hermite fits converged. What is NaN everywhere is left out.
     """
     converged = maps.get("gh_converged", {}).get("median")
-    undetermined = [] if converged is None else np.flatnonzero(converged < _LEAST_CONVERGED).tolist()
+    undetermined = [] if converged is None else np.flatnonzero(converged < ENOUGH_CONVERGED).tolist()
     entries = []
     for key, entry in {**maps, **{k: {"median": v} for k, v in numbers.items() if k not in maps}}.items():
         values = np.array(entry["median"], dtype=np.float64)

@@ -1,21 +1,16 @@
-"""Where the bins are: the positions and pixels that users pass."""
+"""Where the bins are: the positions that users pass."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from veldist.arrays import Floats
 from veldist.bin_positions import read_positions
-from veldist.pixel_grid import PixelGrid
-from veldist.validate import check_count, check_keys, to_float
 
-__all__ = ["to_pixel_grid", "to_positions"]
-
-_LENGTHS = ("x_start", "y_start", "x_size", "y_size")
-_COUNTS = ("nx", "ny")
+__all__ = ["to_positions"]
 
 
 def to_positions(x: Any, y: Any, solvers: Sequence[Any]) -> Floats | None:
@@ -45,37 +40,3 @@ def to_positions(x: Any, y: Any, solvers: Sequence[Any]) -> Floats | None:
         fitted[nowhere] = [solvers[int(k)] is not None for k in nowhere]
         read_positions(None, x, y, fitted)
     return positions
-
-
-def to_pixel_grid(grid: Any) -> Any:
-    """The pixels, from a grid or from ``voronoi_bin_metadata["aperture"]``.
-
-    Parameters
-    ----------
-    grid : PixelGrid or mapping
-        Pixels, or a mapping with ``x_start``, ``y_start``, ``x_size``, ``y_size`` (arcsec), ``angle_deg``,
-        ``nx`` and ``ny``.
-
-    Returns
-    -------
-    PixelGrid
-        Or what was given, if it has these attributes.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If something is missing, or is no number, or the grid has no pixels or no extent.
-    """
-    if isinstance(grid, Mapping):
-        check_keys(dict(grid), (*_LENGTHS, "angle_deg", *_COUNTS), "grid")
-        lengths = {key: to_float(grid[key], f"grid['{key}']", "arcsec") for key in _LENGTHS}
-        angle = to_float(grid["angle_deg"], "grid['angle_deg']", "deg")
-        nx, ny = (check_count(grid[key], f"grid['{key}']", minimum=1) for key in _COUNTS)
-        return PixelGrid(**lengths, angle_deg=angle, nx=nx, ny=ny)
-    missing = [name for name in (*_LENGTHS, *_COUNTS) if not hasattr(grid, name)]
-    if missing:
-        raise TypeError(
-            f"grid must be a PixelGrid or a dict, as voronoi_bin_metadata['aperture'], got "
-            f"{type(grid).__name__}, which lacks {missing}."
-        )
-    return grid

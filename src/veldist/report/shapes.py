@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from veldist.arrays import Floats
 from veldist.map_areas import pixel_areas
+from veldist.pixel_grid import read_grid
 from veldist.report.numbers import rounded
-from veldist.report.places import to_pixel_grid
 from veldist.voronoi_cells import outline, typical_spacing, voronoi_cells
 
 __all__ = ["map_shapes", "trace"]
@@ -26,7 +26,7 @@ def map_shapes(grid: Any, ids: Any, positions: Floats | None, n_bins: int) -> di
     Parameters
     ----------
     grid, ids
-        Pixels (a `veldist.pixel_grid.PixelGrid` or a mapping, see `veldist.report.places.to_pixel_grid`) and
+        Pixels (a `veldist.pixel_grid.PixelGrid` or a mapping, see `veldist.pixel_grid.read_grid`) and
         the bin of each; both or neither.
     positions : ndarray, shape (n_bins, 2), optional
         Positions of the bins (arcsec); a bin whose position is not finite has none.
@@ -44,12 +44,12 @@ def map_shapes(grid: Any, ids: Any, positions: Floats | None, n_bins: int) -> di
     ------
     TypeError, ValueError
         If only one of grid and ids is given, or as `veldist.map_areas.pixel_areas` and
-        `veldist.report.places.to_pixel_grid`.
+        `veldist.pixel_grid.read_grid`.
     """
     if (grid is None) != (ids is None):
         raise ValueError("grid and ids must be given together, or neither: the pixels, and the bin of each.")
     if grid is not None:
-        grid = to_pixel_grid(grid)
+        grid = read_grid(grid, with_angle=True)
         areas = pixel_areas(grid, ids, n_bins)
         places = areas.anchors if positions is None else positions
         return {
