@@ -8,7 +8,7 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.figure import Figure
 
-from veldist.information import information_bounds
+from veldist.summaries.information import information_bounds
 
 BINS = "bins (informative)"
 # The range of a 68 % interval's coverage that passes as right.

@@ -69,7 +69,7 @@ def main() -> None:
         fit(args.fit, args.bins, args.jobs)
         return
     from veldist import load
-    from veldist.record import pack
+    from veldist.fits.record import pack
 
     rng = np.random.default_rng(args.seed)
     with tempfile.TemporaryDirectory() as folder:

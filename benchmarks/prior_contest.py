@@ -23,7 +23,8 @@ from accuracy import ERR, GRIDS, QUANTITIES, SIGMA
 from accuracy_report import BINS, matrix, select, unique
 from methods.gaussian import GaussianFit
 from veldist.calibration import Veldist, coverage
-from veldist.inference import PriorSettings, Resolution, choose_resolution
+from veldist.models.losvd.basis import PriorSettings
+from veldist.models.losvd.resolution import Resolution, choose_resolution
 from veldist.simulate import SkewNormal, StudentT, standard_losvds
 
 

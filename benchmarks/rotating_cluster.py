@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 
 from veldist import fit_all_bins
 from veldist.analysis import compute_summary_maps
-from veldist.binning import SpatialBins, bin_stars
+from veldist.fits.grid import suggest_grid
 from veldist.simulate import MockCluster, rotating_cluster
-from veldist.velocity_grid import suggest_grid
+from veldist.sky.binning import SpatialBins, bin_stars
 
 N_STARS, PER_BIN, N_RESAMPLES = 20_000, 200, 2000
 WANTED = (0.8, 1.2)

@@ -9,8 +9,9 @@ import numpy as np
 from numpyro.diagnostics import effective_sample_size
 
 from methods.nuts_fixed import nuts_at_component
-from veldist.inference import MixturePrior, Settings, fit_frame, infer, masses, overlap_matrix
-from veldist.losvd import LosvdModel
+from veldist.inference import MixturePrior, Settings, infer, masses
+from veldist.models.losvd.frame import fit_frame, overlap_matrix
+from veldist.models.losvd.model import LosvdModel
 from veldist.simulate import LOSVD, observe
 
 COMPONENT = "length=0.75, amplitude=0.75"

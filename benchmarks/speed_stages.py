@@ -19,13 +19,13 @@ from veldist.analysis import compute_summary_maps
 from veldist.inference import Settings
 
 _ENGINE = "veldist.inference.engine"
-_MERGE = "veldist.losvd:merge_stars"
+_MERGE = "veldist.models.losvd.model:merge_stars"
 SUMMARIES, TOTAL = "summaries", "total"
 STAGES = {
     "checks": tuple(f"veldist.solver:{name}" for name in ("read_stars", "check_coverage", "find_outliers")),
-    "frame, prior": ("veldist.losvd:fit_frame", "veldist.losvd:LosvdModel.build"),
+    "frame, prior": ("veldist.models.losvd.model:fit_frame", "veldist.models.losvd.model:LosvdModel.build"),
     "merging": (_MERGE,),
-    "design": ("veldist.losvd:LosvdModel.design", f"{_ENGINE}:Likelihood.from_design"),
+    "design": ("veldist.models.losvd.model:LosvdModel.design", f"{_ENGINE}:Likelihood.from_design"),
     "modes": (f"{_ENGINE}:find_modes",),
     "resampling": tuple(
         f"{_ENGINE}:{name}"

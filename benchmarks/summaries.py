@@ -20,9 +20,9 @@ import numpy as np
 
 from veldist import KinematicSolver, simulate
 from veldist.analysis import compute_summary, compute_summary_maps
-from veldist.gauss_hermite import gauss_hermite
-from veldist.prior_weight import prior_weight
-from veldist.summaries import METRICS
+from veldist.summaries.gauss_hermite.series_fit import gauss_hermite
+from veldist.summaries.prior_weight import prior_weight
+from veldist.summaries.scalars import METRICS
 
 SIGMA = 20.0
 UNIT_WIDTHS = np.ones(len(METRICS))

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist.inference import fit_frame, gaussian_design_matrix
+from veldist.models.losvd.design import gaussian_design_matrix
+from veldist.models.losvd.frame import fit_frame
 
 from .base import Array, condition_on_grid
 

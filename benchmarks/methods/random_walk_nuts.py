@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from veldist.inference import gaussian_design_matrix
+from veldist.models.losvd.design import gaussian_design_matrix
 
 from .base import Array, condition_on_grid, cover_stars
 from .jax_setup import compile_nuts, import_numpyro

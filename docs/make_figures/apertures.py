@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from veldist.binning import bin_stars
 from veldist.export import aperture_and_bins
 from veldist.simulate import rotating_cluster
+from veldist.sky.binning import bin_stars
 
 N_STARS, PER_BIN, SEED = 3000, 150, 2
 AXIS_RATIO, MAJOR_AXIS = 0.45, 35.0

@@ -1,8 +1,8 @@
 """What the posterior draws mean: summaries of one LOSVD, of a map, and as a table.
 
-The metrics are defined in `veldist.summaries` and `veldist.map_columns`: every one is computed on every draw
-and then quoted as the median of the draws with half of their 16-84 percentile range as its uncertainty. How
-much of that uncertainty comes from the prior is defined in `veldist.prior_weight`.
+The metrics are defined in `veldist.summaries.scalars` and `veldist.summaries.columns`: every one is computed
+on every draw and then quoted as the median of the draws with half of their 16-84 percentile range as its
+uncertainty. How much of that uncertainty comes from the prior is defined in `veldist.summaries.prior_weight`.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist.map_columns import MAP_COLUMNS
-from veldist.map_summaries import compute_summary_maps, warn_if_coarse
-from veldist.moments import histogram_cdf
-from veldist.peaks import Modality, modality
-from veldist.percentile_shape import PERCENTILE_METRICS, percentile_draws, shape_percentiles
-from veldist.percentiles import percentiles
-from veldist.prior_weight import prior_ratio
-from veldist.summaries import (
+from veldist._support.percentiles import percentiles
+from veldist._support.validate import check_solvers
+from veldist.summaries.columns import MAP_COLUMNS
+from veldist.summaries.maps import compute_summary_maps, warn_if_coarse
+from veldist.summaries.moments import histogram_cdf
+from veldist.summaries.peaks import Modality, modality
+from veldist.summaries.percentile_shape import PERCENTILE_METRICS, percentile_draws, shape_percentiles
+from veldist.summaries.prior_weight import prior_ratio
+from veldist.summaries.scalars import (
     METRICS,
     SCALARS,
     SIGMA,
@@ -30,8 +31,7 @@ from veldist.summaries import (
     summarise,
     summary_draws,
 )
-from veldist.summary_tables import summary_table
-from veldist.validate import check_solvers
+from veldist.summaries.tables import summary_table
 
 __all__ = [
     "MAP_COLUMNS",
@@ -70,8 +70,8 @@ def compute_summary(
     -------
     dict
         ``metric -> (median, uncertainty)`` for all `METRICS` but the last, where the uncertainty is half of
-        the 16-84 percentile range of the draws, and ``"bimodality_score" -> int``. The metrics are defined
-        in `veldist.summaries`. With ``prior_samples`` also ``"prior_ratio" -> dict``, the uncertainty of
+        the 16-84 percentile range of the draws, and ``"bimodality_score" -> int``. The metrics are defined in
+        `veldist.summaries.scalars`. With ``prior_samples`` also ``"prior_ratio" -> dict``, the uncertainty of
         each metric but the last over that in the prior draws: 1 where the data have taught nothing.
 
     Raises
@@ -112,7 +112,7 @@ def compute_percentile_summary(pdf_samples: Any, grid_centers: Any) -> dict[str,
     Returns
     -------
     dict
-        ``name -> (median, uncertainty)`` for ``v_median`` and those of `veldist.percentile_shape`:
+        ``name -> (median, uncertainty)`` for ``v_median`` and those of `veldist.summaries.percentile_shape`:
         ``sigma_percentile``, ``bowley_skewness``, ``moors_kurtosis``.
 
     Raises

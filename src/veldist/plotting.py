@@ -8,14 +8,14 @@ style, in print.
 
 from __future__ import annotations
 
-from veldist.diagnostics_plots import plot_diagnostics
-from veldist.kinematic_maps import plot_kinematic_maps
-from veldist.losvd_page import plot_losvd_grid
-from veldist.losvd_plots import plot_losvd
-from veldist.map_colors import common_norm, share_colorbar
-from veldist.map_plots import plot_map
-from veldist.predictive_plots import plot_ppc
-from veldist.ridge_plots import plot_ridge
+from veldist.figures.colors import common_norm, share_colorbar
+from veldist.figures.diagnostics import plot_diagnostics
+from veldist.figures.kinematic_maps import plot_kinematic_maps
+from veldist.figures.losvd import plot_losvd
+from veldist.figures.map import plot_map
+from veldist.figures.page import plot_losvd_grid
+from veldist.figures.predictive import plot_ppc
+from veldist.figures.ridges import plot_ridge
 
 __all__ = [
     "common_norm",

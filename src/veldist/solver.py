@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist import clipping, validate
-from veldist.blas import one_thread
+from veldist._support import validate
+from veldist._support.threads import one_thread
 from veldist.errors import ConvergenceWarning, GridWarning, OrderError, OutlierWarning
-from veldist.inference import Diagnostics, Evaluator, PriorSettings, Settings
-from veldist.losvd import LosvdPosterior, fit_losvd
-from veldist.stars import OUTLIER, check_coverage, find_outliers, read_stars
+from veldist.fits import clipping
+from veldist.fits.stars import OUTLIER, check_coverage, find_outliers, read_stars
+from veldist.inference import Diagnostics, Evaluator, Settings
+from veldist.models.losvd.basis import PriorSettings
+from veldist.models.losvd.model import LosvdPosterior, fit_losvd
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -233,7 +235,7 @@ class KinematicSolver:
         check_run(num_warmup, num_samples, gpu, seed, settings, prior)
         fit = self._fitting(num_samples, seed, settings, prior)
         if gpu:
-            from veldist.gpu import fit_alone
+            from veldist.execution.gpu import fit_alone
 
             posterior = fit_alone(fit)
         else:
@@ -325,7 +327,7 @@ class KinematicSolver:
         OSError
             If the file cannot be written.
         """
-        from veldist.record import write_file
+        from veldist.fits.record import write_file
 
         write_file(self, path)
 
@@ -348,7 +350,7 @@ class KinematicSolver:
         ValueError
             If the file is not a saved solver, is damaged, or its format is of a newer version.
         """
-        from veldist.record import read_file
+        from veldist.fits.record import read_file
 
         return read_file(path)
 
@@ -496,7 +498,7 @@ class KinematicSolver:
             If an option is unknown, or the truth is unusable.
         """
         samples, grid = self._need_draws("plot_result()")
-        from veldist.losvd_layers import BLUE
+        from veldist.figures.layers import BLUE
         from veldist.plotting import plot_losvd
 
         return plot_losvd(
@@ -544,7 +546,7 @@ class KinematicSolver:
             Before `run`.
         """
         self._need_draws("to_xarray()")
-        from veldist.interop import to_dataset
+        from veldist.fits.labelled import to_dataset
 
         return to_dataset(self)
 
@@ -561,7 +563,7 @@ class KinematicSolver:
             Before `run`.
         """
         self._need_draws("to_arviz()")
-        from veldist.interop import to_datatree
+        from veldist.fits.labelled import to_datatree
 
         return to_datatree(self)
 
@@ -584,7 +586,7 @@ def check_run(
     validate.check_count(num_samples, "num_samples", 1)
     validate.check_count(seed, "seed", 0)
     if gpu:
-        from veldist.gpu import require_device
+        from veldist.execution.gpu import require_device
 
         require_device()
     for value, name, kind in ((settings, "settings", Settings), (prior, "prior", PriorSettings)):

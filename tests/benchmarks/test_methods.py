@@ -10,16 +10,10 @@ from scipy.special import softmax
 from scipy.stats import norm
 
 from veldist import simulate
-from veldist.inference import (
-    MixturePrior,
-    Settings,
-    fit_frame,
-    gaussian_design_matrix,
-    infer,
-    masses,
-    overlap_matrix,
-)
-from veldist.losvd import LosvdModel
+from veldist.inference import MixturePrior, Settings, infer, masses
+from veldist.models.losvd.design import gaussian_design_matrix
+from veldist.models.losvd.frame import fit_frame, overlap_matrix
+from veldist.models.losvd.model import LosvdModel
 
 # The benchmarks are scripts beside the package, not part of it.
 sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))

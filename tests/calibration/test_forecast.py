@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 from veldist.calibration import Forecast, forecast
 from veldist.calibration.forecast_result import forecast_tables
-from veldist.cli import app
-from veldist.inference import PriorSettings
-from veldist.information import information_bounds
+from veldist.cli.app import app
+from veldist.models.losvd.basis import PriorSettings
 from veldist.simulate import Gaussian, SkewNormal, observe
+from veldist.summaries.information import information_bounds
 
 
 @pytest.fixture(name="result", scope="module")

@@ -6,8 +6,9 @@ from scipy.special import ndtr
 from scipy.stats import norm
 
 from veldist.calibration.quantities import SHAPE_QUANTITIES, log_joint_density, shape_quantities
-from veldist.inference import Frame, MixturePrior, make_cells
-from veldist.losvd import LosvdModel
+from veldist.inference import MixturePrior
+from veldist.models.losvd.frame import Frame, make_cells
+from veldist.models.losvd.model import LosvdModel
 
 
 def test_shape_of_a_gaussian_in_closed_form():

@@ -11,8 +11,10 @@ from veldist.calibration import sbc
 from veldist.calibration.sbc import simulation_based_calibration
 from veldist.calibration.uniformity import uniformity_p_value
 from veldist.errors import ConvergenceWarning
-from veldist.inference import Frame, PriorSettings, Settings
-from veldist.losvd import LosvdModel
+from veldist.inference import Settings
+from veldist.models.losvd.basis import PriorSettings
+from veldist.models.losvd.frame import Frame
+from veldist.models.losvd.model import LosvdModel
 
 FEW_COMPONENTS = PriorSettings(amplitudes=(0.35, 1.5))
 QUICK = Settings(n_draws=256, n_chains=128)

@@ -4,7 +4,8 @@ import pytest
 from veldist.calibration.quantities import SHAPE_QUANTITIES
 from veldist.calibration.sbc_result import SbcResult
 from veldist.calibration.uniformity import ecdf_counts
-from veldist.inference import PriorSettings, Settings
+from veldist.inference import Settings
+from veldist.models.losvd.basis import PriorSettings
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ import warnings
 import numpy as np
 import pytest
 
-from tests.export.solvers import EDGES, gaussian_solver, layout
+from tests.helpers.export_solvers import EDGES, gaussian_solver, layout
 from veldist.errors import GridWarning
 from veldist.export.agama import write_agama_forstand
-from veldist.gauss_hermite import gauss_hermite
+from veldist.summaries.gauss_hermite.series_fit import gauss_hermite
 
 
 @pytest.fixture

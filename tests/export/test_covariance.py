@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from tests.export.solvers import EDGES, gaussian_solver
+from tests.helpers.export_solvers import EDGES, gaussian_solver
 from veldist.export.covariance import effective_errors, write_losvd_covariance
-from veldist.gauss_hermite import GaussHermite
+from veldist.summaries.gauss_hermite.series_fit import GaussHermite
 
 
 def test_covariances_come_back(tmp_path):

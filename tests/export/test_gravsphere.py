@@ -7,7 +7,7 @@ import pytest
 from astropy.table import Table
 from scipy import stats
 
-from tests.export.solvers import gaussian_solver
+from tests.helpers.export_solvers import gaussian_solver
 from veldist.export.gravsphere import radial_profile, write_gravsphere_profile
 
 FINE = np.linspace(-150, 150, 151)

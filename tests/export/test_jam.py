@@ -7,7 +7,7 @@ import pytest
 from astropy import units as u
 from astropy.table import Table
 
-from tests.export.solvers import gaussian_solver, layout
+from tests.helpers.export_solvers import gaussian_solver, layout
 from veldist.errors import GridWarning
 from veldist.export.jam import write_jam_table
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.export.solvers import gaussian_solver, layout
+from tests.helpers.export_solvers import gaussian_solver, layout
 from veldist import write_dynamite_kinematics
 from veldist.export import effective_errors
 

@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from veldist.inference import Likelihood
 from veldist.inference.laplace import find_modes
-from veldist.losvd import LosvdPosterior
+from veldist.models.losvd.model import LosvdPosterior
 
 
 @dataclass

@@ -7,19 +7,16 @@ import array_api_strict as strict
 import numpy as np
 import pytest
 
-from veldist.inference import (
-    Likelihood,
-    batched,
-    choose_resolution,
-    gaussian_design_matrix,
-    losvd_prior,
-    make_cells,
-)
+from veldist.inference import Likelihood, batched
 from veldist.inference.device import Backend, Caller, Server
 from veldist.inference.importance import importance_sample, resample
 from veldist.inference.laplace import find_modes
 from veldist.inference.sampler import sweep
 from veldist.inference.target import Target
+from veldist.models.losvd.basis import losvd_prior
+from veldist.models.losvd.design import gaussian_design_matrix
+from veldist.models.losvd.frame import make_cells
+from veldist.models.losvd.resolution import choose_resolution
 
 SHAPES = {"plain": (40, 20, 3), "background": (25, 33, 5), "hidden": (60, 48, 4)}
 
@@ -30,7 +27,7 @@ def make_backend(library):
     if library == "strict":
         return Backend(strict.asarray)
     jax = pytest.importorskip("jax")
-    from veldist.gpu import jax_backend
+    from veldist.execution.gpu import jax_backend
 
     return jax_backend(jax.devices("cpu")[0])
 

@@ -6,8 +6,10 @@ from scipy.special import softmax
 from scipy.stats import kurtosis, norm
 
 from tests.inference.brute_force import importance_sample, quantities
-from veldist.inference import Frame, Likelihood, MixturePrior, Settings, gaussian_design_matrix, infer
-from veldist.losvd import LosvdModel, fit_losvd
+from veldist.inference import Likelihood, MixturePrior, Settings, infer
+from veldist.models.losvd.design import gaussian_design_matrix
+from veldist.models.losvd.frame import Frame
+from veldist.models.losvd.model import LosvdModel, fit_losvd
 
 
 def two_groups(rng):

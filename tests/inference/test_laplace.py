@@ -3,8 +3,12 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from veldist.inference import Likelihood, choose_resolution, gaussian_design_matrix, losvd_prior, make_cells
+from veldist.inference import Likelihood
 from veldist.inference.laplace import find_modes
+from veldist.models.losvd.basis import losvd_prior
+from veldist.models.losvd.design import gaussian_design_matrix
+from veldist.models.losvd.frame import make_cells
+from veldist.models.losvd.resolution import choose_resolution
 
 
 def build(vel, err):

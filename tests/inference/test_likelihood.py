@@ -3,7 +3,8 @@ import pytest
 from scipy.optimize import approx_fprime
 from scipy.special import softmax
 
-from veldist.inference import Likelihood, gaussian_design_matrix
+from veldist.inference import Likelihood
+from veldist.models.losvd.design import gaussian_design_matrix
 
 
 @pytest.fixture(params=[False, True], ids=["members", "with background"])

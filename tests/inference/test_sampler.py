@@ -6,11 +6,15 @@ import array_api_strict as strict
 import numpy as np
 import pytest
 
-from veldist.inference import Likelihood, choose_resolution, gaussian_design_matrix, losvd_prior, make_cells
+from veldist.inference import Likelihood
 from veldist.inference.importance import importance_sample, resample
 from veldist.inference.laplace import find_modes
 from veldist.inference.sampler import Chains, sweep
 from veldist.inference.target import Target
+from veldist.models.losvd.basis import losvd_prior
+from veldist.models.losvd.design import gaussian_design_matrix
+from veldist.models.losvd.frame import make_cells
+from veldist.models.losvd.resolution import choose_resolution
 
 
 @pytest.fixture(scope="module")

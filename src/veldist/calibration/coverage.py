@@ -13,20 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from veldist import validate
+from veldist._support import validate
+from veldist._support.processes import check_jobs, run_tasks
 from veldist.calibration.coverage_result import Cell, Coverage, Tally, all_warnings
 from veldist.calibration.methods import LosvdMethod, Veldist
 from veldist.calibration.scores import FEATURES, score
-from veldist.gauss_hermite import gauss_hermite
-from veldist.parallel import check_jobs, run_tasks
 from veldist.simulate import LOSVD, observe, standard_losvds
 from veldist.solver import grid_edges
-from veldist.summaries import METRICS, summary_draws
+from veldist.summaries.gauss_hermite.series_fit import gauss_hermite
+from veldist.summaries.scalars import METRICS, summary_draws
 
 __all__ = ["SCALARS", "coverage"]
 
 SCALARS = (*METRICS[:-1], "h3", "h4")
-"""Summaries that can be scored; `METRICS` are defined in `veldist.summaries`."""
+"""Summaries that can be scored; `METRICS` are defined in `veldist.summaries.scalars`."""
 
 # Bins that are expected to hold at least so many stars count as informative.
 _INFORMATIVE = 1.0
@@ -69,8 +69,8 @@ def coverage(
         Mocks of every combination.
     quantities : sequence of str
         Which of `SCALARS` to score beside the bin masses. h3 and h4 need bins narrower than 0.8 dispersions:
-        in wider ones the masses do not determine them (see `veldist.gauss_hermite`), and their scores mean
-        nothing.
+        in wider ones the masses do not determine them (see `veldist.summaries.gauss_hermite.series_fit`), and
+        their scores mean nothing.
     method : callable, optional
         What is tested (see `LosvdMethod`); by default `Veldist`, the posterior of this package.
     seed : int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from veldist.arrays import Floats
+from veldist._support.arrays import Floats
 from veldist.calibration.uniformity import EcdfBand, ecdf_counts, ecdf_excursion
 
 if TYPE_CHECKING:

@@ -1,7 +1,8 @@
 """What a planned observation will measure: mocks of it, fitted with a prior for planning.
 
-The expected uncertainties stand beside the Cramer-Rao bounds (`veldist.information`), which no unbiased
-estimate can beat. A posterior can, where its prior knows more than the data: such quantities are marked.
+The expected uncertainties stand beside the Cramer-Rao bounds (`veldist.summaries.information`), which no
+unbiased estimate can beat. A posterior can, where its prior knows more than the data: such quantities are
+marked.
 
 Unless told otherwise, the fits leave out the parts of the prior in which the LOSVD is exactly or nearly
 Gaussian, or not Gaussian in its tails or its symmetry only: Gaussian mocks would soon convince the posterior
@@ -19,21 +20,21 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from veldist._support.arrays import Floats
+from veldist._support.percentiles import percentiles
+from veldist._support.processes import check_jobs, run_tasks
+from veldist._support.threads import one_thread
+from veldist._support.validate import check_count, to_float
 from veldist.analysis import compute_summary_maps
-from veldist.arrays import Floats
-from veldist.blas import one_thread
 from veldist.calibration.forecast_result import Forecast, forecast_tables
-from veldist.gauss_hermite import gauss_hermite
-from veldist.inference import PriorSettings
-from veldist.information import MOMENTS, information_bounds
-from veldist.parallel import check_jobs, run_tasks
-from veldist.percentiles import percentiles
-from veldist.prior_weight import is_dominated, prior_draws, prior_ratio
+from veldist.models.losvd.basis import PriorSettings
 from veldist.simulate import LOSVD, Gaussian, observe
 from veldist.simulate.sample import draw_errors
 from veldist.solver import KinematicSolver, grid_edges
-from veldist.summaries import resolved_draws
-from veldist.validate import check_count, to_float
+from veldist.summaries.gauss_hermite.series_fit import gauss_hermite
+from veldist.summaries.information import MOMENTS, information_bounds
+from veldist.summaries.prior_weight import is_dominated, prior_draws, prior_ratio
+from veldist.summaries.scalars import resolved_draws
 
 __all__ = ["forecast"]
 

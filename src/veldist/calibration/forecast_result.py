@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from veldist.arrays import Floats
-from veldist.information import MOMENTS
+from veldist._support.arrays import Floats
+from veldist.summaries.information import MOMENTS
 
 if TYPE_CHECKING:
     from astropy.table import QTable
@@ -52,8 +52,8 @@ class Forecast:
         (with many stars about 1.9 for h3 and 2.6 for h4, whose least-squares fit weighs the core where
         moments weigh the wings); ``prior_ratio``, uncertainty over that of the prior;
         ``prior_dominated``, whether in most mocks the prior weighs more than the data (see
-        `veldist.prior_weight`; for h3 and h4, whose sampling uncertainty is not the bound, by the first
-        criterion alone).
+        `veldist.summaries.prior_weight`; for h3 and h4, whose sampling uncertainty is not the bound, by the
+        first criterion alone).
     bins : QTable
         One row for every number of stars and velocity bin: ``n_stars``, ``velocity`` (km/s), ``mass`` (true
         probability in the bin), ``uncertainty`` (expected), and ``relative_uncertainty``, their ratio, NaN

@@ -10,10 +10,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist.blas import one_thread
+from veldist._support.threads import one_thread
 from veldist.errors import ConvergenceWarning
-from veldist.inference import PriorSettings, Settings
-from veldist.losvd import fit_losvd
+from veldist.inference import Settings
+from veldist.models.losvd.basis import PriorSettings
+from veldist.models.losvd.model import fit_losvd
 
 __all__ = ["LosvdMethod", "Veldist"]
 

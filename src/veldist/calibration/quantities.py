@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from veldist.arrays import Floats, Ints
-from veldist.gauss_hermite import gauss_hermite
-from veldist.inference import Cells, MixturePrior, overlap_matrix
+from veldist._support.arrays import Floats, Ints
+from veldist.inference import MixturePrior
+from veldist.models.losvd.frame import Cells, overlap_matrix
+from veldist.summaries.gauss_hermite.series_fit import gauss_hermite
 
 __all__ = ["SHAPE_QUANTITIES", "log_joint_density", "shape_quantities"]
 
@@ -41,10 +42,10 @@ def shape_quantities(cell_masses: Floats, cells: Cells) -> Floats:
     """Moments, tail weight, h3, h4 and masses of LOSVDs, all in standardised velocity z.
 
     Mean, dispersion, skewness and excess kurtosis are those of masses placed at the cells' centres, without
-    corrections for the cells' widths: the same definition for all is what matters here. ``tail_weight``
-    is the mass farther than one dispersion from the mean, with a constant density in every cell. h3 and h4
-    are those of `veldist.gauss_hermite.gauss_hermite` on 64 bins in ``|z| < 8``. Core, shoulder and wing are
-    the masses in ``|z| < 0.5``, ``0.5 < |z| < 1.5`` and ``2 < |z| < 4``.
+    corrections for the cells' widths: the same definition for all is what matters here. ``tail_weight`` is
+    the mass farther than one dispersion from the mean, with a constant density in every cell. h3 and h4 are
+    those of `veldist.summaries.gauss_hermite.series_fit.gauss_hermite` on 64 bins in ``|z| < 8``. Core,
+    shoulder and wing are the masses in ``|z| < 0.5``, ``0.5 < |z| < 1.5`` and ``2 < |z| < 4``.
 
     Parameters
     ----------

@@ -17,15 +17,17 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from veldist import validate
-from veldist.arrays import Floats, Ints
-from veldist.blas import one_thread
+from veldist._support import validate
+from veldist._support.arrays import Floats, Ints
+from veldist._support.processes import check_jobs, run_tasks
+from veldist._support.threads import one_thread
 from veldist.calibration.quantities import SHAPE_QUANTITIES, log_joint_density, shape_quantities
 from veldist.calibration.sbc_result import SbcResult
 from veldist.errors import ConvergenceWarning
-from veldist.inference import Frame, MixturePrior, PriorSettings, Settings, masses
-from veldist.losvd import LosvdModel
-from veldist.parallel import check_jobs, run_tasks
+from veldist.inference import MixturePrior, Settings, masses
+from veldist.models.losvd.basis import PriorSettings
+from veldist.models.losvd.frame import Frame
+from veldist.models.losvd.model import LosvdModel
 from veldist.simulate.base import to_positive
 from veldist.simulate.sample import draw_errors
 
@@ -52,7 +54,7 @@ def simulation_based_calibration(
     """Ranks of true LOSVDs, drawn from the prior, among the draws of their posteriors.
 
     The frame is held fixed at location 0 and scale ``sigma``, as the prior demands that the truth came from;
-    `veldist.losvd.fit_losvd` takes both from the stars.
+    `veldist.models.losvd.model.fit_losvd` takes both from the stars.
 
     Parameters
     ----------

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import kstest
 
-from veldist import validate
-from veldist.arrays import Floats, Ints
+from veldist._support import validate
+from veldist._support.arrays import Floats, Ints
 from veldist.calibration.ecdf_plot import plot_ecdf_differences
 from veldist.calibration.uniformity import EcdfBand, ecdf_band, ecdf_excursion, uniformity_p_value
-from veldist.inference import PriorSettings, Settings
+from veldist.inference import Settings
+from veldist.models.losvd.basis import PriorSettings
 
 if TYPE_CHECKING:
     from astropy.table import Table

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom, poisson
 
-from veldist.arrays import Floats, Ints
+from veldist._support.arrays import Floats, Ints
 
 __all__ = ["EcdfBand", "band_coverage", "ecdf_band", "ecdf_counts", "ecdf_excursion", "uniformity_p_value"]
 

@@ -22,13 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from veldist.arrays import Floats
-from veldist.export.dynamite_doubts import warn_cut
-from veldist.export.dynamite_metadata import read_layout
-from veldist.export.dynamite_rows import collect_losvds, find_solved
-from veldist.export.hermite_rows import collect_series
-from veldist.export.writing import check_new, new_files
-from veldist.validate import check_count, to_float
+from veldist._support.arrays import Floats
+from veldist._support.files import check_new, new_files
+from veldist._support.validate import check_count, to_float
+from veldist.export.dynamite.doubts import warn_cut
+from veldist.export.dynamite.layout import read_layout
+from veldist.export.rows.hermite import collect_series
+from veldist.export.rows.losvds import collect_losvds, find_solved
 
 __all__ = ["write_agama_forstand"]
 
@@ -94,7 +94,8 @@ def write_agama_forstand(
     -----
     Histograms: the posterior median of the mass in each velocity bin, and its uncertainty with the floor that
     ``clip_uncertainties`` sets; divide both by the width of the bins for densities. Series: median and
-    uncertainty over the posterior draws of the parameters fitted to each (see `veldist.gauss_hermite`).
+    uncertainty over the posterior draws of the parameters fitted to each (see
+    `veldist.summaries.gauss_hermite.series_fit`).
     """
     if representation not in _REPRESENTATIONS:
         raise ValueError(f"representation must be one of {list(_REPRESENTATIONS)}, got {representation!r}.")

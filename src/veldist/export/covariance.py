@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-import veldist
-from veldist import clipping
-from veldist.arrays import Floats
-from veldist.export.solved_draws import solved_mask
-from veldist.export.writing import new_file
-from veldist.gauss_hermite import gauss_hermite
-from veldist.summaries import solver_draws
-from veldist.validate import to_array
+from veldist._support.arrays import Floats
+from veldist._support.files import new_file
+from veldist._support.validate import to_array
+from veldist._version import __version__
+from veldist.export.rows.moments import solved_mask
+from veldist.fits import clipping
+from veldist.summaries.gauss_hermite.series_fit import gauss_hermite
+from veldist.summaries.scalars import solver_draws
 
 __all__ = ["EffectiveErrors", "effective_errors", "write_losvd_covariance"]
 
@@ -77,8 +77,8 @@ def effective_errors(pdf_samples: Any, edges: Any, uncertainty: Any = None) -> E
     Raises
     ------
     TypeError, ValueError
-        As `veldist.gauss_hermite.gauss_hermite`, or if there are fewer than 20 draws, the velocity bins are
-        wider than the dispersion, or the error bars are not positive.
+        As `veldist.summaries.gauss_hermite.series_fit.gauss_hermite`, or if there are fewer than 20 draws,
+        the velocity bins are wider than the dispersion, or the error bars are not positive.
 
     Notes
     -----
@@ -190,7 +190,7 @@ def write_losvd_covariance(
         means.append(masses.mean(axis=0))
         n_draws.append(masses.shape[0])
     header = fits.Header()
-    header["CREATOR"] = f"veldist {veldist.__version__}"
+    header["CREATOR"] = f"veldist {__version__}"
     table = Table({"row": np.arange(1, solved.size + 1), "original_bin": solved, "n_draws": n_draws})
     hdus = [
         fits.PrimaryHDU(header=header),

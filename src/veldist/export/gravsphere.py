@@ -21,12 +21,12 @@ from typing import Any
 
 import numpy as np
 
-import veldist
-from veldist.arrays import Floats
-from veldist.export.dynamite_doubts import warn_cut
-from veldist.export.solved_draws import iterate_moments, median_and_uncertainty, solved_mask
-from veldist.export.writing import check_new, new_files
-from veldist.validate import check_finite, check_positive, to_array, to_float
+from veldist._support.arrays import Floats
+from veldist._support.files import check_new, new_files
+from veldist._support.validate import check_finite, check_positive, to_array, to_float
+from veldist._version import __version__
+from veldist.export.dynamite.doubts import warn_cut
+from veldist.export.rows.moments import iterate_moments, median_and_uncertainty, solved_mask
 
 __all__ = ["RadialProfile", "radial_profile", "write_gravsphere_profile"]
 
@@ -177,7 +177,7 @@ def write_gravsphere_profile(
     profile = radial_profile(solvers, radius, weight=weight, v_systemic=v_systemic)
     meta: dict[str, Any] = {
         "v_systemic": to_float(v_systemic, "v_systemic", "km/s"),
-        "veldist_version": veldist.__version__,
+        "veldist_version": __version__,
     }
     for name in ("vs1", "vs2"):
         meta[name], meta[f"d{name}"] = median_and_uncertainty(getattr(profile, name))

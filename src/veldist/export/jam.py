@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-import veldist
-from veldist.bin_positions import read_positions
-from veldist.export.dynamite_doubts import warn_cut
-from veldist.export.solved_draws import iterate_moments, median_and_uncertainty, solved_mask
-from veldist.export.writing import new_file
-from veldist.validate import to_float
+from veldist._support.files import new_file
+from veldist._support.validate import to_float
+from veldist._version import __version__
+from veldist.export.dynamite.doubts import warn_cut
+from veldist.export.rows.moments import iterate_moments, median_and_uncertainty, solved_mask
+from veldist.sky.positions import read_positions
 
 __all__ = ["write_jam_table"]
 
@@ -119,7 +119,7 @@ def write_jam_table(
             )
             for values, (name, (unit, description)) in zip(np.transpose(rows), columns.items(), strict=True)
         ],
-        meta={"v_systemic": systemic, "veldist_version": veldist.__version__},
+        meta={"v_systemic": systemic, "veldist_version": __version__},
     )
     with new_file(path, overwrite) as temporary:
         is_ecsv = temporary.suffix == ".ecsv"

@@ -1,9 +1,9 @@
 """Likelihoods of many fits, evaluated together where the backend is: on a GPU, say.
 
-The fits run in lockstep (see `veldist.lockstep`): each stops where it needs a likelihood, and `Server`
-answers as many of them as it can with one padded call. All that grows with the number of stars is done there,
-of the search for the modes as of the sampling; random numbers and decisions stay where they are, so that a
-fit takes the same course as it does alone, but for rounding.
+The fits run in lockstep (see `veldist.execution.lockstep`): each stops where it needs a likelihood, and
+`Server` answers as many of them as it can with one padded call. All that grows with the number of stars is
+done there, of the search for the modes as of the sampling; random numbers and decisions stay where they are,
+so that a fit takes the same course as it does alone, but for rounding.
 """
 
 from __future__ import annotations

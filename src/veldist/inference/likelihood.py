@@ -132,7 +132,7 @@ class Likelihood:
         weight : ndarray, (N,), optional
             Number of stars that each row stands for; 1 by default.
         log_offset : float
-            To be added to the log-likelihood (see `veldist.inference.merge`).
+            To be added to the log-likelihood (see `veldist.models.losvd.merge`).
         evaluator : Evaluator, optional
             Who does the arithmetic, of this likelihood and of those that `rebase` makes of it.
 

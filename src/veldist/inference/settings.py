@@ -37,7 +37,7 @@ class Settings:
     merge_above : int
         With more stars than this, those of nearly the same velocity and error are merged.
     merge_tolerance : float
-        Bound on what that changes in log-likelihood ratios (see `veldist.inference.merge`), and so on the
+        Bound on what that changes in log-likelihood ratios (see `veldist.models.losvd.merge`), and so on the
         posterior in units of its standard deviation.
     dtype : str
         Floating-point type of the sampler. Modes and the likelihood's reference are in double precision

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from veldist.arrays import Floats
+from veldist._support.arrays import Floats
 from veldist.report.numbers import rounded, rounded_or_none
-from veldist.summaries import solver_draws
+from veldist.summaries.scalars import solver_draws
 
 __all__ = ["PERCENTILES", "bin_entry", "thinned_rug"]
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist.arrays import Floats
-from veldist.gauss_hermite import ENOUGH_CONVERGED
-from veldist.map_columns import CORRELATIONS, MAP_COLUMNS, MAX_ORDER, hermite_names
-from veldist.map_styles import MapStyle, map_style
+from veldist._support.arrays import Floats
+from veldist._support.validate import strip_units
+from veldist.figures.styles import MapStyle, map_style
 from veldist.report.numbers import rounded
-from veldist.validate import strip_units
+from veldist.summaries.columns import CORRELATIONS, MAP_COLUMNS, MAX_ORDER, hermite_names
+from veldist.summaries.gauss_hermite.series_fit import ENOUGH_CONVERGED
 
 __all__ = ["SOLVER_NUMBERS", "check_maps", "color_limits", "metric_entries", "solver_numbers"]
 
@@ -51,7 +51,7 @@ _WITH_UNIT = ("median", "uncertainty")
 
 
 def check_maps(maps: Any, n_bins: int) -> tuple[dict[str, dict[str, NDArray[Any]]], dict[str, str]]:
-    """The maps as arrays, in the units of `veldist.map_columns.MAP_COLUMNS`.
+    """The maps as arrays, in the units of `veldist.summaries.columns.MAP_COLUMNS`.
 
     Returns
     -------

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist.arrays import Floats
-from veldist.map_areas import pixel_areas
-from veldist.pixel_grid import read_grid
+from veldist._support.arrays import Floats
+from veldist.figures.areas import pixel_areas
 from veldist.report.numbers import rounded
-from veldist.voronoi_cells import outline, typical_spacing, voronoi_cells
+from veldist.sky.pixels import read_grid
+from veldist.sky.voronoi import outline, typical_spacing, voronoi_cells
 
 __all__ = ["map_shapes", "trace"]
 
@@ -26,7 +26,7 @@ def map_shapes(grid: Any, ids: Any, positions: Floats | None, n_bins: int) -> di
     Parameters
     ----------
     grid, ids
-        Pixels (a `veldist.pixel_grid.PixelGrid` or a mapping, see `veldist.pixel_grid.read_grid`) and
+        Pixels (a `veldist.sky.pixels.PixelGrid` or a mapping, see `veldist.sky.pixels.read_grid`) and
         the bin of each; both or neither.
     positions : ndarray, shape (n_bins, 2), optional
         Positions of the bins (arcsec); a bin whose position is not finite has none.
@@ -43,8 +43,8 @@ def map_shapes(grid: Any, ids: Any, positions: Floats | None, n_bins: int) -> di
     Raises
     ------
     TypeError, ValueError
-        If only one of grid and ids is given, or as `veldist.map_areas.pixel_areas` and
-        `veldist.pixel_grid.read_grid`.
+        If only one of grid and ids is given, or as `veldist.figures.areas.pixel_areas` and
+        `veldist.sky.pixels.read_grid`.
     """
     if (grid is None) != (ids is None):
         raise ValueError("grid and ids must be given together, or neither: the pixels, and the bin of each.")

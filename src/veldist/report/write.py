@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-import veldist
+from veldist._support.zarr_files import write_whole
+from veldist._version import __version__
 from veldist.report.losvds import bin_entry
 from veldist.report.metrics import SOLVER_NUMBERS, check_maps, metric_entries, solver_numbers
 from veldist.report.numbers import rounded_or_none
-from veldist.report.places import to_positions
 from veldist.report.shapes import map_shapes
-from veldist.zarr_files import write_whole
+from veldist.sky.places import to_positions
 
 __all__ = ["write_report"]
 
@@ -60,7 +60,7 @@ def write_report(
     """Write one HTML file that shows a map of LOSVDs: maps, the LOSVD of every bin, and a table.
 
     The file needs no network and no other file, so that it can be mailed or kept with a paper. The same input
-    gives the same bytes. Solvers are read one at a time: a `veldist.solver_map.SolverMap` may be larger
+    gives the same bytes. Solvers are read one at a time: a `veldist.batch.solver_map.SolverMap` may be larger
     than the memory.
 
     Parameters
@@ -73,7 +73,7 @@ def write_report(
     maps : dict, optional
         What `veldist.analysis.compute_summary_maps` returned for these solvers; computed by default. Further
         maps, ``{"name": {"median": array, "uncertainty": array}}``, are shown like the others. Quantities are
-        converted to the units of `veldist.map_columns.MAP_COLUMNS`; further maps keep their own.
+        converted to the units of `veldist.summaries.columns.MAP_COLUMNS`; further maps keep their own.
     grid, ids : optional
         Pixels and the bin of each, as `veldist.plotting.plot_map` takes them; both or neither. The pixels may
         also be a dict, as ``voronoi_bin_metadata["aperture"]``.
@@ -178,7 +178,7 @@ def _colors(cmap: str) -> str:
 
 
 def _versions() -> dict[str, str]:
-    versions = {"veldist": veldist.__version__}
+    versions = {"veldist": __version__}
     versions |= {name: metadata.version(name) for name in ("numpy", "scipy", "astropy")}
     return versions | {"python": platform.python_version()}
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from veldist.validate import check_count, strip_units, to_array, to_float
+from veldist._support.validate import check_count, strip_units, to_array, to_float
 
 __all__ = ["LOSVD", "StandardisedLOSVD", "to_positive"]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from veldist._support.validate import check_count, check_finite, strip_units, to_float
 from veldist.simulate.base import to_positive
 from veldist.simulate.mixture import Mixture, mixture_moments
 from veldist.simulate.sample import draw_errors
@@ -19,7 +20,6 @@ from veldist.simulate.skew import (
     skew_normal_draw,
     skew_normal_kurtosis,
 )
-from veldist.validate import check_count, check_finite, strip_units, to_float
 
 __all__ = ["MockCluster", "rotating_cluster"]
 

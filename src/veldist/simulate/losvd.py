@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import beta, betainc, betaincc, erfc, erfcx, ndtr
 
+from veldist._support.validate import to_float
 from veldist.simulate.base import StandardisedLOSVD, to_positive
-from veldist.validate import to_float
 
 __all__ = ["FlatTopped", "Gaussian", "LaplaceConvolved", "StudentT", "normal_pdf"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from veldist._support.validate import check_count, to_float
 from veldist.simulate.base import LOSVD, to_positive
 from veldist.simulate.losvd import Gaussian
-from veldist.validate import check_count, to_float
 
 __all__ = ["CounterRotating", "Mixture", "TwoDispersions", "mixture_moments"]
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.validate import check_count, check_finite, check_positive, strip_units, to_array
 from veldist.simulate.base import LOSVD, to_positive
 from veldist.simulate.losvd import FlatTopped, Gaussian, LaplaceConvolved, StudentT
 from veldist.simulate.mixture import CounterRotating, TwoDispersions
 from veldist.simulate.skew import SkewNormal
-from veldist.validate import check_count, check_finite, check_positive, strip_units, to_array
 
 __all__ = ["draw_errors", "observe", "standard_losvds"]
 

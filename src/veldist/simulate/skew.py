@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, owens_t, roots_laguerre
 
+from veldist._support.validate import to_float
 from veldist.simulate.base import StandardisedLOSVD
 from veldist.simulate.losvd import normal_pdf
-from veldist.validate import to_float
 
 __all__ = ["MAX_SKEWNESS", "SkewNormal", "delta_from_skewness", "skew_normal_draw", "skew_normal_kurtosis"]
 

@@ -1,0 +1,1 @@
+"""Checks at the door, parallel tasks, files: what every floor needs and knows no star."""

@@ -1,0 +1,184 @@
+"""The draws of many solvers in one array, read one solver at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from veldist._support.arrays import Floats
+from veldist._support.validate import name_first
+from veldist.errors import OrderError
+from veldist.fits import clipping
+
+__all__ = ["DIAGNOSTICS", "MapDraws", "collect_draws"]
+
+DIAGNOSTICS = {
+    "ess_min": "smallest effective sample size of the monitored quantities",
+    "rhat_max": "largest nested R-hat of the monitored quantities",
+    "pareto_k": "Pareto k of the importance weights",
+    "log_evidence": "log marginal likelihood of the stars",
+    "log_bayes_factor": "log Bayes factor of a non-Gaussian LOSVD",
+}
+"""The numbers among a solver's diagnostics that a map shows, and what they are."""
+
+# Velocity grids count as equal within this fraction of a bin.
+_GRID_TOLERANCE = 1e-6
+# Floors of an uncertainty: the defaults of KinematicSolver.clip_uncertainties.
+_FLOOR_FRACTION, _ABS_FLOOR = 0.01, 1e-10
+
+
+class MapDraws:
+    """Draws, summaries and diagnostics of all spatial bins; NaN, and False, for skipped ones.
+
+    Parameters
+    ----------
+    n_bins : int
+        Number of spatial bins.
+    draws : int or None
+        Draws to keep of each, all if None.
+    dtype : dtype
+        Type of the masses.
+
+    Attributes
+    ----------
+    pdf : ndarray, (n_bins, n_kept, n_velocity)
+        Probability mass per velocity bin.
+    outside : ndarray, (n_bins, n_kept)
+        Mass outside the velocity grid.
+    median, uncertainty : ndarray, (n_bins, n_velocity)
+        Summaries of the masses.
+    scalars : dict of str to ndarray, (n_bins,)
+        ``n_stars`` and the `DIAGNOSTICS`.
+    fitted, converged : ndarray of bool, (n_bins,)
+        Which bins have a solver, and whose draws are good.
+    edges : ndarray, (n_velocity + 1,)
+        Edges of the velocity bins, km/s.
+    rows : ndarray of int, (n_kept,)
+        Rows of a solver's samples that are kept.
+    num_samples : int
+        Number of draws that each solver has.
+    """
+
+    pdf: NDArray[np.floating]
+    outside: Floats
+    median: Floats
+    uncertainty: Floats
+    edges: Floats
+    rows: NDArray[np.int64]
+    num_samples: int
+
+    def __init__(self, n_bins: int, draws: int | None, dtype: DTypeLike) -> None:
+        self.fitted = np.zeros(n_bins, dtype=bool)
+        self.converged = np.zeros(n_bins, dtype=bool)
+        self.scalars = {name: np.full(n_bins, np.nan) for name in ("n_stars", *DIAGNOSTICS)}
+        self._draws, self._dtype = draws, dtype
+        self._first: int | None = None
+        self._not_run: list[int] = []
+        self._other_grid: list[int] = []
+        self._other_size: list[int] = []
+
+    def add(self, k: int, solver: Any) -> None:
+        """Copy what is needed of the solver of bin ``k``; one that does not fit is noted for `check`."""
+        if solver is None:
+            return
+        if not all(hasattr(solver, name) for name in ("grid", "samples", "n_stars")):
+            raise TypeError(f"solvers[{k}] must be a KinematicSolver or None, got {type(solver).__name__}.")
+        if solver.samples is None or solver.grid is None:
+            self._not_run.append(k)
+            return
+        edges = np.asarray(solver.grid["edges"], dtype=np.float64)
+        pdf = np.asarray(solver.samples["intrinsic_pdf"])
+        if pdf.ndim != 2 or pdf.shape[1] != edges.size - 1:
+            raise ValueError(
+                f"solvers[{k}].samples['intrinsic_pdf'] has shape {pdf.shape}, but its grid has "
+                f"{edges.size - 1} velocity bins."
+            )
+        if self._first is None:
+            self._begin(k, edges, pdf.shape[0])
+        if not _same_grid(edges, self.edges):
+            self._other_grid.append(k)
+        elif pdf.shape[0] != self.num_samples:
+            self._other_size.append(k)
+        else:
+            self._fill(k, solver, pdf)
+
+    def _begin(self, k: int, edges: Floats, num_samples: int) -> None:
+        """Make room: the first solver says how much is needed."""
+        n_kept = num_samples if self._draws is None else self._draws
+        if n_kept > num_samples:
+            raise ValueError(
+                f"draws = {n_kept} are more than the {num_samples} that solvers[{k}] has: ask for fewer, or "
+                "call run() with a larger num_samples."
+            )
+        self._first, self.edges, self.num_samples = k, edges.copy(), num_samples
+        # Not every so-manyth row: the rows run through the chains, and their number may have common factors.
+        self.rows = np.sort(np.random.default_rng(0).permutation(num_samples)[:n_kept])
+        n_bins, n_velocity = self.fitted.size, edges.size - 1
+        self.pdf = np.full((n_bins, n_kept, n_velocity), np.nan, dtype=self._dtype)
+        self.outside = np.full((n_bins, n_kept), np.nan)
+        self.median, self.uncertainty = np.full((2, n_bins, n_velocity), np.nan)
+
+    def _fill(self, k: int, solver: Any, pdf: NDArray[Any]) -> None:
+        self.fitted[k] = True
+        self.pdf[k] = pdf[self.rows]
+        if "outside_grid" in solver.samples:
+            self.outside[k] = np.asarray(solver.samples["outside_grid"])[self.rows]
+        clipped = getattr(solver, "clipped_samples", None)
+        if clipped is None:
+            clipped = clipping.clip(pdf, _FLOOR_FRACTION, _ABS_FLOOR)
+        self.median[k], self.uncertainty[k] = clipped["losvd_median"], clipped["losvd_uncertainty"]
+        self.scalars["n_stars"][k] = solver.n_stars
+        diagnostics = getattr(solver, "diagnostics", None)
+        if diagnostics is not None:
+            self.converged[k] = diagnostics.converged
+            for name in DIAGNOSTICS:
+                self.scalars[name][k] = getattr(diagnostics, name)
+
+    def check(self) -> None:
+        """Raise if solvers did not fit together, naming all of them, or if there is none."""
+        n_bins = self.fitted.size
+
+        def those(bins: list[int]) -> str:
+            return f"{len(bins)} of {n_bins} solvers ({name_first(bins)})"
+
+        if self._not_run:
+            raise OrderError(
+                f"run() has not been called on {those(self._not_run)}: run them, or pass None to skip them."
+            )
+        if self._first is None:
+            raise ValueError(f"all {n_bins} entries of solvers are None: there is nothing to collect.")
+        if self._other_grid:
+            raise ValueError(
+                f"{those(self._other_grid)} have another velocity grid than solvers[{self._first}] "
+                f"({self.edges.size - 1} bins from {self.edges[0]:g} to {self.edges[-1]:g} km/s): call "
+                "their setup_grid() with the same arguments, which needs no new fit."
+            )
+        if self._other_size:
+            raise ValueError(
+                f"{those(self._other_size)} have another number of draws than the {self.num_samples} of "
+                f"solvers[{self._first}]: run all with the same num_samples."
+            )
+
+
+def collect_draws(solvers: Sequence[Any], draws: int | None, dtype: DTypeLike) -> MapDraws:
+    """Read every solver once, in order, and keep none of them.
+
+    Raises
+    ------
+    TypeError, ValueError, OrderError
+        As `veldist.to_xarray`.
+    """
+    result = MapDraws(len(solvers), draws, dtype)
+    # Not `for solver in solvers`, which would hold one solver while the next is loaded.
+    for k in range(len(solvers)):
+        result.add(k, solvers[k])
+    result.check()
+    return result
+
+
+def _same_grid(edges: Floats, first: Floats) -> bool:
+    tolerance = _GRID_TOLERANCE * (first[1] - first[0])
+    return edges.shape == first.shape and bool(np.all(np.abs(edges - first) <= tolerance))

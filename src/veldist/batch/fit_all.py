@@ -1,0 +1,287 @@
+"""Many spatial bins: the same fit for each, on all cores, with nothing lost if one fails."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import warnings
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from tqdm import tqdm
+
+from veldist._support import validate
+from veldist._support.processes import check_jobs, run_tasks
+from veldist.batch.notes import Notes
+from veldist.batch.task import BinTask, Common, finish_bin, fit_bin, start_bin
+from veldist.solver import KinematicSolver, check_run
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+    from veldist.batch.store import MapStore
+
+__all__ = ["BatchError", "BatchInterrupted", "fit_all_bins"]
+
+Solvers = Sequence[KinematicSolver | None]
+
+
+class BatchError(RuntimeError):
+    """Some bins failed; the results of all others are kept here.
+
+    Attributes
+    ----------
+    solvers : sequence
+        Solvers of the bins, as `fit_all_bins` returns them; None where skipped or failed.
+    failures : dict of int to Exception
+        What went wrong in which bin.
+    """
+
+    def __init__(self, solvers: Solvers, failures: dict[int, BaseException]) -> None:
+        lines = [f"  bin {k}: {type(e).__name__}: {e}" for k, e in sorted(failures.items())]
+        shown = lines[:10] + ([f"  ... and {len(lines) - 10} more"] if len(lines) > 10 else [])
+        super().__init__(
+            f"{len(failures)} of {len(solvers)} bins failed; the results of the others are in the "
+            "attribute `solvers` of this exception:\n" + "\n".join(shown)
+        )
+        self.solvers = solvers
+        self.failures = failures
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.solvers, self.failures)
+
+
+class BatchInterrupted(KeyboardInterrupt):
+    """Ctrl-C stopped a batch; what was done is kept here.
+
+    Attributes
+    ----------
+    solvers : sequence
+        Solvers of the bins, as `fit_all_bins` returns them; None where skipped or not done.
+    """
+
+    def __init__(self, message: str, solvers: Solvers) -> None:
+        super().__init__(message)
+        self.solvers = solvers
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.solvers)
+
+
+def fit_all_bins(
+    bin_data_list: Sequence[dict[str, Any]],
+    grid_kwargs: dict[str, Any],
+    run_kwargs: dict[str, Any] | None = None,
+    min_stars: int = 10,
+    *,
+    n_jobs: int | None = None,
+    progress: bool = True,
+    store: str | os.PathLike[str] | None = None,
+    client: Client | None = None,
+) -> Solvers:
+    """Fit the LOSVD of every spatial bin.
+
+    Parameters
+    ----------
+    bin_data_list : sequence of dict
+        ``{"vel": ..., "err": ...}`` per bin, as `KinematicSolver.add_data` takes them.
+    grid_kwargs : dict
+        Arguments of `KinematicSolver.setup_grid`, the same for all bins.
+    run_kwargs : dict, optional
+        Arguments of `KinematicSolver.run`. Bin k runs with seed ``seed + k``. With ``{"gpu": True}`` the
+        likelihoods of many bins at a time are evaluated on the GPU of this machine.
+    min_stars : int
+        Bins with fewer stars are skipped, with one warning that names them.
+    n_jobs : int, optional
+        Number of worker processes; all cores by default (no extra process for a handful of bins). The
+        results have the same bits for any number.
+    progress : bool
+        Whether to show a progress bar.
+    store : str or path-like, optional
+        A directory, ``"map.zarr"`` say, in which every bin is kept as soon as it is fitted. If it is there
+        already, from a run that was stopped or killed, only the bins that it lacks are fitted. One run at
+        a time may write to it.
+    client : distributed.Client, optional
+        A Dask cluster that does the work instead of processes of this machine; see
+        `veldist.execution.dask.run_on_dask`. A store must then be in a file system that all workers share.
+
+    Returns
+    -------
+    sequence of KinematicSolver or None
+        One per bin, in order, with `~KinematicSolver.clip_uncertainties` applied; None where skipped. A list,
+        or, with a store, a `veldist.batch.solver_map.SolverMap`, which reads a solver when it is asked for.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the arguments that concern all bins are wrong, two of n_jobs, client and a GPU are asked for, or
+        the store holds a fit of other stars or settings.
+    ImportError, RuntimeError
+        If a GPU is asked for, and JAX is not installed or sees none.
+    BatchError
+        At the end, if bins failed (their data are bad, say). It names them and carries the others'
+        results.
+    BatchInterrupted
+        On Ctrl-C. It carries the results of the bins that were done.
+    """
+    bins = _check_bins(bin_data_list)
+    if run_kwargs is not None and not isinstance(run_kwargs, dict):
+        raise TypeError(f"run_kwargs must be a dict, got {type(run_kwargs).__name__}.")
+    run_kwargs = dict(run_kwargs or {})
+    seed = validate.check_count(run_kwargs.pop("seed", 0), "run_kwargs['seed']", 0)
+    min_stars = validate.check_count(min_stars, "min_stars", 1)
+    if n_jobs is not None and client is not None:
+        raise ValueError(f"n_jobs = {n_jobs} and client exclude each other: the cluster has its own size.")
+    n_jobs = check_jobs(n_jobs)
+    if client is not None:
+        from veldist.execution.dask import check_client
+
+        check_client(client)
+    _check_settings(grid_kwargs, run_kwargs)
+    if run_kwargs.get("gpu") and (n_jobs is not None or client is not None):
+        other = "client" if n_jobs is None else f"n_jobs = {n_jobs}"
+        raise ValueError(
+            f"run_kwargs['gpu'] = True and {other} exclude each other: the GPU of this machine takes many "
+            "bins at once, from one process."
+        )
+
+    sizes = [_n_stars(data) for data in bins]
+    skipped = [k for k, size in enumerate(sizes) if size < min_stars]
+    if skipped:
+        warnings.warn(
+            f"{len(skipped)} of {len(bins)} bins have fewer than min_stars = {min_stars} stars and are "
+            f"skipped: {validate.name_first(skipped)}.",
+            stacklevel=2,
+        )
+    wanted = [k for k in range(len(bins)) if sizes[k] >= min_stars]
+    notes = Notes(len(wanted))
+    kept: MapStore | None = None
+    done: set[int] = set()
+    if store is not None:
+        from veldist.batch.fingerprint import describe_settings, digest_bins
+        from veldist.batch.store import Inputs, MapStore
+
+        settings = describe_settings(grid_kwargs, run_kwargs, seed, min_stars)
+        kept = MapStore.open(store, Inputs(settings, digest_bins(bins), sizes))
+        done = _resume(kept, notes)
+    # Large bins first, so that no worker is left alone with one at the end.
+    todo = sorted((k for k in wanted if k not in done), key=lambda k: -sizes[k])
+    tasks = [BinTask(k, bins[k]["vel"], bins[k]["err"], seed + k) for k in todo]
+    common = Common(grid_kwargs, run_kwargs, None if kept is None else (str(kept.path), kept.identity))
+
+    fitted: list[KinematicSolver | None] = [None] * len(bins)
+    failures: dict[int, BaseException] = {}
+    interrupted = False
+    outcomes = _outcomes(common, tasks, n_jobs, client)
+    try:
+        with (
+            closing(outcomes),
+            tqdm(
+                total=len(wanted), initial=len(done), desc="LOSVDs", unit="bin", disable=not progress
+            ) as bar,
+        ):
+            for outcome in outcomes:
+                index = tasks[outcome.index].index
+                if outcome.error is not None:
+                    failures[index] = outcome.error
+                if outcome.value is not None:
+                    fitted[index], issued = outcome.value
+                    notes.add(index, issued)
+                    done.add(index)
+                bar.update()
+    except KeyboardInterrupt:
+        interrupted = True
+    solvers: Solvers = fitted
+    if kept is not None:
+        from veldist.batch.solver_map import SolverMap
+
+        solvers = SolverMap(kept.path)
+    if interrupted:
+        where = "the attribute `solvers` of this exception" if kept is None else f"the store {kept.path}"
+        cure = "" if kept is None else "; the same call goes on from there"
+        message = f"interrupted after {len(done)} of {len(wanted)} bins: they are in {where}{cure}."
+        raise BatchInterrupted(message, solvers) from None
+    try:
+        notes.warn(stacklevel=3)
+    finally:
+        # Also where warnings are errors: the bins' failures, and the results, come first.
+        if failures:
+            raise BatchError(solvers, failures)
+    return solvers
+
+
+def _resume(store: MapStore, notes: Notes) -> set[int]:
+    """Bins that the store has, whole; the flags of others are taken back, with a warning."""
+    from veldist.fits.record import DamagedRecordError
+
+    done, damaged = set(), []
+    for index, flag in enumerate(store.done() & store.wanted):
+        if flag:
+            try:
+                notes.add(index, store.verify(index))
+                done.add(index)
+            except DamagedRecordError:
+                damaged.append(index)
+                store.forget(index)
+    if damaged:
+        warnings.warn(
+            f"the records of {len(damaged)} bins in the store {store.path} are damaged: these bins are "
+            f"fitted again ({validate.name_first(damaged)}).",
+            stacklevel=3,
+        )
+    return done
+
+
+def _outcomes(common: Common, tasks: list[BinTask], n_jobs: int | None, client: Client | None) -> Any:
+    """Outcomes of the fits, from this machine, its GPU, or a cluster."""
+    if common.run_kwargs.get("gpu"):
+        from veldist.execution.gpu import fit_in_batches
+
+        return fit_in_batches(partial(start_bin, common), partial(finish_bin, common), tasks)
+    fit = partial(fit_bin, common)
+    if client is None:
+        return run_tasks(fit, tasks, n_jobs)
+    from veldist.execution.dask import run_on_dask
+
+    return run_on_dask(fit, tasks, client)
+
+
+def _check_bins(bin_data_list: Any) -> list[dict[str, Any]]:
+    """Every bin must be a dict with both columns; their values are checked bin by bin when it is fitted."""
+    if isinstance(bin_data_list, dict | str) or not isinstance(bin_data_list, Iterable):
+        raise TypeError(
+            "bin_data_list must be a sequence of dicts {'vel': ..., 'err': ...}, one per bin, got "
+            f"{type(bin_data_list).__name__}."
+        )
+    bins = list(bin_data_list)
+    if not bins:
+        raise ValueError("bin_data_list is empty: at least one bin is needed.")
+    for k, data in enumerate(bins):
+        validate.check_keys(data, ("vel", "err"), f"bin_data_list[{k}]")
+    return bins
+
+
+def _n_stars(data: dict[str, Any]) -> int:
+    try:
+        return int(np.size(data["vel"]))
+    except ValueError:
+        # A ragged list: fitting the bin will say what is wrong with it.
+        return len(data["vel"])
+
+
+def _check_settings(grid_kwargs: Any, run_kwargs: dict[str, Any]) -> None:
+    """Fail at once, not once per bin, if the settings that all bins share are wrong."""
+    validate.check_keys(grid_kwargs, ("center", "width", "n_bins"), "grid_kwargs")
+    for name, given, method in (
+        ("grid_kwargs", grid_kwargs, KinematicSolver.setup_grid),
+        ("run_kwargs", run_kwargs, KinematicSolver.run),
+    ):
+        allowed = list(inspect.signature(method).parameters)[1:]
+        unknown = sorted(set(given) - set(allowed))
+        if unknown:
+            raise TypeError(f"{name} has unknown keys {unknown}; allowed are {allowed}.")
+    KinematicSolver().setup_grid(**grid_kwargs)
+    check_run(**run_kwargs)

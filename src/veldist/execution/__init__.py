@@ -1,0 +1,1 @@
+"""Where the arithmetic is done: a Dask cluster, a GPU."""

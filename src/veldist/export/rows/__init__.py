@@ -1,0 +1,1 @@
+"""What exporters write of every solved bin."""

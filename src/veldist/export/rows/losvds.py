@@ -1,0 +1,297 @@
+"""The LOSVDs of an export to DYNAMITE: one row per solved bin, on one velocity grid, fit to be written.
+
+DYNAMITE checks little of what it reads (negative masses, densities and descending grids pass), so the
+checks are here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veldist._support.validate import check_count, check_keys
+from veldist.errors import OrderError
+from veldist.export.dynamite.layout import describe_bins
+
+__all__ = ["FittedSolver", "Floor", "SolvedBins", "collect_losvds", "find_solved"]
+
+# Velocity grids count as equal, and bins as equally wide, within this fraction of a bin.
+_GRID_TOLERANCE = 1e-6
+
+
+class FittedSolver(Protocol):
+    """What an export needs of a `veldist.KinematicSolver`."""
+
+    @property
+    def grid(self) -> Mapping[str, Any] | None:
+        """Reporting grid with ``centers``, ``edges`` [km/s] and ``n_bins``."""
+
+    @property
+    def n_stars(self) -> int:
+        """Number of stars in the bin."""
+
+    @property
+    def samples(self) -> Mapping[str, Any] | None:
+        """Posterior draws, None before ``run``."""
+
+    @property
+    def clipped_samples(self) -> Mapping[str, Any] | None:
+        """Median and uncertainty of the masses, None before ``clip_uncertainties``."""
+
+    def clip_uncertainties(self) -> Any:
+        """Fill ``clipped_samples``."""
+
+
+class Floor(NamedTuple):
+    """Floor of the uncertainties of one bin: the larger of a fraction of the highest mass and a constant."""
+
+    fraction: float
+    absolute: float
+    value: float
+    """The larger of the two."""
+    n_floored: int
+    """Number of velocity bins whose uncertainty was below."""
+
+
+@dataclass(frozen=True)
+class SolvedBins:
+    """LOSVDs of the solved Voronoi bins on their common velocity grid.
+
+    Parameters
+    ----------
+    solved : ndarray of bool, shape (n_bins,)
+        Which Voronoi bins these are, in the order of the rows below.
+    centers : ndarray of float, shape (n_velocity,)
+        Centres of the velocity bins, ascending [km/s].
+    dv : float
+        Width of a velocity bin [km/s].
+    losvd, dlosvd : ndarray of float, shape (n_solved, n_velocity)
+        Posterior median of the probability mass in each velocity bin, and its uncertainty.
+    n_stars : ndarray of int, shape (n_solved,)
+        Number of stars.
+    floors : list of Floor or None
+        The floor of the uncertainties of every row, where it is known.
+    """
+
+    solved: NDArray[np.bool_]
+    centers: NDArray[np.float64]
+    dv: float
+    losvd: NDArray[np.float64]
+    dlosvd: NDArray[np.float64]
+    n_stars: NDArray[np.int64]
+    floors: Sequence[Floor | None] = ()
+
+    def shifted(self, v_systemic: float) -> SolvedBins:
+        """The same LOSVDs with velocities relative to ``v_systemic`` (km/s)."""
+        return replace(self, centers=self.centers - v_systemic)
+
+    def padded(self) -> SolvedBins:
+        """The same LOSVDs with an empty velocity bin more on each side.
+
+        Its uncertainty is the floor of the row's uncertainties; their smallest where the floor is not known.
+        """
+        floors = self.floors or [None] * len(self.losvd)
+        least = np.array(
+            [
+                row.min() if floor is None else floor.value
+                for floor, row in zip(floors, self.dlosvd, strict=True)
+            ]
+        )
+        ends = self.centers[0] - self.dv, self.centers[-1] + self.dv
+        return replace(
+            self,
+            centers=np.concatenate([ends[:1], self.centers, ends[1:]]),
+            losvd=np.pad(self.losvd, ((0, 0), (1, 1))),
+            dlosvd=np.column_stack([least, self.dlosvd, least]),
+        )
+
+    def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean velocity and dispersion of every LOSVD, as DYNAMITE computes them.
+
+        With p_j the masses divided by their sum and v_j the bin centres,
+        ``v = sum_j p_j v_j`` and ``sigma^2 = sum_j p_j (v_j - v)^2``; the width of the bins is not
+        corrected for.
+
+        Returns
+        -------
+        v, sigma : ndarray of float, shape (n_solved,)
+            In km/s.
+        """
+        p = self.losvd / self.losvd.sum(axis=1, keepdims=True)
+        v = p @ self.centers
+        sigma = np.sqrt(np.sum(p * (self.centers - v[:, None]) ** 2, axis=1))
+        return v, sigma
+
+
+def find_solved(solvers: Any) -> NDArray[np.bool_]:
+    """Tell which Voronoi bins have a solver, after checking that those that do have been run.
+
+    Parameters
+    ----------
+    solvers : list of (FittedSolver or None)
+        One entry per Voronoi bin.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_bins,)
+
+    Raises
+    ------
+    TypeError
+        If ``solvers`` is not a list, or an entry is neither a solver nor None.
+    ValueError
+        If there is no solver at all.
+    OrderError
+        If some were never run.
+    """
+    if not isinstance(solvers, Sequence) or isinstance(solvers, str):
+        raise TypeError(
+            f"solvers must be a list with one solver (or None) per Voronoi bin, got {type(solvers).__name__}."
+        )
+    if not solvers:
+        raise ValueError("solvers is empty: pass one solver (or None) per Voronoi bin.")
+    needed = ("grid", "n_stars", "samples", "clipped_samples", "clip_uncertainties")
+    solved, not_run = np.zeros((2, len(solvers)), dtype=bool)
+    # One after the other, none kept: they may come from a store that is larger than the memory.
+    for i, solver in enumerate(solvers):
+        if solver is None:
+            continue
+        if not all(hasattr(solver, attribute) for attribute in needed):
+            raise TypeError(f"solvers[{i}] must be a KinematicSolver or None, got {type(solver).__name__}.")
+        solved[i], not_run[i] = True, solver.samples is None or solver.grid is None
+    if not solved.any():
+        raise ValueError(
+            f"all {len(solvers)} entries of solvers are None: there is nothing to write. "
+            "Lower min_stars, or make larger bins."
+        )
+    if not_run.any():
+        raise OrderError(
+            f"run() has not been called in {describe_bins(not_run)}: "
+            "run these solvers, or pass None to skip them."
+        )
+    return solved
+
+
+def collect_losvds(solvers: Sequence[FittedSolver | None], solved: NDArray[np.bool_]) -> SolvedBins:
+    """Gather and check the masses of the solved bins.
+
+    ``clip_uncertainties`` is called on solvers that have not had it called.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the velocity grids differ or are not ascending and uniform, or if masses or uncertainties have
+        the wrong shape, are not finite, are negative (uncertainties: not positive) or cannot be masses.
+    """
+    kept: list[tuple[int, Any, Any, Any]] = []
+    for i, solver in enumerate(solvers):
+        if solver is not None:
+            if solver.clipped_samples is None:
+                solver.clip_uncertainties()
+            kept.append((i, solver.grid, solver.n_stars, solver.clipped_samples))
+    centers, dv = _common_grid([(i, grid) for i, grid, _, _ in kept], solved)
+    losvd, dlosvd = np.empty((2, len(kept), centers.size))
+    n_stars = np.empty(len(kept), dtype=np.int64)
+    floors: list[Floor | None] = []
+    for row, (i, _, number, clipped) in enumerate(kept):
+        n_stars[row] = check_count(number, f"solvers[{i}].n_stars", minimum=1)
+        name = f"solvers[{i}].clipped_samples"
+        check_keys(clipped, ("losvd_median", "losvd_uncertainty"), name)
+        for key, target in (("losvd_median", losvd), ("losvd_uncertainty", dlosvd)):
+            values = np.asarray(clipped[key], dtype=np.float64)
+            if values.shape != centers.shape:
+                raise ValueError(
+                    f"{name}['{key}'] has shape {values.shape}, but the grid has {centers.size} bins: "
+                    "call run() again after a change of the grid."
+                )
+            target[row] = values
+        floors.append(_floor(clipped))
+    _check_masses(losvd, dlosvd, solved)
+    return SolvedBins(solved, centers, dv, losvd, dlosvd, n_stars, floors)
+
+
+def _floor(clipped: Mapping[str, Any]) -> Floor | None:
+    """The floor that `veldist.fits.clipping.clip` says it applied, if it says so."""
+    if any(key not in clipped for key in ("floor", "floored", "floor_fraction", "abs_floor")):
+        return None
+    # Truncation scales the floor with the masses that it keeps.
+    value = float(np.max(clipped["floor"]))
+    fraction, absolute = float(clipped["floor_fraction"]), float(clipped["abs_floor"])
+    return Floor(fraction, absolute, value, int(np.count_nonzero(clipped["floored"])))
+
+
+def _common_grid(
+    kept: Sequence[tuple[int, Any]], solved: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], float]:
+    """Return the bin centres and the bin width that all solvers share."""
+    grids = []
+    for i, grid in kept:
+        name = f"solvers[{i}].grid"
+        check_keys(grid, ("centers", "edges", "n_bins"), name)
+        n = check_count(grid["n_bins"], f"{name}['n_bins']", minimum=1)
+        centers, edges = (np.asarray(grid[key], dtype=np.float64) for key in ("centers", "edges"))
+        if centers.shape != (n,) or edges.shape != (n + 1,):
+            raise ValueError(
+                f"{name} has centers of shape {centers.shape} and edges of shape {edges.shape}, "
+                f"but n_bins = {n} needs ({n},) and ({n + 1},)."
+            )
+        grids.append((centers, edges))
+    first_centers, first_edges = grids[0]
+    dv = float(first_edges[-1] - first_edges[0]) / first_centers.size
+    tolerance = _GRID_TOLERANCE * dv
+    if not (
+        np.isfinite(first_edges).all()
+        and dv > 0
+        and np.allclose(np.diff(first_edges), dv, rtol=0.0, atol=tolerance)
+        and np.allclose(first_centers, 0.5 * (first_edges[1:] + first_edges[:-1]), rtol=0.0, atol=tolerance)
+    ):
+        raise ValueError(
+            f"solvers[{kept[0][0]}].grid must have ascending, equally wide velocity bins with the centers "
+            "half-way between the edges, as setup_grid makes them."
+        )
+    differs = np.zeros_like(solved)
+    for (i, _), (centers, edges) in zip(kept, grids, strict=True):
+        differs[i] = edges.shape != first_edges.shape or not (
+            np.allclose(edges, first_edges, rtol=0.0, atol=tolerance)
+            and np.allclose(centers, first_centers, rtol=0.0, atol=tolerance)
+        )
+    if differs.any():
+        _, edges = grids[[i for i, _ in kept].index(int(np.argmax(differs)))]
+        raise ValueError(
+            f"{describe_bins(differs)} have another velocity grid than solvers[{kept[0][0]}] "
+            f"({edges.size - 1} bins from {edges[0]:g} to {edges[-1]:g} km/s against "
+            f"{first_centers.size} from {first_edges[0]:g} to {first_edges[-1]:g} km/s): "
+            "one file holds one grid, so run all bins with the same setup_grid arguments."
+        )
+    return first_centers, dv
+
+
+def _check_masses(losvd: NDArray[np.float64], dlosvd: NDArray[np.float64], solved: NDArray[np.bool_]) -> None:
+    with np.errstate(invalid="ignore"):  # infinities are reported below
+        total = losvd.sum(axis=1)
+    again = "call run() and clip_uncertainties() again."
+    for bad_rows, complaint in (
+        (~np.isfinite(losvd).all(axis=1), f"losvd_median is NaN or infinite in {{}}: {again}"),
+        (~np.isfinite(dlosvd).all(axis=1), f"losvd_uncertainty is NaN or infinite in {{}}: {again}"),
+        ((losvd < 0).any(axis=1), f"losvd_median is negative in {{}}: probability masses are not; {again}"),
+        (
+            (dlosvd <= 0).any(axis=1),
+            "losvd_uncertainty is zero or negative in {}, and DYNAMITE divides by it: "
+            "call clip_uncertainties() with a positive floor.",
+        ),
+        (total == 0, f"losvd_median is zero in every velocity bin in {{}}: {again}"),
+        # The median of a non-negative number is at most twice its mean, and mean masses sum to 1.
+        (
+            total > 2,
+            "losvd_median sums to more than 2 in {}, which medians of probability masses cannot: "
+            "multiply densities by the bin width.",
+        ),
+    ):
+        if bad_rows.any():
+            bad = np.zeros_like(solved)
+            bad[solved] = bad_rows
+            raise ValueError(complaint.format(describe_bins(bad)))

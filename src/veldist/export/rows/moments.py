@@ -1,0 +1,84 @@
+"""The posterior draws of the solved bins of a map, one bin at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veldist._support.arrays import Floats
+from veldist._support.percentiles import percentiles
+from veldist.summaries.moments import histogram_moments
+from veldist.summaries.scalars import resolved_draws
+
+__all__ = ["MomentDraws", "iterate_moments", "median_and_uncertainty", "solved_mask"]
+
+
+@dataclass(frozen=True)
+class MomentDraws:
+    """Moments of every draw of one bin.
+
+    Attributes
+    ----------
+    index : int
+        Place in the list of solvers.
+    n_stars : float
+        Number of stars, NaN if it is not known.
+    v, sigma : ndarray, shape (n_draws,)
+        Mean and dispersion, km/s.
+    skewness, kurtosis : ndarray, shape (n_draws,)
+        Skewness and excess kurtosis.
+    """
+
+    index: int
+    n_stars: float
+    v: Floats
+    sigma: Floats
+    skewness: Floats
+    kurtosis: Floats
+
+    def second_moment(self, about: float) -> Floats:
+        """Mean square of the velocity relative to ``about`` (km/s)^2, for every draw."""
+        return self.sigma**2 + (self.v - about) ** 2
+
+    def fourth_moment(self, about: float) -> Floats:
+        """Mean fourth power of the velocity relative to ``about`` (km/s)^4, for every draw."""
+        d, s = self.v - about, self.sigma
+        return s**4 * (self.kurtosis + 3.0) + 4.0 * d * s**3 * self.skewness + 6.0 * d**2 * s**2 + d**4
+
+
+def solved_mask(solvers: Sequence[Any]) -> NDArray[np.bool_]:
+    """Which bins have a solver.
+
+    Raises
+    ------
+    ValueError
+        If none has.
+    """
+    solved = np.array([solver is not None for solver in solvers], dtype=bool)
+    if not solved.any():
+        raise ValueError(f"solvers holds no solved bin (of {len(solvers)}): there is nothing to write.")
+    return solved
+
+
+def iterate_moments(solvers: Sequence[Any]) -> Iterator[MomentDraws]:
+    """Moments of the solved bins; solvers are looked up once and not kept.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a solver has not been run, naming it.
+    """
+    for index, solver in enumerate(solvers):
+        if solver is not None:
+            moments = histogram_moments(*resolved_draws(solver, index))
+            yield MomentDraws(index, float(getattr(solver, "n_stars", np.nan)), *moments)
+
+
+def median_and_uncertainty(draws: Floats) -> tuple[float, float]:
+    """Median and half of the 16-84 percentile range."""
+    low, median, high = percentiles(draws, (16.0, 50.0, 84.0))
+    return float(median), float(0.5 * (high - low))

@@ -1,0 +1,1 @@
+"""Figures: they draw arrays and compute nothing."""

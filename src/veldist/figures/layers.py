@@ -1,0 +1,299 @@
+"""What figures of LOSVDs are made of: credible bands, truth, Gaussian, and the stars."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veldist._support.arrays import Floats
+from veldist._support.validate import check_finite, to_array
+from veldist.fits.predictive import expected_fractions
+from veldist.models.losvd.frame import Frame
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = [
+    "BANDS",
+    "BLUE",
+    "CENTRAL",
+    "DENSITY_LABEL",
+    "GAUSSIAN",
+    "RUG_STRIP",
+    "VELOCITY_LABEL",
+    "VERMILLION",
+    "Band",
+    "Truth",
+    "check_central",
+    "draw_bands",
+    "draw_gaussian",
+    "draw_legend",
+    "draw_rug",
+    "draw_star_histogram",
+    "draw_truth",
+    "read_truth",
+    "shown_range",
+    "star_bins",
+]
+
+# Of Okabe & Ito (2008), distinct from black, grey and each other for all readers.
+BLUE, VERMILLION = "#0072B2", "#D55E00"
+VELOCITY_LABEL = r"Line-of-sight velocity [km s$^{-1}$]"
+DENSITY_LABEL = r"Probability density [(km s$^{-1}$)$^{-1}$]"
+RUG_STRIP = 0.07
+"""Share of the height below zero density that is set apart for the stars."""
+CENTRAL = ("median", "mean")
+GAUSSIAN: dict[str, Any] = {"color": "0.4", "linestyle": (0, (2.0, 1.6)), "linewidth": 1.1}
+"""Style of the Gaussian: dashes shorter than those of the truth."""
+
+# What of the LOSVD may lie outside the part of a wide grid that is shown.
+_OUTSIDE = 1e-3
+# A grid is shown as a whole unless the LOSVD and the stars take less than this share of it.
+_SMALL_SHARE = 0.5
+# Velocities farther out than this many robust dispersions do not decide on histograms.
+_FAR = 6.0
+_QUARTILES_PER_SIGMA = 1.349
+_FEWEST_BINS, _MOST_BINS = 6, 60
+# Freedman and Diaconis take one broad peak for granted: up to so many bins where there are enough stars.
+_STRUCTURE_BINS = 30
+
+
+class Band(NamedTuple):
+    """A credible band: percentiles of the draws, legend entry, opacity (it adds up where bands overlap)."""
+
+    lower: float
+    upper: float
+    name: str
+    opacity: float
+
+
+BANDS = (Band(2.5, 97.5, "95 %", opacity=0.2), Band(16.0, 84.0, "68 %", opacity=0.3))
+
+
+class Truth(NamedTuple):
+    """A true LOSVD: abscissae, or bin edges of a histogram, and densities."""
+
+    velocity: Floats
+    density: Floats
+
+    @property
+    def is_histogram(self) -> bool:
+        """Whether it was made of velocities."""
+        return self.velocity.size > self.density.size
+
+
+def check_central(central: str) -> None:
+    """Raise `ValueError` for an unknown kind of central line."""
+    if central not in CENTRAL:
+        raise ValueError(f"central must be one of {list(CENTRAL)}, got {central!r}.")
+
+
+def draw_bands(
+    ax: Axes,
+    edges: Floats,
+    masses: Floats,
+    color: str,
+    bands: Sequence[Band],
+    label: str,
+    linewidth: float,
+    central: str = "median",
+) -> Floats:
+    """Draw the median or mean density and credible bands, widest first; return the last one's upper limit."""
+    density = masses / np.diff(edges)
+    upper = density
+    for k, band in enumerate(bands):
+        lower, upper = np.percentile(density, [band.lower, band.upper], axis=0)
+        ax.stairs(
+            upper,
+            edges,
+            baseline=lower,
+            fill=True,
+            color=color,
+            alpha=band.opacity,
+            linewidth=0,
+            zorder=1 + 0.1 * k,
+            label=band.name,
+        )
+    line = np.mean(density, axis=0) if central == "mean" else np.median(density, axis=0)
+    ax.stairs(line, edges, color=color, linewidth=linewidth, label=label, zorder=2)
+    return upper
+
+
+def read_truth(
+    true_intrinsic: Any | Callable[[NDArray[np.float64]], Any], edges: Floats, name: str = "true_intrinsic"
+) -> Truth:
+    """Density function, or histogram of the velocities, that ``true_intrinsic`` is.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is neither a function that returns finite densities, nor velocities, some of them on the grid.
+    """
+    if callable(true_intrinsic):
+        velocity = np.linspace(edges[0], edges[-1], max(1000, 20 * edges.size))
+        density = np.asarray(true_intrinsic(velocity), dtype=np.float64)
+        if density.shape != velocity.shape:
+            raise ValueError(
+                f"{name} returned shape {density.shape} for velocities of shape {velocity.shape}: "
+                "it must accept an array of velocities (km/s) and return one density for each."
+            )
+        check_finite(density, f"{name}(velocity)")
+        return Truth(velocity, density)
+    velocity = to_array(true_intrinsic, name, "km/s")
+    check_finite(velocity, name)
+    counts, _ = np.histogram(velocity, edges)
+    if counts.sum() == 0:
+        raise ValueError(
+            f"none of the {velocity.size} velocities of {name} lies on the grid, "
+            f"{edges[0]} to {edges[-1]} km/s (they span {velocity.min()} to {velocity.max()}): "
+            "pass velocities, or a density function."
+        )
+    return Truth(edges, counts / (counts.sum() * np.diff(edges)))
+
+
+def draw_truth(ax: Axes, truth: Truth, linewidth: float = 1.2) -> None:
+    """Draw the truth, dashed in black."""
+    style: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": linewidth, "zorder": 2.4}
+    if truth.is_histogram:
+        ax.stairs(truth.density, truth.velocity, label="true velocities", **style)
+    else:
+        ax.plot(truth.velocity, truth.density, label="true density", **style)
+
+
+def draw_gaussian(ax: Axes, gaussian: Frame, edges: Floats, linewidth: float = 1.1) -> None:
+    """Draw a Gaussian over a velocity grid."""
+    # Narrow ones need points of their own.
+    velocity = np.concatenate(
+        [np.linspace(edges[0], edges[-1], 500), gaussian.velocity(np.linspace(-5.0, 5.0, 301))]
+    )
+    velocity = np.sort(velocity[(velocity >= edges[0]) & (velocity <= edges[-1])])
+    density = np.exp(-0.5 * gaussian.standardise(velocity) ** 2) / (gaussian.scale * np.sqrt(2.0 * np.pi))
+    line = ax.plot(velocity, density, label="best Gaussian", zorder=1.9)[0]
+    line.set(**(GAUSSIAN | {"linewidth": linewidth}))
+
+
+def draw_rug(ax: Axes, edges: Floats, vel: Floats, err: Floats | None) -> None:
+    """Ticks for the observed velocities in a strip below zero density, and the median error above it."""
+    outside = int(np.count_nonzero((vel < edges[0]) | (vel > edges[-1])))
+    name = f"{vel.size} stars" + (f", {outside} outside the grid" if outside else "")
+    across = ax.get_xaxis_transform()
+    # Ticks as faint as their crowding wants: where they are densest, about vel.size / 120 lie on each other.
+    opacity = float(np.clip(1.0 - 0.1 ** (120.0 / vel.size), 0.015, 0.8))
+    ax.axhline(0.0, color="0.6", linewidth=0.6, zorder=0)
+    ax.plot(
+        vel,
+        np.full(vel.size, 0.5 * RUG_STRIP),
+        "|",
+        transform=across,
+        color="black",
+        alpha=opacity,
+        markersize=7,
+        markeredgewidth=0.8,
+        label=name,
+        # Thousands of ticks would make a vector graphic unwieldy.
+        rasterized=vel.size > 2000,
+    )
+    if err is not None:
+        error = float(np.median(err))
+        left, right = ax.get_xlim()
+        center = left + 0.04 * (right - left) + error
+        ax.plot(
+            [center - error, center + error],
+            [2.0 * RUG_STRIP] * 2,
+            transform=across,
+            color="0.35",
+            marker="|",
+            linewidth=1.2,
+            label=f"median error $\\pm${error:.2g} km s$^{{-1}}$",
+        )
+
+
+def draw_star_histogram(
+    ax: Axes, edges: Floats, masses: Floats, vel: Floats, err: Floats | None, color: str
+) -> None:
+    """Histogram of the observed velocities and, given errors, what the mean LOSVD predicts with them.
+
+    Both are densities on the velocity grid: normalised over what lies on it.
+    """
+    inside = vel[(vel >= edges[0]) & (vel <= edges[-1])]
+    name = f"{vel.size} stars, observed"
+    if inside.size < vel.size:
+        name += f", {vel.size - inside.size} outside the grid"
+    if inside.size:
+        bins = star_bins(inside, *ax.get_xlim())
+        counts, _ = np.histogram(inside, bins)
+        density = counts / (inside.size * np.diff(bins))
+        ax.stairs(density, bins, fill=True, color="0.85", zorder=0.4, label=name)
+        ax.stairs(density, bins, color="0.65", linewidth=0.7, zorder=0.5)
+    if err is not None:
+        fine = np.linspace(*np.clip(ax.get_xlim(), edges[0], edges[-1]), 301)
+        # Including the parts of the grid that are not shown, for the normalisation.
+        fine = np.unique(np.concatenate([edges[:1], fine, edges[-1:]]))
+        fractions = expected_fractions(fine, err, edges, masses.mean(axis=0, keepdims=True))[0]
+        density = fractions / (fractions.sum() * np.diff(fine))
+        ax.plot(
+            0.5 * (fine[1:] + fine[:-1]),
+            density,
+            color=color,
+            linewidth=0.9,
+            linestyle=(0, (4.0, 1.2, 1.0, 1.2)),
+            zorder=2.2,
+            label="posterior mean with errors",
+        )
+
+
+def draw_legend(ax: Axes, order: Sequence[str]) -> None:
+    """Legend with the entries whose labels begin as in ``order`` first."""
+    handles, labels = ax.get_legend_handles_labels()
+    first = [next((k for k, start in enumerate(order) if label.startswith(start)), 99) for label in labels]
+    rank = np.argsort(first, kind="stable")
+    legend = ax.legend(
+        [handles[k] for k in rank],
+        [labels[k] for k in rank],
+        frameon=False,
+        fontsize="x-small",
+        handlelength=1.7,
+    )
+    for handle in legend.legend_handles:
+        # The ticks of many stars are too faint to be seen one by one.
+        if handle is not None and getattr(handle, "get_marker", lambda: None)() == "|":
+            handle.set_alpha(0.8)
+
+
+def star_bins(vel: Floats, low: float, high: float) -> Floats:
+    """Edges for a histogram of velocities within ``[low, high]``, without those far from the others.
+
+    Bins are as wide as Freedman & Diaconis (1981, Z. Wahrsch. verw. Geb. 57, 453) have them, or narrower
+    where there are stars enough to see more than one peak. The outermost reach half a bin beyond the stars.
+    """
+    q25, median, q75 = np.percentile(vel, [25.0, 50.0, 75.0])
+    spread = (q75 - q25) / _QUARTILES_PER_SIGMA
+    low, high = max(low, float(vel.min())), min(high, float(vel.max()))
+    if spread > 0:
+        low, high = max(low, median - _FAR * spread), min(high, median + _FAR * spread)
+    if not high > low:
+        # All stars that count have one velocity.
+        return np.array([low - 0.5, low + 0.5])
+    width = 2.0 * (q75 - q25) / np.cbrt(vel.size)
+    wanted = max((high - low) / width if width > 0 else 0.0, min(np.sqrt(vel.size), _STRUCTURE_BINS))
+    n_bins = int(np.clip(np.ceil(wanted), _FEWEST_BINS, _MOST_BINS))
+    half = 0.5 * (high - low) / n_bins
+    return np.linspace(low - half, high + half, n_bins + 2)
+
+
+def shown_range(edges: Floats, masses: Floats, vel: Floats | None) -> tuple[float, float]:
+    """Part of the grid to show: all of it, unless LOSVD and stars are lost in it."""
+    cdf = np.cumsum(masses.mean(axis=0))
+    first = int(np.searchsorted(cdf, _OUTSIDE))
+    last = int(np.searchsorted(cdf, 1.0 - _OUTSIDE)) + 1
+    low, high = edges[first], edges[min(last, edges.size - 1)]
+    if vel is not None:
+        stars = vel[(vel >= edges[0]) & (vel <= edges[-1])]
+        low, high = min([low, *stars]), max([high, *stars])
+    if high - low > _SMALL_SHARE * (edges[-1] - edges[0]):
+        return float(edges[0]), float(edges[-1])
+    margin = 0.15 * (high - low)
+    return float(max(edges[0], low - margin)), float(min(edges[-1], high + margin))

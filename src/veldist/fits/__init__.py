@@ -1,0 +1,1 @@
+"""One fit: its stars, its velocity grid, its posterior, and the file that keeps it."""

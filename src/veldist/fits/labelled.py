@@ -1,0 +1,185 @@
+"""One solver as labelled arrays, for xarray, ArviZ and netCDF files.
+
+Attributes hold strings and numbers only, which is all that every netCDF format can store: what is true or
+false is 1 or 0 there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veldist._support.threads import one_thread
+
+if TYPE_CHECKING:
+    from xarray import Dataset, DataTree
+
+    from veldist.solver import KinematicSolver
+
+__all__ = ["creator", "to_dataset", "to_datatree", "velocity_coordinates"]
+
+# Where the variables of the dataset are in the tree. ArviZ looks at the first group unless told otherwise.
+_GROUPS = {
+    "posterior": ("intrinsic_pdf", "outside_grid", "coefficients"),
+    "sample_stats": ("component", "sample_row"),
+    "diagnostics": ("ess", "rhat", "component_probability", "component_log_evidence"),
+    "observed_data": ("vel",),
+    "constant_data": ("err",),
+}
+
+
+def to_dataset(solver: KinematicSolver) -> Dataset:
+    """All that is known of one fitted bin as a dataset; see `KinematicSolver.to_xarray`."""
+    from xarray import Dataset
+
+    posterior, grid = solver.posterior, solver.grid
+    assert posterior is not None
+    assert grid is not None
+    inner = posterior.posterior
+    diagnostics = inner.diagnostics
+    rows = _rows_by_group(*inner.component.shape, inner.n_groups)
+    # As the solver does it, so that the bits are the same, and only then put in another order.
+    with one_thread():
+        pdf, outside = posterior.bin_masses(grid["edges"])
+
+    draw = ("chain", "draw")
+    variables = {
+        "intrinsic_pdf": ((*draw, "velocity"), pdf[rows], "probability mass per velocity bin", "1"),
+        "outside_grid": (draw, outside[rows], "probability mass outside the velocity grid", "1"),
+        "coefficients": (
+            (*draw, "coefficient"),
+            _one_round_after_another(inner.coefficients)[rows],
+            "latent coefficients of the log-density",
+            "1",
+        ),
+        "component": (
+            draw,
+            _one_round_after_another(inner.component)[rows].astype(np.int32),
+            "component of the prior, as an index into prior_component",
+            "1",
+        ),
+        "sample_row": (draw, rows.astype(np.int32), "row of the draw in KinematicSolver.samples", "1"),
+        "vel": (("star",), solver.vel, "observed line-of-sight velocity", "km/s"),
+        "err": (("star",), solver.err, "its 1-sigma error", "km/s"),
+        "ess": (("quantity",), diagnostics.ess, "effective sample size", "1"),
+        "rhat": (("quantity",), diagnostics.rhat, "nested R-hat", "1"),
+        "component_probability": (
+            ("prior_component",),
+            diagnostics.component_probability,
+            "posterior probability of the component of the prior",
+            "1",
+        ),
+        "component_log_evidence": (
+            ("prior_component",),
+            diagnostics.component_log_evidence,
+            "log marginal likelihood given the component of the prior",
+            "1",
+        ),
+    }
+    coordinates: dict[str, Any] = {
+        "chain": np.arange(rows.shape[0], dtype=np.int32),
+        "draw": np.arange(rows.shape[1], dtype=np.int32),
+        "coefficient": np.arange(inner.coefficients.shape[2], dtype=np.int32),
+        "star": np.arange(solver.n_stars, dtype=np.int32),
+        "prior_component": (
+            "prior_component",
+            list(diagnostics.component_labels),
+            {"long_name": "component of the prior"},
+        ),
+        "quantity": (
+            "quantity",
+            list(diagnostics.quantities),
+            {"long_name": "monitored quantity, in the frame z = (velocity - location) / scale"},
+        ),
+    }
+    return Dataset(
+        {
+            name: (dims, np.array(values), {"units": unit, "long_name": long_name})
+            for name, (dims, values, long_name, unit) in variables.items()
+        },
+        coords=velocity_coordinates(grid["edges"]) | coordinates,
+        attrs=_attributes(solver),
+    )
+
+
+def to_datatree(solver: KinematicSolver) -> DataTree:
+    """The variables of `to_dataset` in the groups of ArviZ; see `KinematicSolver.to_arviz`."""
+    from xarray import DataTree
+
+    dataset = to_dataset(solver)
+    groups = {name: dataset[list(variables)] for name, variables in _GROUPS.items()}
+    for name, group in groups.items():
+        group.attrs = dict(dataset.attrs) if name == "diagnostics" else creator()
+    return DataTree.from_dict(groups)
+
+
+def velocity_coordinates(edges: NDArray[np.float64]) -> dict[str, Any]:
+    """Centres and edges of the velocity bins, all along ``velocity`` so that a selection keeps them.
+
+    Parameters
+    ----------
+    edges : ndarray, (n_bins + 1,)
+        Bin edges, km/s.
+    """
+    return {
+        name: ("velocity", values, {"units": "km/s", "long_name": long_name})
+        for name, values, long_name in (
+            ("velocity", 0.5 * (edges[1:] + edges[:-1]), "velocity of the bin centre"),
+            ("velocity_left", edges[:-1].copy(), "lower edge of the velocity bin"),
+            ("velocity_right", edges[1:].copy(), "upper edge of the velocity bin"),
+        )
+    }
+
+
+def creator() -> dict[str, str]:
+    """Attributes that name the software, as ArviZ calls them."""
+    from veldist._version import __version__
+
+    return {"creation_library": "veldist", "creation_library_version": __version__}
+
+
+def _attributes(solver: KinematicSolver) -> dict[str, str | int | float]:
+    """Scalars of one fit, as strings and plain numbers."""
+    posterior = solver.posterior
+    assert posterior is not None
+    assert solver.samples is not None
+    inner = posterior.posterior
+    diagnostics = inner.diagnostics
+    return creator() | {
+        "title": "posterior of the line-of-sight velocity distribution",
+        "n_stars": solver.n_stars,
+        "num_samples": len(solver.samples["intrinsic_pdf"]),
+        "frame_location": float(posterior.frame.location),
+        "frame_scale": float(posterior.frame.scale),
+        "frame_units": "km/s",
+        "converged": int(diagnostics.converged),
+        # Not every netCDF library writes an empty string.
+        "messages": "; ".join(diagnostics.messages) or "none",
+        "ess_min": diagnostics.ess_min,
+        "rhat_max": diagnostics.rhat_max,
+        "pareto_k": float(diagnostics.pareto_k),
+        "acceptance": float(diagnostics.acceptance),
+        "component_acceptance": float(diagnostics.component_acceptance),
+        "log_evidence": float(diagnostics.log_evidence),
+        "log_bayes_factor": float(diagnostics.log_bayes_factor),
+        "n_rounds": int(diagnostics.n_rounds),
+        "n_markov_chains": int(inner.component.shape[0]),
+    }
+
+
+def _rows_by_group(n_chains: int, n_rounds: int, n_groups: int) -> NDArray[np.intp]:
+    """Rows of the samples by group, (groups, draws), in each group one Markov chain after another.
+
+    The samples have one round of all chains after another. In this order correlations along the chains
+    would be hidden at long lags, where estimates of the effective sample size from the autocorrelation do
+    not look.
+    """
+    rows = np.arange(n_rounds * n_chains).reshape(n_rounds, n_groups, n_chains // n_groups)
+    return rows.transpose(1, 2, 0).reshape(n_groups, -1)
+
+
+def _one_round_after_another(values: NDArray[Any]) -> NDArray[Any]:
+    """Put (chains, rounds, ...) in the order of the samples: (rounds * chains, ...)."""
+    return np.swapaxes(values, 0, 1).reshape(values.shape[0] * values.shape[1], *values.shape[2:])

@@ -1,0 +1,1 @@
+"""Velocity distributions: from stars to a design matrix, a basis and a prior."""

@@ -1,0 +1,1 @@
+"""The velocity distribution along the line of sight."""

@@ -1,0 +1,269 @@
+"""The one-dimensional model: from velocities and errors to the posterior of the LOSVD.
+
+This is the only place where frame, cells, error kernel, basis and prior of the line of sight meet the
+engine, which knows of none of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veldist.inference import Evaluator, MixturePrior, Posterior, Settings, infer, masses
+from veldist.models.losvd.basis import PriorSettings, losvd_prior
+from veldist.models.losvd.design import gaussian_design_matrix
+from veldist.models.losvd.frame import Cells, Frame, fit_frame, make_cells, overlap_matrix
+from veldist.models.losvd.merge import MergedStars, merge_stars
+from veldist.models.losvd.resolution import Resolution
+
+__all__ = ["LosvdModel", "LosvdPosterior", "fit_losvd"]
+
+# The monitored masses: half a dispersion wide, out to three dispersions.
+_MONITOR_EDGES = np.linspace(-3.0, 3.0, 13)
+# A LOSVD conditional on a grid that holds less than this of it means nothing.
+_LEAST_INSIDE = 1e-6
+# A tenth of usable prior draws is enough for all of a thousand to be found by then.
+_PRIOR_ATTEMPTS = 100
+
+
+@dataclass(frozen=True)
+class LosvdPosterior:
+    """Posterior of one LOSVD on the cells of its own frame.
+
+    Attributes
+    ----------
+    frame : Frame
+        Location and scale (km/s) of the standardised velocity.
+    cells : Cells
+        Cells in standardised velocity.
+    posterior : Posterior
+        Draws of the latent coefficients, evidences and diagnostics.
+    """
+
+    frame: Frame
+    cells: Cells
+    posterior: Posterior
+
+    @property
+    def velocity_edges(self) -> NDArray[np.float64]:
+        """Cell edges in km/s, (K + 1,)."""
+        return self.frame.velocity(self.cells.edges)
+
+    def bin_masses(self, edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Integrate every draw over the bins of a velocity grid.
+
+        Parameters
+        ----------
+        edges : ndarray, (B + 1,)
+            Bin edges, km/s, ascending.
+
+        Returns
+        -------
+        masses : ndarray, (draws, B)
+            Probability mass per bin, conditional on the grid: rows sum to 1.
+        outside : ndarray, (draws,)
+            Mass outside the grid before conditioning.
+        """
+        return self.regrid(self.posterior.cell_masses(), edges)
+
+    def prior_bin_masses(
+        self, n: int, rng: np.random.Generator, edges: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Draws from the prior on a velocity grid, (n, B), conditional on the grid as in `bin_masses`.
+
+        Draws that have next to no mass on the grid, because they are far away from it, are drawn anew.
+
+        Parameters
+        ----------
+        n : int
+            Number of draws.
+        rng : numpy.random.Generator
+            Source of randomness.
+        edges : ndarray, (B + 1,)
+            Bin edges, km/s, ascending.
+
+        Raises
+        ------
+        ValueError
+            If next to no draws of the prior have mass on the grid.
+        """
+        overlap = overlap_matrix(self.velocity_edges, edges)
+        found = np.empty((0, edges.size - 1))
+        for _ in range(_PRIOR_ATTEMPTS):
+            missing = n - found.shape[0]
+            if missing <= 0:
+                return found[:n]
+            # A few more than are missing, so that one attempt is usually enough.
+            _, beta = self.posterior.prior.sample(missing + missing // 4, rng)
+            raw = masses(beta, self.posterior.psi, self.posterior.log_base) @ overlap
+            inside = raw.sum(axis=1)
+            good = inside >= _LEAST_INSIDE
+            found = np.concatenate([found, raw[good] / inside[good, None]])
+        raise ValueError(
+            f"the prior around {self.frame.location:.4g} km/s has no mass on the grid [{edges[0]:g}, "
+            f"{edges[-1]:g}] km/s: choose a wider one."
+        )
+
+    def regrid(
+        self, cell_masses: NDArray[np.float64], edges: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """As `bin_masses`, for given cell masses, (n, K)."""
+        raw = cell_masses @ overlap_matrix(self.velocity_edges, edges)
+        inside = raw.sum(axis=1)
+        if inside.min() < _LEAST_INSIDE:
+            raise ValueError(
+                f"some draws of the LOSVD have next to no mass on the grid [{edges[0]:g}, {edges[-1]:g}] "
+                f"km/s: choose a grid around {self.frame.location:.4g} km/s that is wider than "
+                f"{self.frame.scale:.3g} km/s."
+            )
+        return raw / inside[:, None], np.maximum(1.0 - inside, 0.0)
+
+
+@dataclass(frozen=True)
+class LosvdModel:
+    """The model of one LOSVD, before any star is looked at beyond the choice of frame and cells.
+
+    Attributes
+    ----------
+    frame : Frame
+        Location and scale (km/s) of the standardised velocity.
+    cells : Cells
+        Cells in standardised velocity.
+    psi : ndarray, (K, p)
+        Basis.
+    prior : MixturePrior
+        Prior of the coefficients.
+    """
+
+    frame: Frame
+    cells: Cells
+    psi: NDArray[np.float64]
+    prior: MixturePrior
+
+    @classmethod
+    def build(
+        cls,
+        frame: Frame,
+        n_stars: int,
+        error_ratio: float,
+        z_range: tuple[float, float] = (0.0, 0.0),
+        settings: PriorSettings | None = None,
+    ) -> LosvdModel:
+        """Model for so many stars with typical errors of ``error_ratio`` times the frame's scale.
+
+        Parameters
+        ----------
+        frame : Frame
+            Location and scale.
+        n_stars : int
+            Number of stars.
+        error_ratio : float
+            Their median error in units of the frame's scale.
+        z_range : tuple of float
+            Standardised velocities that the cells must reach.
+        settings : PriorSettings, optional
+            The prior.
+        """
+        settings = settings or PriorSettings()
+        resolution = settings.resolution(n_stars, error_ratio)
+        cells = make_cells(*z_range, resolution.cell_width)
+        psi, prior = _prior_on(cells.edges.tobytes(), resolution, settings)
+        return cls(frame=frame, cells=cells, psi=psi, prior=prior)
+
+    def design(
+        self, vel: NDArray[np.float64], err: NDArray[np.float64], standardised: bool = False
+    ) -> NDArray[np.float64]:
+        """Density of every star given every cell, (N, K), per km/s, for Gaussian errors.
+
+        ``vel`` and ``err`` are in km/s, or in units of the frame if ``standardised``.
+        """
+        if not standardised:
+            vel, err = self.frame.standardise(vel), err / self.frame.scale
+        # In standardised velocity densities carry units of 1 / z: Jacobian of the frame.
+        return gaussian_design_matrix(vel, err, self.cells.edges) / self.frame.scale
+
+    def sample_prior(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        """Cell masses of ``n`` exact draws from the prior, (n, K)."""
+        _, beta = self.prior.sample(n, rng)
+        return masses(beta, self.psi, np.log(self.cells.widths))
+
+    def fit(
+        self,
+        vel: NDArray[np.float64],
+        err: NDArray[np.float64],
+        rng: np.random.Generator,
+        settings: Settings | None = None,
+        evaluator: Evaluator | None = None,
+    ) -> LosvdPosterior:
+        """Posterior given stars, as `fit_losvd`."""
+        monitor = overlap_matrix(self.cells.edges, _MONITOR_EDGES)
+        moments = self.cells.centers[:, None] ** np.arange(1, 5)[None, :]
+        names = tuple(f"z^{k}" for k in range(1, 5)) + tuple(
+            f"mass[{a:g}, {b:g}]" for a, b in pairwise(_MONITOR_EDGES)
+        )
+        settings = settings or Settings()
+        z, error = self.frame.standardise(vel), err / self.frame.scale
+        stars = MergedStars(z, error, np.ones(z.size))
+        if z.size > settings.merge_above:
+            stars = merge_stars(z, error, self.cells.edges, settings.merge_tolerance)
+        posterior = infer(
+            design=self.design(stars.z, stars.error, standardised=True),
+            psi=self.psi,
+            log_base=np.log(self.cells.widths),
+            prior=self.prior,
+            functionals=np.concatenate([moments, monitor], axis=1),
+            functional_names=names,
+            rng=rng,
+            settings=settings,
+            weight=stars.weight,
+            log_offset=stars.log_offset,
+            evaluator=evaluator,
+        )
+        return LosvdPosterior(frame=self.frame, cells=self.cells, posterior=posterior)
+
+
+@lru_cache(maxsize=32)
+def _prior_on(
+    edges: bytes, resolution: Resolution, settings: PriorSettings
+) -> tuple[NDArray[np.float64], MixturePrior]:
+    """Basis and prior on cells; most bins of a map share them."""
+    cells = Cells(edges=np.frombuffer(edges))
+    psi, prior = losvd_prior(cells.centers, cells.widths, resolution, settings)
+    psi.flags.writeable = False
+    return psi, prior
+
+
+def fit_losvd(
+    vel: NDArray[np.float64],
+    err: NDArray[np.float64],
+    rng: np.random.Generator,
+    settings: Settings | None = None,
+    prior: PriorSettings | None = None,
+    evaluator: Evaluator | None = None,
+) -> LosvdPosterior:
+    """Posterior of the LOSVD of one sample of stars. It does not depend on any reporting grid.
+
+    Parameters
+    ----------
+    vel, err : ndarray, (N,)
+        Velocities and 1-sigma errors, km/s, finite, errors positive.
+    rng : numpy.random.Generator
+        Source of randomness.
+    settings : Settings, optional
+        How to sample.
+    prior : PriorSettings, optional
+        The prior of location and shape.
+    evaluator : Evaluator, optional
+        Who does the likelihood's arithmetic; this machine's processor by default.
+    """
+    frame = fit_frame(vel, err)
+    z, error_ratio = frame.standardise(vel), err / frame.scale
+    # Cells must reach every star, but one with a broad error only from afar.
+    reach = np.abs(z) + np.minimum(3.0 * error_ratio, 1.0) - 5.0 * np.maximum(error_ratio - 1.0, 0.0)
+    left, right = (float(reach[side].max(initial=0.0)) for side in (z < 0, z >= 0))
+    model = LosvdModel.build(frame, vel.size, float(np.median(error_ratio)), (-left, right), prior)
+    return model.fit(vel, err, rng, settings, evaluator)

@@ -1,0 +1,1 @@
+"""From a star catalogue to a folder of results."""

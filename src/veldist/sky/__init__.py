@@ -1,0 +1,1 @@
+"""Star catalogues, and the spatial bins on the sky."""

@@ -1,0 +1,1 @@
+"""What the posterior draws mean."""

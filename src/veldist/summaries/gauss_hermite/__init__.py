@@ -1,0 +1,1 @@
+"""Gauss-Hermite series of LOSVD histograms."""

@@ -1,0 +1,165 @@
+"""Summaries of all spatial bins of a map."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veldist._support.processes import check_jobs, run_tasks
+from veldist._support.threads import one_thread
+from veldist._support.validate import check_count, check_solvers, name_first
+from veldist.errors import GridWarning
+from veldist.summaries.columns import CORRELATIONS, MAP_COLUMNS, MAX_ORDER, MOMENT_OF, hermite_names
+from veldist.summaries.one_bin import BinSummary, summarise_bin
+from veldist.summaries.scalars import METRICS
+
+__all__ = ["compute_summary_maps", "warn_if_coarse"]
+
+# Starting worker processes costs as much as so many bins. Threads would get into each other's way: the array
+# operations are short.
+_MIN_BINS_FOR_PROCESSES = 100
+
+
+def compute_summary_maps(
+    solvers: Sequence[Any], *, order: int | None = 4, n_jobs: int | None = None
+) -> dict[str, dict[str, NDArray[Any]]]:
+    """Summaries of all spatial bins, ready to be drawn as maps.
+
+    The basic ones are those of `veldist.analysis.compute_summary`, but do not suffer from coarse velocity
+    bins: where these are wider than 0.5 dispersions, the posterior behind a solver is summarised on narrower
+    ones.
+
+    Parameters
+    ----------
+    solvers : sequence of KinematicSolver or None
+        One fitted solver per spatial bin, None for a skipped bin, as `veldist.fit_all_bins` returns. Each
+        is looked up once and not kept.
+    order : int or None
+        Order of the Gauss-Hermite series that is fitted to every draw, 3 to 6; None for none, which saves
+        most of the time.
+    n_jobs : int, optional
+        Number of worker processes, with which the result has the same bits; by default all cores for a
+        hundred bins or more, and none for fewer.
+
+    Returns
+    -------
+    dict
+        ``name -> {"median", "uncertainty", ...}``, arrays (n_bins,), NaN for skipped bins, for all names in
+        `veldist.summaries.columns` (up to ``order``). For probabilities and correlations "median" is their
+        value and "uncertainty" its Monte Carlo error for the effective sample size; that of
+        ``log_bayes_factor`` is not known: NaN. For ``bimodality_score`` "median" is the score of
+        `veldist.analysis.compute_summary` as a float, and "uncertainty" half of the 16-84 percentile range of
+        the number of modes per draw, 0 where the draws agree. ``peak1_v`` and the like are NaN where too few
+        draws have two modes, and what comes from the Gauss-Hermite series where too few of the fits
+        converged: its parameters and correlations are those of the draws whose fit did. Below
+        ``gh_converged`` of about 0.9 do not rely on them.
+
+        The basic summaries also have "prior_ratio" and "prior_dominated": the uncertainty over that of the
+        prior, which can exceed 1, and where the prior weighs more than the data (see
+        `veldist.summaries.prior_weight`). They are NaN and False for skipped bins, for solvers that hold no
+        posterior, or whose prior has no mass on the grid; where the prior has no width, because it is nearly
+        all exactly Gaussian, the ratio is NaN and the prior dominates. For ``bimodality_score`` the prior is
+        not looked at. Summaries that are close relatives of a moment, h3 of the skewness for instance, have
+        the "prior_dominated" of that moment.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If there are no bins, ``order`` is out of range, a solver has not been run, or as
+        `veldist.analysis.summary_draws`, naming the solver.
+
+    Warns
+    -----
+    GridWarning
+        As `veldist.analysis.compute_summary`, once for all solvers that hold no posterior to look at more
+        closely.
+    """
+    check_solvers(solvers)
+    if order is not None and check_count(order, "order", 3) > MAX_ORDER:
+        raise ValueError(f"order must be 3 to {MAX_ORDER}, or None for no Gauss-Hermite fit, got {order}.")
+    names = _names(order)
+    median, uncertainty = np.full((2, len(names), len(solvers)), np.nan)
+    ratio = np.full((len(METRICS), len(solvers)), np.nan)
+    dominated = np.zeros((len(names), len(solvers)), dtype=bool)
+    width = np.full(len(solvers), np.nan)
+    for i, summary in _summarise(solvers, order, check_jobs(n_jobs)):
+        pairs = [summary.values.get(name, (np.nan, np.nan)) for name in names]
+        median[:, i], uncertainty[:, i] = np.transpose(pairs)
+        ratio[:, i] = summary.prior_ratio
+        dominated[:, i] = [summary.dominated(name) for name in names]
+        width[i] = summary.width
+    warn_if_coarse(median[names.index("sigma")], width)
+    maps: dict[str, dict[str, NDArray[Any]]] = {}
+    for k, name in enumerate(names):
+        maps[name] = {"median": median[k].copy(), "uncertainty": uncertainty[k].copy()}
+        if name in METRICS:
+            maps[name]["prior_ratio"] = ratio[METRICS.index(name)].copy()
+        if name in METRICS or name in MOMENT_OF:
+            maps[name]["prior_dominated"] = dominated[k].copy()
+    return maps
+
+
+def _names(order: int | None) -> list[str]:
+    """What is there to be shown with a series of this order."""
+    series = () if order is None else hermite_names(order)
+    left_out = {n for n in (*hermite_names(MAX_ORDER), "gh_converged") if n not in series}
+    if order is not None:
+        left_out.remove("gh_converged")
+    left_out |= {name for name, pair in CORRELATIONS.items() if not set(pair) <= set(series)}
+    return [name for name in MAP_COLUMNS if name not in left_out]
+
+
+def _summarise(
+    solvers: Sequence[Any], order: int | None, n_jobs: int | None
+) -> Iterator[tuple[int, BinSummary]]:
+    """Summaries of the solved bins, as they are done."""
+    if n_jobs is None and len(solvers) < _MIN_BINS_FOR_PROCESSES:
+        n_jobs = 1
+    if n_jobs == 1:
+        with one_thread():
+            for i, solver in enumerate(solvers):
+                if solver is not None:
+                    yield i, summarise_bin(solver, i, order)
+        return
+    # What is on disk is read by whoever summarises it.
+    stored = getattr(solvers, "path", None) is not None
+    tasks: Sequence[Any] = range(len(solvers)) if stored else list(enumerate(solvers))
+    function: Any = partial(_of_stored, solvers, order) if stored else partial(_of_solver, order)
+    failures: dict[int, BaseException] = {}
+    for outcome in run_tasks(function, tasks, n_jobs):
+        if outcome.error is not None:
+            failures[outcome.index] = outcome.error
+        elif outcome.value is not None:
+            yield outcome.index, outcome.value
+    if failures:
+        raise failures[min(failures)]
+
+
+def _of_solver(order: int | None, task: tuple[int, Any]) -> BinSummary | None:
+    index, solver = task
+    with one_thread():
+        return None if solver is None else summarise_bin(solver, index, order)
+
+
+def _of_stored(solvers: Sequence[Any], order: int | None, index: int) -> BinSummary | None:
+    return _of_solver(order, (index, solvers[index]))
+
+
+def warn_if_coarse(sigma: NDArray[np.float64], width: NDArray[np.float64], stacklevel: int = 3) -> None:
+    """Warn of LOSVDs narrower than their velocity bins (both km/s, NaN where there is none)."""
+    coarse = np.flatnonzero(width > sigma)
+    if coarse.size:
+        worst = coarse[np.argmax(width[coarse] / sigma[coarse])]
+        where = f" of {coarse.size} of {sigma.size} solvers ({name_first(coarse)})" if sigma.size > 1 else ""
+        warnings.warn(
+            f"the velocity bins{where} are wider than the dispersion (worst: {width[worst]:.3g} against "
+            f"{sigma[worst]:.3g} km/s): all summaries but v_mean are rough. KinematicSolver.setup_grid() "
+            "with narrower bins reports the same posterior without fitting again.",
+            GridWarning,
+            stacklevel=stacklevel,
+        )

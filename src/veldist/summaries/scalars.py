@@ -1,0 +1,212 @@
+"""Scalar summaries of an LOSVD, draw by draw.
+
+Every summary is computed on every draw and then quoted as the median of the draws with half of their 16-84
+percentile range as its uncertainty. Moments are those of the smooth density behind a histogram (see
+`veldist.summaries.moments`); percentiles come from the cumulative distribution, which is known at the edges
+of the velocity bins, and a cubic between them (see `veldist.summaries.cdf_interpolation`).
+
+==================== ======================================================================================
+``v_mean``           mean velocity, km/s
+``v_median``         median velocity, km/s
+``v_asymmetry``      ``v_mean - v_median``, km/s: positive where the longer tail is at high velocities
+``sigma``            dispersion (standard deviation), km/s
+``iqr``              interquartile range, km/s: unlike the dispersion, blind to what the wings do
+``sigma_iqr``        ``iqr / 1.349``, km/s: the dispersion of the Gaussian with that interquartile range
+``skewness``         third standardised moment; positive where the longer tail is at high velocities
+``kurtosis``         excess kurtosis: fourth standardised moment minus 3, 0 for a Gaussian
+``tail_weight``      probability farther than 1 ``sigma`` from ``v_mean``; 0.3173 for a Gaussian
+``bimodality_score`` number of modes that the posterior supports (see `analysis.modality`): 1 for a Gaussian,
+                     2 or more where distinct peaks are real
+==================== ======================================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veldist._support.percentiles import percentiles
+from veldist._support.validate import to_masses, to_uniform_centers
+from veldist.summaries.modality import count_modes, supported_modes
+from veldist.summaries.moments import (
+    IQR_PER_SIGMA,
+    discrete_moments,
+    histogram_cdf,
+    histogram_moments,
+    histogram_percentiles,
+    mass_beyond_sigma,
+)
+
+__all__ = [
+    "COLUMNS",
+    "METRICS",
+    "SCALARS",
+    "SIGMA",
+    "checked_draws",
+    "resolved_draws",
+    "scalar_draws",
+    "solver_draws",
+    "summarise",
+    "summary_draws",
+]
+
+METRICS = (
+    "v_mean",
+    "v_median",
+    "v_asymmetry",
+    "sigma",
+    "iqr",
+    "sigma_iqr",
+    "skewness",
+    "kurtosis",
+    "tail_weight",
+    "bimodality_score",
+)
+"""Names of the summaries, in the order of every dictionary and table."""
+
+SCALARS = METRICS[:-1]
+"""The summaries that are continuous quantities: all but ``bimodality_score``."""
+
+# Unit and meaning of the columns of `summary_table`.
+COLUMNS = {
+    "v_mean": ("km/s", "mean velocity"),
+    "v_median": ("km/s", "median velocity"),
+    "v_asymmetry": ("km/s", "mean minus median velocity"),
+    "sigma": ("km/s", "velocity dispersion"),
+    "iqr": ("km/s", "interquartile range"),
+    "sigma_iqr": ("km/s", "dispersion of a Gaussian of this interquartile range"),
+    "skewness": (None, "skewness"),
+    "kurtosis": (None, "excess kurtosis"),
+    "tail_weight": (None, "probability beyond 1 sigma of v_mean, Gaussian 0.3173"),
+    "bimodality_score": (None, "number of modes that the posterior supports"),
+}
+
+SIGMA = METRICS.index("sigma")
+
+# Bins wider than this, in dispersions, are divided where the posterior is at hand, into so many to a
+# dispersion, but not more parts than can be afforded.
+_COARSE, _BINS_PER_SIGMA, _MAX_PARTS = 0.5, 4.0, 50
+
+
+def summary_draws(pdf_samples: Any, grid_centers: Any) -> dict[str, NDArray[np.float64]]:
+    """Summaries of each posterior draw: the full posterior of every metric.
+
+    Parameters
+    ----------
+    pdf_samples : array_like, shape (n_draws, n_bins)
+        Posterior draws of the LOSVD, probability mass per bin. Rows must sum to 1 within 1e-3; what is
+        left of the difference is divided out.
+    grid_centers : array_like or Quantity, shape (n_bins,)
+        Bin centres (km/s), uniform and ascending.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (n_draws,)
+        One array for each of `METRICS`; ``bimodality_score`` holds the number of modes of the draw. Use them
+        for anything that a median and an uncertainty do not tell: correlations, probabilities such as
+        ``np.mean(draws["skewness"] > 0)``.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If the shapes disagree, the centres are not uniform and ascending, masses are NaN, infinite or
+        negative, or rows do not sum to 1 (densities instead of masses, for instance).
+    """
+    return _summary_draws(*checked_draws(pdf_samples, grid_centers, "pdf_samples", "grid_centers"))
+
+
+def solver_draws(solver: Any, index: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Checked posterior masses (n_draws, n_bins) and bin edges (km/s) of one of a list of solvers.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the solver has not been run, or as `summary_draws`; the message names ``solvers[index]``.
+    """
+    samples = getattr(solver, "samples", None)
+    if not samples or "intrinsic_pdf" not in samples:
+        raise ValueError(f"solvers[{index}] has no samples['intrinsic_pdf']: call its run() first.")
+    return checked_draws(
+        samples["intrinsic_pdf"],
+        solver.grid["centers"],
+        f"solvers[{index}].samples['intrinsic_pdf']",
+        f"solvers[{index}].grid['centers']",
+    )
+
+
+def resolved_draws(solver: Any, index: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """As `solver_draws`, on narrower bins over the same range where the grid is too coarse for summaries.
+
+    Percentiles and tail weights of a histogram need a few bins to the dispersion. Where there are fewer, the
+    posterior behind the solver, if there is one, is integrated over equal parts of the velocity bins.
+    """
+    masses, edges = solver_draws(solver, index)
+    posterior = getattr(solver, "posterior", None)
+    width = edges[1] - edges[0]
+    if posterior is None or width <= _COARSE * posterior.frame.scale:
+        return masses, edges
+    parts = min(int(np.ceil(_BINS_PER_SIGMA * width / posterior.frame.scale)), _MAX_PARTS)
+    edges = np.linspace(edges[0], edges[-1], (edges.size - 1) * parts + 1)
+    return posterior.bin_masses(edges)[0][: masses.shape[0]], edges
+
+
+def _summary_draws(
+    masses: NDArray[np.float64], edges: NDArray[np.float64], discrete: bool = False
+) -> dict[str, NDArray[np.float64]]:
+    # Bins first in memory: sums and comparisons along the bins then run over contiguous draws.
+    masses = np.asfortranarray(masses)
+    cdf = histogram_cdf(masses)
+    modes = count_modes(masses, cdf=cdf).astype(np.float64)
+    return scalar_draws(masses, edges, cdf, discrete) | {METRICS[-1]: modes}
+
+
+def scalar_draws(
+    masses: NDArray[np.float64],
+    edges: NDArray[np.float64],
+    cdf: NDArray[np.float64] | None = None,
+    discrete: bool = False,
+    quartiles: NDArray[np.float64] | None = None,
+) -> dict[str, NDArray[np.float64]]:
+    """As `summary_draws`, for the `SCALARS` of masses and edges that have been checked.
+
+    The CDF and the quartiles (3, n_draws) are those of the masses, where they are at hand.
+    """
+    moments = discrete_moments if discrete else histogram_moments
+    mean, sigma, skewness, kurtosis = moments(masses, edges)
+    cdf = histogram_cdf(masses) if cdf is None else cdf
+    if quartiles is None:
+        quartiles = histogram_percentiles(cdf, edges, (0.25, 0.5, 0.75))
+    median, iqr = quartiles[1], quartiles[2] - quartiles[0]
+    return {
+        "v_mean": mean,
+        "v_median": median,
+        "v_asymmetry": mean - median,
+        "sigma": sigma,
+        "iqr": iqr,
+        "sigma_iqr": iqr / IQR_PER_SIGMA,
+        "skewness": skewness,
+        "kurtosis": kurtosis,
+        "tail_weight": mass_beyond_sigma(cdf, edges, mean, sigma),
+    }
+
+
+def summarise(
+    masses: NDArray[np.float64], edges: NDArray[np.float64], discrete: bool = False
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Median and uncertainty of all metrics, in their order, and the number of supported modes."""
+    draws = _summary_draws(masses, edges, discrete)
+    low, median, high = percentiles([draws[metric] for metric in METRICS], (16.0, 50.0, 84.0))
+    return median, 0.5 * (high - low), supported_modes(masses, draws["bimodality_score"])
+
+
+def checked_draws(
+    pdf_samples: Any, grid_centers: Any, pdf_name: str, grid_name: str
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Masses with rows that sum to 1 and bin edges in km/s, both checked."""
+    centers, dv = to_uniform_centers(grid_centers, grid_name)
+    masses = to_masses(pdf_samples, pdf_name, np.full(centers.size, dv))
+    return masses, np.linspace(centers[0] - 0.5 * dv, centers[-1] + 0.5 * dv, centers.size + 1)

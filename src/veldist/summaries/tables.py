@@ -1,0 +1,124 @@
+"""Summaries of all spatial bins as a table with units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from veldist._support.validate import check_keys, check_solvers
+from veldist.sky.positions import read_positions
+from veldist.summaries.columns import MAP_COLUMNS, NUMBERS
+from veldist.summaries.maps import compute_summary_maps
+from veldist.summaries.scalars import METRICS, SCALARS
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
+
+__all__ = ["summary_table"]
+
+# Its uncertainty is not known.
+_EVIDENCE = "log_bayes_factor"
+
+
+def summary_table(
+    solvers: Sequence[Any],
+    metadata: Mapping[str, Any] | None = None,
+    *,
+    x: Any = None,
+    y: Any = None,
+    maps: dict[str, dict[str, NDArray[Any]]] | None = None,
+) -> QTable:
+    """Summaries of all spatial bins as a table with units and descriptions, one row per bin.
+
+    It can be written as it is, e.g. ``table.write("kinematics.ecsv")`` or ``"kinematics.fits"``.
+
+    Parameters
+    ----------
+    solvers : sequence of KinematicSolver or None
+        One fitted solver per spatial bin, None for a skipped bin.
+    metadata : dict, optional
+        The layout of the bins, as `veldist.write_dynamite_kinematics` takes it: its ``bins`` give the
+        positions.
+    x, y : array_like or Quantity, shape (n_bins,), optional
+        Positions of the bins (arcsec), where there is no ``metadata``; both or neither.
+    maps : dict, optional
+        What `compute_summary_maps` returned for these solvers, where it has been called already.
+
+    Returns
+    -------
+    astropy.table.QTable
+        Columns ``bin_id`` (1-based, as in a pixel map of bins), ``x`` and ``y`` if given, ``n_stars``, and
+        for every map ``NAME`` and ``NAME_unc``, as in `compute_summary_maps`. For the basic summaries but
+        ``bimodality_score`` also ``NAME_prior_ratio`` and ``NAME_prior_dominated``; NaN, and False, for
+        skipped bins. Maps of other names are added without a unit. ``log_bayes_factor`` (of "not Gaussian"
+        against "Gaussian", NaN where there is none) has no uncertainty. If the solvers have diagnostics, also
+        ``converged``, which is False for skipped bins.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If positions are given twice, or only one of x and y is, they or the maps do not have one value per
+        bin, or as `compute_summary_maps`.
+    """
+    from astropy.table import QTable
+    from astropy.units import Quantity
+
+    table = QTable()
+
+    def add(name: str, values: NDArray[Any], unit: str | None, description: str) -> None:
+        table[name] = values if unit is None else Quantity(values, unit)
+        table[name].info.description = description
+
+    n_bins = check_solvers(solvers)
+    # One pass, which keeps no solver: they may be read from a store one by one.
+    columns = [
+        (
+            getattr(solver, "n_stars", np.nan),
+            getattr(diagnostics, "converged", False),
+            diagnostics is not None,
+            solver is not None,
+        )
+        for solver in solvers
+        for diagnostics in [getattr(solver, "diagnostics", None)]
+    ]
+    if maps is None:
+        maps = compute_summary_maps(solvers)
+    n_stars, converged, diagnosed, fitted = zip(*columns, strict=True)
+    check_keys(maps, METRICS, "maps")
+    for name, entry in maps.items():
+        for key, array in entry.items():
+            if np.shape(array) != (n_bins,):
+                raise ValueError(
+                    f"maps['{name}']['{key}'] has shape {np.shape(array)}, but there are {n_bins} solvers: "
+                    "pass the maps of the same solvers."
+                )
+    add("bin_id", np.arange(1, n_bins + 1), None, "spatial bin, counted from 1")
+    for name, values in read_positions(metadata, x, y, np.array(fitted)).items():
+        add(name, values, "arcsec", f"{name} position of the bin")
+    add("n_stars", np.array(n_stars, dtype=float), None, "number of stars")
+    for name, entry in maps.items():
+        if name == _EVIDENCE and not any(diagnosed):
+            continue
+        # Maps of the user's own are taken as they are.
+        unit, description = MAP_COLUMNS.get(name, (None, name))
+        is_median = name in MAP_COLUMNS and name not in (*NUMBERS, METRICS[-1])
+        description += " (posterior median)" if is_median else ""
+        add(name, np.asarray(entry["median"]), unit, description)
+        if "uncertainty" not in entry or name == _EVIDENCE:
+            continue
+        spread = "half the 16-84 percentile range of the modes per draw" if name == METRICS[-1] else None
+        add(f"{name}_unc", np.asarray(entry["uncertainty"]), unit, spread or f"uncertainty of {name}")
+        if name in SCALARS and "prior_ratio" in entry:
+            add(f"{name}_prior_ratio", entry["prior_ratio"], None, f"{name}_unc over that of the prior")
+            add(
+                f"{name}_prior_dominated",
+                entry["prior_dominated"],
+                None,
+                f"whether the prior outweighs the data on {name}",
+            )
+    if any(diagnosed):
+        add("converged", np.array(converged, dtype=bool), None, "whether the posterior sample has converged")
+    return table

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+from veldist.models.losvd.frame import fit_frame, make_cells, overlap_matrix, robust_frame
+
+
+def negative_log_likelihood(p, vel, err):
+    var = np.exp(p[1]) + err**2
+    return 0.5 * np.sum((vel - p[0]) ** 2 / var + np.log(var))
+
+
+@pytest.mark.parametrize(("n", "ratio"), [(30, 0.1), (200, 0.7), (1000, 1.0)])
+def test_frame_is_the_maximum_of_the_likelihood(n, ratio):
+    rng = np.random.default_rng(n)
+    err = rng.uniform(0.5, 1.5, n) * ratio * 10.0
+    vel = rng.normal(50.0, 10.0, n) + rng.normal(0.0, err)
+    best = minimize(negative_log_likelihood, [50.0, np.log(100.0)], args=(vel, err), tol=1e-12)
+    frame = fit_frame(vel, err)
+    assert frame.location == pytest.approx(best.x[0], abs=1e-3)
+    assert frame.scale == pytest.approx(np.exp(best.x[1] / 2), rel=1e-4)
+
+
+def test_unresolved_dispersion_is_kept_at_the_cramer_rao_bound():
+    err = np.full(200, 10.0)
+    frame = fit_frame(np.zeros(200), err)
+    assert frame.scale**2 == pytest.approx(np.sqrt(2 / 200) * 100.0)
+
+
+def test_equal_velocities_with_tiny_errors_give_a_positive_scale():
+    frame = fit_frame(np.full(5, 3.0), np.full(5, 1e-6))
+    assert frame.location == pytest.approx(3.0)
+    assert 0 < frame.scale < 1e-5
+
+
+@given(st.integers(0, 1000), st.floats(-500, 500), st.floats(0.1, 20), st.sampled_from([-1, 1]))
+def test_frame_follows_shift_scale_and_reversal(seed, shift, scale, sign):
+    rng = np.random.default_rng(seed)
+    err = rng.uniform(1, 5, 40)
+    vel = rng.normal(0, 8, 40) + rng.normal(0, err)
+    frame = fit_frame(vel, err)
+    moved = fit_frame(shift + sign * scale * vel, scale * err)
+    assert moved.location == pytest.approx(shift + sign * scale * frame.location, abs=1e-5 * scale, rel=1e-8)
+    assert moved.scale == pytest.approx(scale * frame.scale, rel=1e-5)
+
+
+def test_a_star_very_far_out_costs_few_cells():
+    assert make_cells(-1e6, 4.0, 0.2).centers.size < 150
+
+
+@given(st.floats(-30, 0), st.floats(0, 30), st.floats(0.08, 0.25))
+def test_cells_cover_the_range_with_fine_core(z_min, z_max, width):
+    cells = make_cells(z_min, z_max, width)
+    assert cells.edges[0] <= min(z_min, -8)
+    assert cells.edges[-1] >= max(z_max, 8)
+    core = np.abs(cells.centers) < 5.4
+    assert np.allclose(cells.widths[core], width)
+    assert cells.widths[np.abs(cells.centers) < 14].max() <= 1.0 + 1e-12
+    assert np.all(cells.widths > 0)
+    mirrored = make_cells(-z_max, -z_min, width)
+    assert np.allclose(cells.edges, -mirrored.edges[::-1])
+
+
+def test_overlap_integrates_piecewise_constant_densities_exactly():
+    rng = np.random.default_rng(0)
+    cells = np.sort(rng.uniform(-10, 10, 30))
+    fine = np.sort(rng.uniform(-12, 12, 57))
+    coarse = fine[::4]
+    mass = rng.dirichlet(np.ones(29))
+    cumulative = np.concatenate([[0], np.cumsum(mass)])
+    expected = np.diff(np.interp(fine, cells, cumulative))
+    assert np.allclose(mass @ overlap_matrix(cells, fine), expected, atol=1e-14)
+    # Bins that are unions of bins hold the sum of their masses.
+    assert np.allclose(
+        (mass @ overlap_matrix(cells, fine)).reshape(-1, 4).sum(axis=1), mass @ overlap_matrix(cells, coarse)
+    )
+
+
+@pytest.mark.parametrize("ratio", [0.1, 1.0, 2.0])
+def test_the_robust_frame_ignores_foreground(ratio):
+    rng = np.random.default_rng(4)
+    err = rng.uniform(0.5, 1.5, 2000) * ratio * 10.0
+    vel = rng.normal(50.0, 10.0, 2000) + rng.normal(0.0, err)
+    clean = robust_frame(vel, err)
+    # Errors of a median and of a median absolute deviation: 1.25 and 1.17 times sigma / sqrt(N), times four.
+    spread = np.hypot(10.0, 10.0 * ratio)
+    assert clean.location == pytest.approx(50.0, abs=5 * spread / np.sqrt(2000))
+    assert clean.scale == pytest.approx(10.0, abs=4.7 * spread**2 / 10.0 / np.sqrt(2000))
+    vel[:20] = 9999.0
+    dirty = robust_frame(vel, err)
+    assert abs(dirty.location - clean.location) < 0.03 * spread
+    assert dirty.scale == pytest.approx(clean.scale, rel=0.03 * (1 + ratio**2))
+
+
+def test_the_robust_frame_of_unresolved_or_equal_stars_is_at_the_bound():
+    err = np.full(200, 10.0)
+    assert robust_frame(np.zeros(200), err).scale ** 2 == pytest.approx(np.sqrt(2 / 200) * 100.0)
+    assert robust_frame(np.array([1.0, 1.0, 1.0, 500.0]), np.ones(4)).scale < 2
