@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from veldist._support import validate
+from veldist._support.arrays import Floats
 from veldist._support.threads import one_thread
-from veldist.errors import ConvergenceWarning, GridWarning, OrderError, OutlierWarning
-from veldist.fits import clipping
-from veldist.fits.stars import OUTLIER, check_coverage, find_outliers, read_stars
-from veldist.inference import Diagnostics, Evaluator, Settings
+from veldist.errors import OrderError
+from veldist.fits.fit import Fit
+from veldist.fits.fitting import DEFAULT_SAMPLES, check_run, fit_stars, warn_outside
+from veldist.fits.grid import VelocityGrid
+from veldist.fits.stars import Stars, check_coverage
+from veldist.inference import Diagnostics, Settings
 from veldist.models.losvd.basis import PriorSettings
-from veldist.models.losvd.model import LosvdPosterior, fit_losvd
+from veldist.models.losvd.model import LosvdPosterior
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from xarray import Dataset, DataTree
 
-__all__ = ["DEFAULT_SAMPLES", "KinematicSolver", "check_run", "grid_edges"]
-
-logger = logging.getLogger(__name__)
-
-DEFAULT_SAMPLES = 1000
-"""Draws of `KinematicSolver.run`."""
-
-# Fraction of the posterior mass outside the grid that is worth a warning; +-3 sigma leave out 0.3 %.
-_OUTSIDE_WARNING = 0.02
+__all__ = ["KinematicSolver"]
 
 
 class KinematicSolver:
@@ -47,7 +38,8 @@ class KinematicSolver:
     Attributes
     ----------
     grid : dict or None
-        ``centers`` (n_bins,), ``edges`` (n_bins + 1,), ``width``, ``n_bins``; km/s.
+        ``centers`` (n_bins,), ``edges`` (n_bins + 1,), ``width`` (of the whole grid), ``n_bins``,
+        ``bin_width``; km/s.
     vel, err : ndarray (n_stars,) or None
         The stars, km/s.
     n_stars : int
@@ -60,6 +52,8 @@ class KinematicSolver:
         Median and uncertainty per bin, see `clip_uncertainties`.
     posterior : LosvdPosterior or None
         The draws in the LOSVD's own frame, from which any grid can be filled.
+    fit : Fit
+        All of this as one record that does not change.
 
     Examples
     --------
@@ -75,13 +69,14 @@ class KinematicSolver:
     """
 
     def __init__(self) -> None:
-        self.grid: dict[str, Any] | None = None
-        self.vel: NDArray[np.float64] | None = None
-        self.err: NDArray[np.float64] | None = None
-        self._samples: dict[str, NDArray[np.float64]] | None = None
-        self.clipped_samples: dict[str, NDArray[np.float64]] | None = None
-        self.posterior: LosvdPosterior | None = None
-        self._num_samples = 0
+        self.fit = Fit()
+
+    @classmethod
+    def from_fit(cls, fit: Fit) -> KinematicSolver:
+        """A solver that holds this fit."""
+        solver = cls()
+        solver.fit = fit
+        return solver
 
     def __repr__(self) -> str:
         state = "not run" if self.diagnostics is None else str(self.diagnostics)
@@ -90,23 +85,46 @@ class KinematicSolver:
     @property
     def n_stars(self) -> int:
         """Number of stars added."""
-        return 0 if self.vel is None else self.vel.size
+        return self.fit.n_stars
 
     @property
-    def samples(self) -> dict[str, NDArray[np.float64]] | None:
-        """The draws on the velocity grid; None before `run`."""
-        if self._samples is None and self.posterior is not None and self.grid is not None:
-            self._samples = self._integrate(self.posterior, self.grid["edges"])
-        return self._samples
+    def vel(self) -> Floats | None:
+        """Velocities of the stars, km/s."""
+        return None if self.fit.stars is None else self.fit.stars.vel
 
-    @samples.setter
-    def samples(self, value: dict[str, NDArray[np.float64]] | None) -> None:
-        self._samples = value
+    @property
+    def err(self) -> Floats | None:
+        """Their 1-sigma errors, km/s."""
+        return None if self.fit.stars is None else self.fit.stars.err
+
+    @property
+    def grid(self) -> dict[str, Any] | None:
+        """The velocity grid; None before `setup_grid`."""
+        return None if self.fit.grid is None else self.fit.grid.as_dict()
+
+    @property
+    def posterior(self) -> LosvdPosterior | None:
+        """The draws in the LOSVD's own frame; None before `run`."""
+        return self.fit.posterior
+
+    @property
+    def samples(self) -> dict[str, Floats] | None:
+        """The draws on the velocity grid; None before `run`."""
+        return self.fit.samples
+
+    @property
+    def clipped_samples(self) -> dict[str, Floats] | None:
+        """Median and uncertainty per bin; None before `clip_uncertainties`."""
+        return None if self.fit.clipped is None else dict(self.fit.clipped)
+
+    @clipped_samples.setter
+    def clipped_samples(self, value: Mapping[str, Floats] | None) -> None:
+        self.fit = replace(self.fit, clipped=value)
 
     @property
     def diagnostics(self) -> Diagnostics | None:
         """Effective sample sizes, nested R-hat, Pareto k, acceptance, evidences; None before `run`."""
-        return None if self.posterior is None else self.posterior.posterior.diagnostics
+        return self.fit.diagnostics
 
     def setup_grid(self, center: Any, width: Any, n_bins: int) -> None:
         """Set the velocity grid on which the LOSVD is reported.
@@ -127,23 +145,14 @@ class KinematicSolver:
         ValueError
             If a value is out of range, or no star lies on the new grid.
         """
-        center = validate.to_float(center, "center", "km/s")
-        width = validate.to_float(width, "width", "km/s")
-        if width <= 0:
-            raise ValueError(f"width must be positive, got {width} km/s: pass the full width of the grid.")
-        n_bins = validate.check_count(n_bins, "n_bins", 3)
-        edges = center + width * (np.arange(n_bins + 1) / n_bins - 0.5)
-        if self.vel is not None:
-            check_coverage(self.vel, edges, stacklevel=2)
+        grid = VelocityGrid.of(center, width, n_bins)
+        if self.fit.stars is not None:
+            check_coverage(self.fit.stars.vel, grid.edges, stacklevel=2)
+        fit = replace(self.fit, grid=grid, clipped=None)
         # A grid that cannot be reported on is refused before it replaces the present one.
-        if self.posterior is not None:
-            self._report(self.posterior, edges)
-        self.grid = {
-            "centers": 0.5 * (edges[1:] + edges[:-1]),
-            "edges": edges,
-            "width": width,
-            "n_bins": n_bins,
-        }
+        if fit.posterior is not None:
+            warn_outside(fit, stacklevel=3)
+        self.fit = fit
 
     def add_data(self, vel: Any, err: Any) -> None:
         """Set the stars, replacing any earlier ones.
@@ -170,12 +179,12 @@ class KinematicSolver:
         GridWarning
             If some stars lie outside the grid. They are part of the fit all the same.
         """
-        if self.grid is None:
+        grid = self.fit.grid
+        if grid is None:
             raise OrderError("add_data() needs a velocity grid: call setup_grid() first.")
-        vel, err = read_stars(vel, err)
-        check_coverage(vel, self.grid["edges"], stacklevel=2)
-        self.vel, self.err = vel, err
-        self.samples = self.clipped_samples = self.posterior = None
+        stars = Stars.read(vel, err)
+        check_coverage(stars.vel, grid.edges, stacklevel=2)
+        self.fit = Fit(stars, grid)
 
     def run(
         self,
@@ -186,7 +195,7 @@ class KinematicSolver:
         *,
         settings: Settings | None = None,
         prior: PriorSettings | None = None,
-    ) -> dict[str, NDArray[np.float64]]:
+    ) -> dict[str, Floats]:
         """Sample the posterior.
 
         Parameters
@@ -202,10 +211,10 @@ class KinematicSolver:
         seed : int
             Seed of the random numbers: the same stars, settings and seed give the same bits.
         settings : Settings, optional
-            Details of the sampler (see `veldist.inference.Settings`); its ``n_draws`` is replaced by
+            Details of the sampler (see `veldist.Settings`); its ``n_draws`` is replaced by
             ``num_samples``.
         prior : PriorSettings, optional
-            Another prior (see `veldist.inference.PriorSettings`), to see how much depends on it.
+            Another prior (see `veldist.PriorSettings`), to see how much depends on it.
 
         Returns
         -------
@@ -230,86 +239,22 @@ class KinematicSolver:
         OutlierWarning
             If stars lie so far out that they are probably no members.
         """
-        if self.vel is None or self.err is None or self.grid is None:
+        stars, grid = self.fit.stars, self.fit.grid
+        if stars is None or grid is None:
             raise OrderError("run() needs a grid and stars: call setup_grid() and add_data() first.")
         check_run(num_warmup, num_samples, gpu, seed, settings, prior)
-        fit = self._fitting(num_samples, seed, settings, prior)
-        if gpu:
-            from veldist.execution.gpu import fit_alone
-
-            posterior = fit_alone(fit)
-        else:
-            with one_thread():
-                posterior = fit(None)
-        return self._accept(posterior, num_samples, stacklevel=3)
-
-    def _fitting(
-        self,
-        num_samples: int,
-        seed: int,
-        settings: Settings | None = None,
-        prior: PriorSettings | None = None,
-    ) -> Callable[[Evaluator | None], LosvdPosterior]:
-        """The fit that `run` makes, to be made elsewhere; what it returns is for `_accept`.
-
-        The function takes the evaluator of the likelihood. Arguments are as those of `run`, checked already.
-        """
-        assert self.vel is not None
-        assert self.err is not None
-        settings = replace(settings or Settings(), n_draws=num_samples)
-        return partial(fit_losvd, self.vel, self.err, np.random.default_rng(seed), settings, prior)
-
-    def _accept(
-        self, posterior: LosvdPosterior, num_samples: int, stacklevel: int = 2
-    ) -> dict[str, NDArray[np.float64]]:
-        """Take what `_fitting` found as the result of `run`: returns and warns as that does."""
-        assert self.vel is not None
-        assert self.err is not None
-        assert self.grid is not None
-        self.posterior, self._num_samples = posterior, num_samples
-        diagnostics = posterior.posterior.diagnostics
-        logger.debug("%d stars: %s", self.n_stars, diagnostics)
-        if not diagnostics.converged:
-            warnings.warn(
-                f"the draws have not converged ({'; '.join(diagnostics.messages)}): do not rely on them.",
-                ConvergenceWarning,
-                stacklevel=stacklevel,
-            )
-        far = find_outliers(self.vel, self.err)
-        if far.any():
-            warnings.warn(
-                f"{validate.describe_rows(far, self.vel)} of vel lie more than {OUTLIER:g} dispersions from "
-                "the median velocity. The LOSVD is stretched to reach them: remove these stars unless they "
-                "are members.",
-                OutlierWarning,
-                stacklevel=stacklevel,
-            )
-        return self._report(posterior, self.grid["edges"], stacklevel + 1)
-
-    def _report(
-        self, posterior: LosvdPosterior, edges: NDArray[np.float64], stacklevel: int = 3
-    ) -> dict[str, NDArray[np.float64]]:
-        """Fill `samples`, and warn if the grid leaves out much."""
-        samples = self._integrate(posterior, edges)
-        missing = float(np.median(samples["outside_grid"]))
-        if missing > _OUTSIDE_WARNING:
-            warnings.warn(
-                f"{missing:.1%} of the LOSVD lies outside the grid [{edges[0]:g}, {edges[-1]:g}] km/s; the "
-                "reported masses are conditional on the grid: widen it to see all.",
-                GridWarning,
-                stacklevel=stacklevel,
-            )
-        self._samples, self.clipped_samples = samples, None
+        self.fit = fit_stars(
+            stars,
+            grid,
+            num_samples=num_samples,
+            seed=seed,
+            settings=settings,
+            prior=prior,
+            gpu=gpu,
+            stacklevel=3,
+        )
+        samples, _ = self.fit.need_draws("run()")
         return samples
-
-    def _integrate(
-        self, posterior: LosvdPosterior, edges: NDArray[np.float64]
-    ) -> dict[str, NDArray[np.float64]]:
-        """Integrate the draws over a grid."""
-        with one_thread():
-            masses, outside = posterior.bin_masses(edges)
-        n = self._num_samples
-        return {"intrinsic_pdf": masses[:n], "outside_grid": outside[:n]}
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write everything to one file, which `load` reads.
@@ -329,7 +274,7 @@ class KinematicSolver:
         """
         from veldist.fits.record import write_file
 
-        write_file(self, path)
+        write_file(self.fit, path)
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> KinematicSolver:
@@ -352,9 +297,9 @@ class KinematicSolver:
         """
         from veldist.fits.record import read_file
 
-        return read_file(path)
+        return cls.from_fit(read_file(path))
 
-    def sample_prior(self, num_samples: int = 1000, seed: int = 0) -> NDArray[np.float64]:
+    def sample_prior(self, num_samples: int = 1000, seed: int = 0) -> Floats:
         """Draws of the LOSVD from its prior, for prior predictive checks.
 
         The prior's location and scale are in units of the frame, the Gaussian location and scale of the
@@ -380,16 +325,14 @@ class KinematicSolver:
         TypeError, ValueError
             If an argument is no integer, ``num_samples`` < 1 or ``seed`` < 0.
         """
-        _, grid = self._need_draws("sample_prior()")
+        _, grid = self.fit.need_draws("sample_prior()")
         num_samples = validate.check_count(num_samples, "num_samples", 1)
         rng = np.random.default_rng(validate.check_count(seed, "seed", 0))
         assert self.posterior is not None
         with one_thread():
-            return self.posterior.prior_bin_masses(num_samples, rng, grid["edges"])
+            return self.posterior.prior_bin_masses(num_samples, rng, grid.edges)
 
-    def clip_uncertainties(
-        self, floor_fraction: float = 0.01, abs_floor: float = 1e-10
-    ) -> dict[str, NDArray[np.float64]]:
+    def clip_uncertainties(self, floor_fraction: float = 0.01, abs_floor: float = 1e-10) -> dict[str, Floats]:
         """Summarise the draws by median and uncertainty per bin, with a floor on the uncertainty.
 
         Orbit-modelling codes divide by the uncertainty, so none may vanish. The floor is
@@ -417,13 +360,10 @@ class KinematicSolver:
         ValueError
             If a floor is out of range.
         """
-        samples, _ = self._need_draws("clip_uncertainties()")
-        self.clipped_samples = clipping.clip(samples["intrinsic_pdf"], floor_fraction, abs_floor)
-        return self.clipped_samples
+        self.fit = self.fit.clip(floor_fraction, abs_floor)
+        return dict(self.fit.summary)
 
-    def truncate_losvd(
-        self, n_sigma: float = 3.0, abs_floor: float = 1e-10
-    ) -> dict[str, NDArray[np.float64]]:
+    def truncate_losvd(self, n_sigma: float = 3.0, abs_floor: float = 1e-10) -> dict[str, Floats]:
         """Empty the bins of the summary beyond ``n_sigma`` dispersions from the mean.
 
         For LOSVDs with mass in wings that the data do not support. Only `clipped_samples` changes,
@@ -449,17 +389,13 @@ class KinematicSolver:
         ValueError
             If an argument is out of range or no bin would be left.
         """
-        _, grid = self._need_draws("truncate_losvd()")
-        clipped = self.clipped_samples or self.clip_uncertainties()
-        self.clipped_samples = clipping.truncate(clipped, grid["centers"], n_sigma, abs_floor)
-        return self.clipped_samples
+        self.fit = self.fit.truncate(n_sigma, abs_floor)
+        return dict(self.fit.summary)
 
     def plot_result(
         self,
         ax: Axes | None = None,
-        true_intrinsic: NDArray[np.float64]
-        | Callable[[NDArray[np.float64]], NDArray[np.float64]]
-        | None = None,
+        true_intrinsic: Floats | Callable[[Floats], Floats] | None = None,
         *,
         central: str = "median",
         stars: str | None = "rug",
@@ -497,12 +433,12 @@ class KinematicSolver:
         ValueError
             If an option is unknown, or the truth is unusable.
         """
-        samples, grid = self._need_draws("plot_result()")
+        samples, grid = self.fit.need_draws("plot_result()")
         from veldist.figures.layers import BLUE
-        from veldist.plotting import plot_losvd
+        from veldist.figures.losvd import plot_losvd
 
         return plot_losvd(
-            grid["edges"],
+            grid.edges,
             samples["intrinsic_pdf"],
             ax=ax,
             true_intrinsic=true_intrinsic,
@@ -545,10 +481,10 @@ class KinematicSolver:
         OrderError
             Before `run`.
         """
-        self._need_draws("to_xarray()")
+        self.fit.need_draws("to_xarray()")
         from veldist.fits.labelled import to_dataset
 
-        return to_dataset(self)
+        return to_dataset(self.fit)
 
     def to_arviz(self) -> DataTree:
         """The content of `to_xarray` as an `xarray.DataTree` in the groups that ArviZ expects.
@@ -562,49 +498,7 @@ class KinematicSolver:
         OrderError
             Before `run`.
         """
-        self._need_draws("to_arviz()")
+        self.fit.need_draws("to_arviz()")
         from veldist.fits.labelled import to_datatree
 
-        return to_datatree(self)
-
-    def _need_draws(self, caller: str) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
-        if self.samples is None or self.grid is None:
-            raise OrderError(f"{caller} needs draws: call run() first.")
-        return self.samples, self.grid
-
-
-def check_run(
-    num_warmup: int = 0,
-    num_samples: int = 1,
-    gpu: bool | None = None,
-    seed: int = 0,
-    settings: Settings | None = None,
-    prior: PriorSettings | None = None,
-) -> None:
-    """Check the arguments of `KinematicSolver.run`, which says what is raised."""
-    validate.check_count(num_warmup, "num_warmup", 0)
-    validate.check_count(num_samples, "num_samples", 1)
-    validate.check_count(seed, "seed", 0)
-    if gpu:
-        from veldist.execution.gpu import require_device
-
-        require_device()
-    for value, name, kind in ((settings, "settings", Settings), (prior, "prior", PriorSettings)):
-        if value is not None and not isinstance(value, kind):
-            raise TypeError(f"{name} must be veldist.inference.{kind.__name__}, got {type(value).__name__}.")
-
-
-def grid_edges(grid_kwargs: dict[str, Any], name: str) -> NDArray[np.float64]:
-    """Bin edges (km/s) of the grid that arguments of `KinematicSolver.setup_grid` describe.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If ``grid_kwargs``, called ``name`` in the message, is no dict or lacks an argument, or as
-        `KinematicSolver.setup_grid`.
-    """
-    validate.check_keys(grid_kwargs, ("center", "width", "n_bins"), name)
-    solver = KinematicSolver()
-    solver.setup_grid(**grid_kwargs)
-    assert solver.grid is not None
-    return solver.grid["edges"]
+        return to_datatree(self.fit)

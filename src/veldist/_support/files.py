@@ -6,11 +6,12 @@ import errno
 import os
 import shutil
 import tempfile
+import uuid
 from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["check_new", "move_all", "new_file", "new_files"]
+__all__ = ["check_new", "move_all", "new_file", "new_files", "write_whole"]
 
 
 def check_new(path: str | os.PathLike[str], overwrite: bool) -> Path:
@@ -29,6 +30,33 @@ def check_new(path: str | os.PathLike[str], overwrite: bool) -> Path:
     if path.exists() and not overwrite:
         raise FileExistsError(f"'{path}' exists: pass overwrite=True to replace it, or another name.")
     return path
+
+
+def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
+    """Write a file so that it has its former content or all of the new one.
+
+    Parameters
+    ----------
+    path : Path
+        The file; its folder must be there.
+    data : bytes
+        Its content.
+    durable : bool
+        Whether to wait until the disk has it.
+    """
+    # In the same folder, under a name that no other process uses.
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink()
+        raise
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -68,7 +68,7 @@ def check_jobs(n_jobs: int | None) -> int | None:
 
 def run_tasks(
     function: Callable[[T], R], tasks: Sequence[T], n_jobs: int | None = None
-) -> Iterator[Outcome[R]]:
+) -> Generator[Outcome[R]]:
     """Yield the outcomes of ``function(task)`` in order of completion.
 
     A task that raises, or whose process dies, costs nothing but its own result. Ctrl-C kills the workers at

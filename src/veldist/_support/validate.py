@@ -20,7 +20,6 @@ __all__ = [
     "check_keys",
     "check_positive",
     "check_same_length",
-    "check_solvers",
     "describe_rows",
     "name_first",
     "strip_units",
@@ -195,26 +194,6 @@ def check_keys(mapping: Any, required: tuple[str, ...], name: str) -> None:
     missing = [key for key in required if key not in mapping]
     if missing:
         raise ValueError(f"{name} lacks {missing}: it needs the keys {list(required)}.")
-
-
-def check_solvers(solvers: Any) -> int:
-    """Number of spatial bins of a sequence with one solver, or None, for each.
-
-    Raises
-    ------
-    TypeError
-        If it is no sequence: a single solver, or a generator.
-    ValueError
-        If it is empty.
-    """
-    if isinstance(solvers, str | dict) or not (hasattr(solvers, "__len__") and hasattr(solvers, "__iter__")):
-        raise TypeError(
-            f"solvers must be a sequence of one solver (or None) per spatial bin, got "
-            f"{type(solvers).__name__}: pass a list, [solver] for a single one."
-        )
-    if len(solvers) == 0:
-        raise ValueError("solvers is empty: pass one solver (or None) per spatial bin.")
-    return len(solvers)
 
 
 def to_masses(value: Any, name: str, widths: NDArray[np.float64]) -> NDArray[np.float64]:

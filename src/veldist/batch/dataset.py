@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from veldist._support.validate import check_count, check_keys
 from veldist.batch.draws import DIAGNOSTICS, MapDraws, collect_draws
+from veldist.fits.draws import check_fits
 from veldist.fits.labelled import creator, velocity_coordinates
 from veldist.sky.positions import bin_positions, check_bins
 from veldist.summaries.columns import MAP_COLUMNS, NUMBERS
@@ -89,7 +90,8 @@ def to_xarray(
     """
     from xarray import Dataset
 
-    n_bins = _n_bins(solvers)
+    fits = check_fits(solvers)
+    n_bins = len(fits)
     if dtype not in ("float32", "float64"):
         raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}.")
     if draws is not None:
@@ -99,7 +101,7 @@ def to_xarray(
     if bins is not None:
         check_bins(bins, n_bins)
 
-    collected = collect_draws(solvers, draws, dtype)
+    collected = collect_draws(fits, draws, dtype)
     coordinates = velocity_coordinates(collected.edges) | {
         "bin": ("bin", np.arange(n_bins), {"long_name": "place of the spatial bin in the list of solvers"}),
         "bin_id": ("bin", np.arange(1, n_bins + 1), {"long_name": "spatial bin, counted from 1"}),
@@ -118,17 +120,6 @@ def to_xarray(
             "num_samples": collected.num_samples,
         },
     )
-
-
-def _n_bins(solvers: Any) -> int:
-    if isinstance(solvers, str | Mapping) or not all(hasattr(solvers, m) for m in ("__len__", "__getitem__")):
-        raise TypeError(
-            f"solvers must be a sequence of one solver (or None) per spatial bin, got "
-            f"{type(solvers).__name__}; a single solver has its own to_xarray()."
-        )
-    if len(solvers) == 0:
-        raise ValueError("solvers is empty: pass one solver (or None) per spatial bin.")
-    return len(solvers)
 
 
 def _variable(dims: tuple[str, ...], values: NDArray[Any], unit: str | None, long_name: str) -> Any:

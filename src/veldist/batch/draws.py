@@ -1,8 +1,7 @@
-"""The draws of many solvers in one array, read one solver at a time."""
+"""The draws of many bins in one array, read one bin at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,8 @@ from numpy.typing import DTypeLike, NDArray
 from veldist._support.arrays import Floats
 from veldist._support.validate import name_first
 from veldist.errors import OrderError
-from veldist.fits import clipping
+from veldist.fits.draws import Fits
+from veldist.fits.fit import Fit
 
 __all__ = ["DIAGNOSTICS", "MapDraws", "collect_draws"]
 
@@ -26,8 +26,6 @@ DIAGNOSTICS = {
 
 # Velocity grids count as equal within this fraction of a bin.
 _GRID_TOLERANCE = 1e-6
-# Floors of an uncertainty: the defaults of KinematicSolver.clip_uncertainties.
-_FLOOR_FRACTION, _ABS_FLOOR = 0.01, 1e-10
 
 
 class MapDraws:
@@ -80,17 +78,15 @@ class MapDraws:
         self._other_grid: list[int] = []
         self._other_size: list[int] = []
 
-    def add(self, k: int, solver: Any) -> None:
-        """Copy what is needed of the solver of bin ``k``; one that does not fit is noted for `check`."""
-        if solver is None:
+    def add(self, k: int, fit: Fit | None) -> None:
+        """Copy what is needed of bin ``k``; a fit that does not suit the others is noted for `check`."""
+        if fit is None:
             return
-        if not all(hasattr(solver, name) for name in ("grid", "samples", "n_stars")):
-            raise TypeError(f"solvers[{k}] must be a KinematicSolver or None, got {type(solver).__name__}.")
-        if solver.samples is None or solver.grid is None:
+        if fit.samples is None or fit.grid is None:
             self._not_run.append(k)
             return
-        edges = np.asarray(solver.grid["edges"], dtype=np.float64)
-        pdf = np.asarray(solver.samples["intrinsic_pdf"])
+        edges = fit.grid.edges
+        pdf = np.asarray(fit.samples["intrinsic_pdf"])
         if pdf.ndim != 2 or pdf.shape[1] != edges.size - 1:
             raise ValueError(
                 f"solvers[{k}].samples['intrinsic_pdf'] has shape {pdf.shape}, but its grid has "
@@ -103,7 +99,7 @@ class MapDraws:
         elif pdf.shape[0] != self.num_samples:
             self._other_size.append(k)
         else:
-            self._fill(k, solver, pdf)
+            self._fill(k, fit, pdf)
 
     def _begin(self, k: int, edges: Floats, num_samples: int) -> None:
         """Make room: the first solver says how much is needed."""
@@ -121,17 +117,16 @@ class MapDraws:
         self.outside = np.full((n_bins, n_kept), np.nan)
         self.median, self.uncertainty = np.full((2, n_bins, n_velocity), np.nan)
 
-    def _fill(self, k: int, solver: Any, pdf: NDArray[Any]) -> None:
+    def _fill(self, k: int, fit: Fit, pdf: NDArray[Any]) -> None:
         self.fitted[k] = True
         self.pdf[k] = pdf[self.rows]
-        if "outside_grid" in solver.samples:
-            self.outside[k] = np.asarray(solver.samples["outside_grid"])[self.rows]
-        clipped = getattr(solver, "clipped_samples", None)
-        if clipped is None:
-            clipped = clipping.clip(pdf, _FLOOR_FRACTION, _ABS_FLOOR)
+        outside = (fit.samples or {}).get("outside_grid")
+        if outside is not None:
+            self.outside[k] = np.asarray(outside)[self.rows]
+        clipped = fit.summary
         self.median[k], self.uncertainty[k] = clipped["losvd_median"], clipped["losvd_uncertainty"]
-        self.scalars["n_stars"][k] = solver.n_stars
-        diagnostics = getattr(solver, "diagnostics", None)
+        self.scalars["n_stars"][k] = fit.n_stars
+        diagnostics = fit.diagnostics
         if diagnostics is not None:
             self.converged[k] = diagnostics.converged
             for name in DIAGNOSTICS:
@@ -163,18 +158,18 @@ class MapDraws:
             )
 
 
-def collect_draws(solvers: Sequence[Any], draws: int | None, dtype: DTypeLike) -> MapDraws:
-    """Read every solver once, in order, and keep none of them.
+def collect_draws(fits: Fits, draws: int | None, dtype: DTypeLike) -> MapDraws:
+    """Read every fit once, in order, and keep none of them.
 
     Raises
     ------
     TypeError, ValueError, OrderError
         As `veldist.to_xarray`.
     """
-    result = MapDraws(len(solvers), draws, dtype)
-    # Not `for solver in solvers`, which would hold one solver while the next is loaded.
-    for k in range(len(solvers)):
-        result.add(k, solvers[k])
+    result = MapDraws(len(fits), draws, dtype)
+    # Not `for fit in fits`, which would hold one while the next is loaded.
+    for k in range(len(fits)):
+        result.add(k, fits[k])
     result.check()
     return result
 

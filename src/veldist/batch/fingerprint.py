@@ -10,18 +10,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from veldist._support import validate
-from veldist.fits.stars import read_stars
+from veldist.fits.stars import Stars
 from veldist.inference import Settings
 from veldist.models.losvd.basis import PriorSettings
 from veldist.solver import KinematicSolver
 
-__all__ = ["DIGEST_SIZE", "describe_changes", "describe_settings", "digest_bins"]
+__all__ = ["describe_changes", "describe_settings", "digest_bins"]
 
-DIGEST_SIZE = 16
-"""Bytes of the digest of one bin's stars."""
+_DIGEST_SIZE = 16
 
 # `KinematicSolver.run` takes it and does nothing with it; the number of draws is `num_samples`.
 _WITHOUT_EFFECT = {"run_kwargs": ("num_warmup",), "run_kwargs.settings": ("n_draws",)}
@@ -84,17 +82,18 @@ def _name(function: Callable[..., Any]) -> str:
     return repr(function) if name is None else f"{function.__module__}.{name}"
 
 
-def digest_bins(bins: Sequence[dict[str, Any]]) -> NDArray[np.uint8]:
-    """Digest of the stars of every bin, (n_bins, DIGEST_SIZE); zeros where they cannot be read."""
-    digests = np.zeros((len(bins), DIGEST_SIZE), dtype=np.uint8)
-    for row, data in zip(digests, bins, strict=True):
+def digest_bins(bins: Sequence[dict[str, Any]]) -> list[str | None]:
+    """Digest of the stars of every bin; None where they cannot be read."""
+    digests: list[str | None] = []
+    for data in bins:
         try:
-            vel, err = read_stars(data["vel"], data["err"])
+            stars = Stars.read(data["vel"], data["err"])
         except (TypeError, ValueError):
             # Fitting this bin will say what is wrong. Once it is put right, any stars will do.
+            digests.append(None)
             continue
-        digest = hashlib.blake2b(vel.tobytes() + err.tobytes(), digest_size=DIGEST_SIZE)
-        row[:] = np.frombuffer(digest.digest(), dtype=np.uint8)
+        content = stars.vel.tobytes() + stars.err.tobytes()
+        digests.append(hashlib.blake2b(content, digest_size=_DIGEST_SIZE).hexdigest())
     return digests
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +15,22 @@ import numpy as np
 from tqdm import tqdm
 
 from veldist._support import validate
-from veldist._support.processes import check_jobs, run_tasks
+from veldist._support.processes import Outcome, check_jobs, run_tasks
 from veldist.batch.notes import Notes
-from veldist.batch.task import BinTask, Common, finish_bin, fit_bin, start_bin
-from veldist.solver import KinematicSolver, check_run
+from veldist.batch.solver_map import FitMap, SolverMap
+from veldist.batch.store import Inputs, MapStore
+from veldist.batch.task import BinTask, Common, Product, Result, finish_bin, fit_bin, start_bin
+from veldist.fits.draws import Fits
+from veldist.fits.fit import Fit
+from veldist.fits.fitting import check_run
+from veldist.fits.grid import VelocityGrid
+from veldist.fits.record import DamagedRecordError
+from veldist.solver import KinematicSolver
 
 if TYPE_CHECKING:
     from distributed import Client
 
-    from veldist.batch.store import MapStore
-
-__all__ = ["BatchError", "BatchInterrupted", "fit_all_bins"]
+__all__ = ["BatchError", "BatchInterrupted", "FittedBins", "fit_all_bins", "fit_bins"]
 
 Solvers = Sequence[KinematicSolver | None]
 
@@ -101,7 +107,7 @@ def fit_all_bins(
     progress : bool
         Whether to show a progress bar.
     store : str or path-like, optional
-        A directory, ``"map.zarr"`` say, in which every bin is kept as soon as it is fitted. If it is there
+        A directory, ``"map"`` say, in which every bin is kept as soon as it is fitted. If it is there
         already, from a run that was stopped or killed, only the bins that it lacks are fitted. One run at
         a time may write to it.
     client : distributed.Client, optional
@@ -127,117 +133,162 @@ def fit_all_bins(
     BatchInterrupted
         On Ctrl-C. It carries the results of the bins that were done.
     """
-    bins = _check_bins(bin_data_list)
-    if run_kwargs is not None and not isinstance(run_kwargs, dict):
-        raise TypeError(f"run_kwargs must be a dict, got {type(run_kwargs).__name__}.")
-    run_kwargs = dict(run_kwargs or {})
-    seed = validate.check_count(run_kwargs.pop("seed", 0), "run_kwargs['seed']", 0)
+    fitted = fit_bins(
+        bin_data_list,
+        grid_kwargs,
+        run_kwargs,
+        min_stars,
+        n_jobs=n_jobs,
+        progress=progress,
+        store=store,
+        client=client,
+        stacklevel=3,
+    )
+    solvers = as_solvers(fitted.fits)
+    try:
+        fitted.notes.warn(stacklevel=3)
+    finally:
+        # Also where warnings are errors: the bins' failures, and the results, come first.
+        if fitted.failures:
+            raise BatchError(solvers, fitted.failures)
+    return solvers
+
+
+@dataclass
+class FittedBins:
+    """What became of the bins of a batch.
+
+    Attributes
+    ----------
+    fits : sequence of Fit or None
+        One per bin, None where skipped or failed: a list, or the `FitMap` of a store.
+    notes : Notes
+        The warnings issued on the way.
+    products : dict of int to object
+        What was made of every bin that has been fitted in this run.
+    failures : dict of int to Exception
+        What went wrong in which bin.
+    """
+
+    fits: Fits
+    notes: Notes
+    products: dict[int, Any] = field(default_factory=dict)
+    failures: dict[int, BaseException] = field(default_factory=dict)
+
+
+def as_solvers(fits: Fits) -> Solvers:
+    """A solver around every fit."""
+    if isinstance(fits, FitMap):
+        return SolverMap(fits)
+    return [None if fit is None else KinematicSolver.from_fit(fit) for fit in fits]
+
+
+def fit_bins(
+    bin_data_list: Sequence[dict[str, Any]],
+    grid_kwargs: dict[str, Any],
+    run_kwargs: dict[str, Any] | None = None,
+    min_stars: int = 10,
+    *,
+    n_jobs: int | None = None,
+    progress: bool = True,
+    store: str | os.PathLike[str] | None = None,
+    client: Client | None = None,
+    product: Product | None = None,
+    stacklevel: int = 2,
+) -> FittedBins:
+    """As `fit_all_bins`, for records instead of solvers, with all that went wrong in the result.
+
+    Parameters
+    ----------
+    product : callable, optional
+        What to make of every bin at once, in the worker that has fitted it.
+    stacklevel : int
+        Of the warning of skipped bins, as in `warnings.warn`.
+    **others
+        As `fit_all_bins`, which also says what is raised.
+    """
+    bins, grid, run, seed = _check_arguments(bin_data_list, grid_kwargs, run_kwargs, n_jobs, client)
     min_stars = validate.check_count(min_stars, "min_stars", 1)
-    if n_jobs is not None and client is not None:
-        raise ValueError(f"n_jobs = {n_jobs} and client exclude each other: the cluster has its own size.")
-    n_jobs = check_jobs(n_jobs)
-    if client is not None:
-        from veldist.execution.dask import check_client
-
-        check_client(client)
-    _check_settings(grid_kwargs, run_kwargs)
-    if run_kwargs.get("gpu") and (n_jobs is not None or client is not None):
-        other = "client" if n_jobs is None else f"n_jobs = {n_jobs}"
-        raise ValueError(
-            f"run_kwargs['gpu'] = True and {other} exclude each other: the GPU of this machine takes many "
-            "bins at once, from one process."
-        )
-
     sizes = [_n_stars(data) for data in bins]
-    skipped = [k for k, size in enumerate(sizes) if size < min_stars]
-    if skipped:
-        warnings.warn(
-            f"{len(skipped)} of {len(bins)} bins have fewer than min_stars = {min_stars} stars and are "
-            f"skipped: {validate.name_first(skipped)}.",
-            stacklevel=2,
-        )
-    wanted = [k for k in range(len(bins)) if sizes[k] >= min_stars]
-    notes = Notes(len(wanted))
+    wanted = _wanted(sizes, min_stars, stacklevel + 1)
+    fitted = FittedBins([None] * len(bins), Notes(len(wanted)))
     kept: MapStore | None = None
     done: set[int] = set()
     if store is not None:
         from veldist.batch.fingerprint import describe_settings, digest_bins
-        from veldist.batch.store import Inputs, MapStore
 
-        settings = describe_settings(grid_kwargs, run_kwargs, seed, min_stars)
+        settings = describe_settings(grid_kwargs, run, seed, min_stars)
         kept = MapStore.open(store, Inputs(settings, digest_bins(bins), sizes))
-        done = _resume(kept, notes)
+        done = _resume(kept, fitted.notes, stacklevel + 1)
     # Large bins first, so that no worker is left alone with one at the end.
     todo = sorted((k for k in wanted if k not in done), key=lambda k: -sizes[k])
     tasks = [BinTask(k, bins[k]["vel"], bins[k]["err"], seed + k) for k in todo]
-    common = Common(grid_kwargs, run_kwargs, None if kept is None else (str(kept.path), kept.identity))
-
-    fitted: list[KinematicSolver | None] = [None] * len(bins)
-    failures: dict[int, BaseException] = {}
-    interrupted = False
-    outcomes = _outcomes(common, tasks, n_jobs, client)
+    run.pop("num_warmup", None)
+    common = Common(grid, run, None if kept is None else (str(kept.path), kept.identity), product)
+    bar = tqdm(total=len(wanted), initial=len(done), desc="LOSVDs", unit="bin", disable=not progress)
     try:
-        with (
-            closing(outcomes),
-            tqdm(
-                total=len(wanted), initial=len(done), desc="LOSVDs", unit="bin", disable=not progress
-            ) as bar,
-        ):
-            for outcome in outcomes:
-                index = tasks[outcome.index].index
-                if outcome.error is not None:
-                    failures[index] = outcome.error
-                if outcome.value is not None:
-                    fitted[index], issued = outcome.value
-                    notes.add(index, issued)
-                    done.add(index)
-                bar.update()
+        with closing(_outcomes(common, tasks, n_jobs, client)) as outcomes, bar:
+            done |= _collect(fitted, tasks, outcomes, bar)
     except KeyboardInterrupt:
-        interrupted = True
-    solvers: Solvers = fitted
-    if kept is not None:
-        from veldist.batch.solver_map import SolverMap
-
-        solvers = SolverMap(kept.path)
-    if interrupted:
+        if kept is not None:
+            done = set(np.flatnonzero(kept.done() & kept.wanted).tolist())
+            fitted.fits = FitMap(kept)
+        else:
+            done = {k for k, fit in enumerate(fitted.fits) if fit is not None}
         where = "the attribute `solvers` of this exception" if kept is None else f"the store {kept.path}"
         cure = "" if kept is None else "; the same call goes on from there"
         message = f"interrupted after {len(done)} of {len(wanted)} bins: they are in {where}{cure}."
-        raise BatchInterrupted(message, solvers) from None
-    try:
-        notes.warn(stacklevel=3)
-    finally:
-        # Also where warnings are errors: the bins' failures, and the results, come first.
-        if failures:
-            raise BatchError(solvers, failures)
-    return solvers
+        raise BatchInterrupted(message, as_solvers(fitted.fits)) from None
+    if kept is not None:
+        fitted.fits = FitMap(kept)
+    return fitted
 
 
-def _resume(store: MapStore, notes: Notes) -> set[int]:
-    """Bins that the store has, whole; the flags of others are taken back, with a warning."""
-    from veldist.fits.record import DamagedRecordError
+def _collect(
+    fitted: FittedBins, tasks: Sequence[BinTask], outcomes: Iterable[Outcome[Result]], bar: Any
+) -> set[int]:
+    """Take the results as they come; tell which bins are done."""
+    fits: list[Fit | None] = list(fitted.fits)
+    # At once, so that what is there is there if an interruption comes.
+    fitted.fits = fits
+    done = set()
+    for outcome in outcomes:
+        index = tasks[outcome.index].index
+        if outcome.error is not None:
+            fitted.failures[index] = outcome.error
+        if outcome.value is not None:
+            fits[index] = outcome.value.fit
+            fitted.notes.add(index, outcome.value.notes)
+            fitted.products[index] = outcome.value.product
+            done.add(index)
+        bar.update()
+    return done
 
+
+def _resume(store: MapStore, notes: Notes, stacklevel: int) -> set[int]:
+    """Bins that the store has, whole; others are removed from it, with a warning."""
     done, damaged = set(), []
-    for index, flag in enumerate(store.done() & store.wanted):
-        if flag:
-            try:
-                notes.add(index, store.verify(index))
-                done.add(index)
-            except DamagedRecordError:
-                damaged.append(index)
-                store.forget(index)
+    for index in np.flatnonzero(store.done() & store.wanted).tolist():
+        try:
+            notes.add(index, store.verify(index))
+            done.add(index)
+        except DamagedRecordError:
+            damaged.append(index)
+            store.forget(index)
     if damaged:
         warnings.warn(
             f"the records of {len(damaged)} bins in the store {store.path} are damaged: these bins are "
-            f"fitted again ({validate.name_first(damaged)}).",
-            stacklevel=3,
+            f"fitted again ({validate.name_first([k + 1 for k in damaged])}, counted from 1).",
+            stacklevel=stacklevel,
         )
     return done
 
 
-def _outcomes(common: Common, tasks: list[BinTask], n_jobs: int | None, client: Client | None) -> Any:
+def _outcomes(
+    common: Common, tasks: list[BinTask], n_jobs: int | None, client: Client | None
+) -> Generator[Outcome[Result]]:
     """Outcomes of the fits, from this machine, its GPU, or a cluster."""
-    if common.run_kwargs.get("gpu"):
+    if common.run.get("gpu"):
         from veldist.execution.gpu import fit_in_batches
 
         return fit_in_batches(partial(start_bin, common), partial(finish_bin, common), tasks)
@@ -247,6 +298,53 @@ def _outcomes(common: Common, tasks: list[BinTask], n_jobs: int | None, client: 
     from veldist.execution.dask import run_on_dask
 
     return run_on_dask(fit, tasks, client)
+
+
+def _check_arguments(
+    bin_data_list: Any, grid_kwargs: Any, run_kwargs: Any, n_jobs: int | None, client: Client | None
+) -> tuple[list[dict[str, Any]], VelocityGrid, dict[str, Any], int]:
+    """Bins, grid, arguments of the fits and the seed; fails at once, not once per bin."""
+    bins = _check_bins(bin_data_list)
+    if run_kwargs is not None and not isinstance(run_kwargs, dict):
+        raise TypeError(f"run_kwargs must be a dict, got {type(run_kwargs).__name__}.")
+    run = dict(run_kwargs or {})
+    seed = validate.check_count(run.pop("seed", 0), "run_kwargs['seed']", 0)
+    if n_jobs is not None and client is not None:
+        raise ValueError(f"n_jobs = {n_jobs} and client exclude each other: the cluster has its own size.")
+    check_jobs(n_jobs)
+    if client is not None:
+        from veldist.execution.dask import check_client
+
+        check_client(client)
+    for name, given, method in (
+        ("grid_kwargs", grid_kwargs, KinematicSolver.setup_grid),
+        ("run_kwargs", run, KinematicSolver.run),
+    ):
+        allowed = list(inspect.signature(method).parameters)[1:]
+        unknown = sorted(set(given) - set(allowed)) if isinstance(given, dict) else []
+        if unknown:
+            raise TypeError(f"{name} has unknown keys {unknown}; allowed are {allowed}.")
+    grid = VelocityGrid.read(grid_kwargs, "grid_kwargs")
+    check_run(**run)
+    if run.get("gpu") and (n_jobs is not None or client is not None):
+        other = "client" if n_jobs is None else f"n_jobs = {n_jobs}"
+        raise ValueError(
+            f"run_kwargs['gpu'] = True and {other} exclude each other: the GPU of this machine takes many "
+            "bins at once, from one process."
+        )
+    return bins, grid, run, seed
+
+
+def _wanted(sizes: Sequence[int], min_stars: int, stacklevel: int) -> list[int]:
+    """Bins with enough stars; a warning names the others."""
+    skipped = [k for k, size in enumerate(sizes) if size < min_stars]
+    if skipped:
+        warnings.warn(
+            f"{len(skipped)} of {len(sizes)} bins have fewer than min_stars = {min_stars} stars and are "
+            f"skipped: {validate.name_first(skipped)}.",
+            stacklevel=stacklevel,
+        )
+    return [k for k, size in enumerate(sizes) if size >= min_stars]
 
 
 def _check_bins(bin_data_list: Any) -> list[dict[str, Any]]:
@@ -270,18 +368,3 @@ def _n_stars(data: dict[str, Any]) -> int:
     except ValueError:
         # A ragged list: fitting the bin will say what is wrong with it.
         return len(data["vel"])
-
-
-def _check_settings(grid_kwargs: Any, run_kwargs: dict[str, Any]) -> None:
-    """Fail at once, not once per bin, if the settings that all bins share are wrong."""
-    validate.check_keys(grid_kwargs, ("center", "width", "n_bins"), "grid_kwargs")
-    for name, given, method in (
-        ("grid_kwargs", grid_kwargs, KinematicSolver.setup_grid),
-        ("run_kwargs", run_kwargs, KinematicSolver.run),
-    ):
-        allowed = list(inspect.signature(method).parameters)[1:]
-        unknown = sorted(set(given) - set(allowed))
-        if unknown:
-            raise TypeError(f"{name} has unknown keys {unknown}; allowed are {allowed}.")
-    KinematicSolver().setup_grid(**grid_kwargs)
-    check_run(**run_kwargs)

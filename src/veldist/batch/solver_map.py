@@ -1,4 +1,4 @@
-"""The solvers of a map that live in a store: read when they are looked at, not before."""
+"""The bins of a map that live in a store: read when they are looked at, not before."""
 
 from __future__ import annotations
 
@@ -6,19 +6,82 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import Any, overload
 from weakref import WeakValueDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from veldist._support.validate import name_first
-from veldist.batch.store import MapStore
+from veldist.batch.store import MapStore, open_store
+from veldist.fits.fit import Fit
 from veldist.solver import KinematicSolver
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+__all__ = ["FitMap", "SolverMap", "load"]
 
-__all__ = ["SolverMap", "load"]
+
+class FitMap(Sequence[Fit | None]):
+    """Fits in a store, one per bin, None where a bin was skipped or is not yet done.
+
+    Nothing is kept: a fit is read whenever it is asked for.
+
+    Parameters
+    ----------
+    store : MapStore
+        The store.
+    indices : ndarray of int, optional
+        The bins, in this order; all by default.
+    """
+
+    def __init__(self, store: MapStore, indices: NDArray[np.intp] | None = None) -> None:
+        self._store = store
+        self._indices = np.arange(store.n_stars.size) if indices is None else indices
+        self._done = store.done() & store.wanted
+
+    @property
+    def path(self) -> Path:
+        """The store's directory."""
+        return self._store.path
+
+    @property
+    def fits(self) -> FitMap:
+        """Itself: a map of fits can be passed where solvers are expected."""
+        return self
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What the store was made with."""
+        return self._store.settings
+
+    @property
+    def fitted(self) -> NDArray[np.bool_]:
+        """Which of the fits are there, (n_bins,), without reading them."""
+        return self._done[self._indices]
+
+    @property
+    def unfinished(self) -> list[int]:
+        """Bins of the store, by index, that have enough stars and are not done."""
+        return np.flatnonzero(self._store.wanted & ~self._done).tolist()
+
+    def __len__(self) -> int:
+        return self._indices.size
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open_map, (str(self.path), self._store.identity, self._indices)
+
+    @overload
+    def __getitem__(self, item: int) -> Fit | None: ...
+    @overload
+    def __getitem__(self, item: slice) -> FitMap: ...
+    def __getitem__(self, item: int | slice) -> Fit | FitMap | None:
+        if isinstance(item, slice):
+            return FitMap(self._store, self._indices[item])
+        index = int(self._indices[item])
+        return self._store.read(index)[0] if self._done[index] else None
+
+
+def _open_map(path: str, identity: str, indices: NDArray[np.intp]) -> FitMap:
+    return FitMap(open_store(path, identity), indices)
 
 
 class SolverMap(Sequence[KinematicSolver | None]):
@@ -29,48 +92,42 @@ class SolverMap(Sequence[KinematicSolver | None]):
 
     Parameters
     ----------
-    path : str or path-like
-        The store.
-    indices : array_like of int, optional
-        The bins, in this order; all by default.
+    fits : FitMap
+        The bins.
 
     Attributes
     ----------
-    path : Path
-        The store.
+    fits : FitMap
+        The bins as records.
     """
 
-    def __init__(self, path: str | os.PathLike[str], indices: Any = None) -> None:
-        self._store = MapStore(path)
-        self._indices: NDArray[np.intp] = (
-            np.arange(self._store.n_stars.size) if indices is None else np.asarray(indices, dtype=np.intp)
-        )
-        self._done = self._store.done() & self._store.wanted
+    def __init__(self, fits: FitMap) -> None:
+        self.fits = fits
         self._held: WeakValueDictionary[int, KinematicSolver] = WeakValueDictionary()
 
     @property
     def path(self) -> Path:
         """The store."""
-        return self._store.path
+        return self.fits.path
 
     @property
     def fitted(self) -> NDArray[np.bool_]:
         """Which of the solvers are there, shape (n_bins,), without reading them: False where one is None."""
-        return self._done[self._indices]
+        return self.fits.fitted
 
     @property
     def unfinished(self) -> list[int]:
         """Bins of the store, by index, that have enough stars and are not done."""
-        return np.flatnonzero(self._store.wanted & ~self._done).tolist()
+        return self.fits.unfinished
 
     def __repr__(self) -> str:
         return f"<SolverMap: {int(self.fitted.sum())} of {len(self)} bins, {self.path}>"
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.path, self._indices)
+        return type(self), (self.fits,)
 
     def __len__(self) -> int:
-        return self._indices.size
+        return len(self.fits)
 
     @overload
     def __getitem__(self, item: int) -> KinematicSolver | None: ...
@@ -78,14 +135,14 @@ class SolverMap(Sequence[KinematicSolver | None]):
     def __getitem__(self, item: slice) -> SolverMap: ...
     def __getitem__(self, item: int | slice) -> KinematicSolver | SolverMap | None:
         if isinstance(item, slice):
-            return SolverMap(self.path, self._indices[item])
-        index = int(self._indices[item])
-        if not self._done[index]:
-            return None
-        solver = self._held.get(index)
+            return SolverMap(self.fits[item])
+        place = range(len(self))[item]
+        solver = self._held.get(place)
         if solver is None:
-            solver, _ = self._store.read(index)
-            self._held[index] = solver
+            fit = self.fits[place]
+            if fit is None:
+                return None
+            solver = self._held[place] = KinematicSolver.from_fit(fit)
         return solver
 
 
@@ -107,7 +164,7 @@ def load(path: str | os.PathLike[str]) -> KinematicSolver | SolverMap:
     OSError
         If there is nothing at ``path``.
     ValueError
-        If it is something else, is damaged, or is of a newer format.
+        If it is something else, is damaged, or is of another format.
 
     Warns
     -----
@@ -116,12 +173,14 @@ def load(path: str | os.PathLike[str]) -> KinematicSolver | SolverMap:
     """
     if not Path(path).is_dir():
         return KinematicSolver.load(path)
-    solvers = SolverMap(path)
+    store = MapStore(path)
+    solvers = SolverMap(FitMap(store))
     missing = solvers.unfinished
     if missing:
         warnings.warn(
-            f"{len(missing)} of {int(solvers._store.wanted.sum())} bins in {path} are not done and are None: "
-            f"{name_first(missing)}. The call of fit_all_bins that made the store fits them.",
+            f"{len(missing)} of {int(store.wanted.sum())} bins in {path} are not done and are None: "
+            f"{name_first([k + 1 for k in missing])} (counted from 1). The call of fit_all_bins that made "
+            "the store fits them.",
             stacklevel=2,
         )
     return solvers

@@ -1,67 +1,64 @@
 """A map's results on disk: every bin is kept as soon as it is fitted, whatever happens next.
 
-A store is a Zarr group (a directory):
+A store is a directory:
 
-* ``bins/K``: the record of bin K (see `veldist.fits.record`), an array of bytes in one chunk with a checksum;
-  its attribute ``warnings`` holds what was said during the fit.
-* ``done``: one byte and one chunk per bin, 1 once the record is complete. It is written after the record, in
-  a call of its own: a process may be killed between any two writes, and what has no flag is fitted again.
-* ``digests``, ``n_stars`` and the group's attributes: what the results depend on.
+* ``manifest.json``: what the results depend on: settings, and number and digest of the stars of every bin.
+* ``bin_00001.npz``, ``bin_00002.npz``, ...: the record of a bin (see `veldist.fits.record`), counted from 1,
+  readable by `numpy.load` and `veldist.KinematicSolver.load`. A file appears under its name when it is
+  complete: a bin is done if its file is there.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 import uuid
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.files import write_whole
 from veldist._support.validate import name_first
-from veldist._support.zarr_files import write_record, write_whole
 from veldist._version import __version__
-from veldist.batch.fingerprint import DIGEST_SIZE, describe_changes
-from veldist.fits.record import DamagedRecordError, pack, unpack
+from veldist.batch.fingerprint import describe_changes
+from veldist.fits.fit import Fit
+from veldist.fits.record import DamagedRecordError, pack, unpack, verify
 
-if TYPE_CHECKING:
-    from zarr import Array, Group
-
-    from veldist.solver import KinematicSolver
-
-__all__ = ["Inputs", "MapStore", "Note"]
+__all__ = ["MANIFEST", "Inputs", "MapStore", "Note", "open_store"]
 
 Note = tuple[str, str]
 """Name of a warning's category, and its text."""
 
+MANIFEST = "manifest.json"
 _FORMAT = "veldist map"
-_VERSION = 1
-# What Zarr and its codecs raise on files that are missing, cut off or changed.
-_DAMAGE = (ValueError, KeyError, TypeError, RuntimeError, FileNotFoundError, NotADirectoryError)
+_VERSION = 2
 
 
+@dataclass(frozen=True)
 class Inputs:
     """What the results of a batch depend on.
 
-    Parameters
+    Attributes
     ----------
     settings : dict
         As `veldist.batch.fingerprint.describe_settings` returns it.
-    digests : ndarray, (n_bins, DIGEST_SIZE)
+    digests : list of (str or None)
         As `veldist.batch.fingerprint.digest_bins` returns it.
-    n_stars : sequence of int
+    n_stars : list of int
         Number of stars of every bin.
     """
 
-    def __init__(self, settings: dict[str, Any], digests: NDArray[np.uint8], n_stars: Sequence[int]) -> None:
-        self.settings = settings
-        self.digests = digests
-        self.n_stars = np.asarray(n_stars, dtype=np.int64)
+    settings: dict[str, Any]
+    digests: list[str | None]
+    n_stars: list[int]
 
 
 class MapStore:
@@ -71,44 +68,40 @@ class MapStore:
     ----------
     path : str or path-like
         The directory, which must be a store.
-    writable : bool
-        Whether results will be added.
+
+    Attributes
+    ----------
+    path : Path
+        The directory.
+    identity : str
+        Tells a store from another that takes its place.
+    settings : dict
+        All settings that the results depend on.
+    n_stars : ndarray of int, (n_bins,)
+        Number of stars of every bin.
+    wanted : ndarray of bool, (n_bins,)
+        Which bins have enough.
+    written_by : str
+        The version of veldist that began it.
 
     Raises
     ------
     FileNotFoundError
         If there is nothing.
     ValueError
-        If it is no store, or one of a newer format.
+        If it is no store, its manifest is damaged, or it is of another format.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, writable: bool = False) -> None:
-        import zarr
-        from zarr.errors import GroupNotFoundError
-
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
         if not self.path.exists():
             raise FileNotFoundError(f"there is no store at {self.path}.")
-        try:
-            self._group: Group = zarr.open_group(str(self.path), mode="r+" if writable else "r")
-        except (GroupNotFoundError, OSError, ValueError, KeyError) as error:
-            raise ValueError(_not_a_store(self.path)) from error
-        attributes = self._group.attrs.asdict()
-        if attributes.get("format") != _FORMAT:
-            raise ValueError(_not_a_store(self.path))
-        version = cast(int, attributes["format_version"])
-        self.written_by = str(attributes["veldist"])
-        # Another store may take the place of one that was removed.
-        self.identity = str(attributes["identity"])
-        if version > _VERSION:
-            raise ValueError(
-                f"the store {self.path} has format {version}, written by veldist {self.written_by}; this "
-                f"version reads up to format {_VERSION}: install that version or a newer one."
-            )
-        self.settings = cast(dict[str, Any], attributes["settings"])
-        self._done = self._array("done")
-        self._bins = cast("Group", self._group["bins"])
-        self.n_stars = np.asarray(self._array("n_stars")[:])
+        inputs, manifest = _read_manifest(self.path)
+        self._digests = inputs.digests
+        self.identity = str(manifest["identity"])
+        self.written_by = str(manifest["veldist"])
+        self.settings = inputs.settings
+        self.n_stars: NDArray[np.int64] = np.array(inputs.n_stars, dtype=np.int64)
         self.wanted: NDArray[np.bool_] = self.n_stars >= self.settings["min_stars"]
 
     @classmethod
@@ -133,80 +126,84 @@ class MapStore:
             raise TypeError(f"store must be a path, got {type(path).__name__}.") from None
         if not target.exists() or (target.is_dir() and not any(target.iterdir())):
             _create(target, inputs)
-        store = cls(target, writable=True)
+        store = cls(target)
         store._refuse_changes(inputs)
         return store
 
-    def _array(self, name: str) -> Array:
-        return cast("Array", self._group[name])
-
     def done(self) -> NDArray[np.bool_]:
-        """Which bins have been fitted, (n_bins,). A flag that cannot be read says nothing."""
-        try:
-            return np.asarray(self._done[:]) == 1
-        except _DAMAGE:
-            return np.array([self._flag(index) for index in range(self.n_stars.size)])
+        """Which bins have been fitted, (n_bins,)."""
+        there = {entry.name for entry in os.scandir(self.path)}
+        return np.array([_file(index) in there for index in range(self.n_stars.size)], dtype=bool)
 
-    def _flag(self, index: int) -> bool:
-        try:
-            return bool(self._done[index] == 1)
-        except _DAMAGE:
-            return False
-
-    def write(self, index: int, solver: KinematicSolver, notes: Sequence[Note]) -> None:
-        """Keep the result of a bin: first the record, then, when it is complete, its flag."""
-        write_record(self.path / "bins" / str(index), pack(solver), {"warnings": [list(n) for n in notes]})
-        write_whole(self.path / "done" / "c" / str(index), b"\x01")
+    def write(self, index: int, fit: Fit, notes: Sequence[Note]) -> None:
+        """Keep the result of a bin."""
+        data = pack(fit, compress=True, map=self.identity, bin=index, warnings=[list(note) for note in notes])
+        write_whole(self.path / _file(index), data)
 
     def forget(self, index: int) -> None:
-        """Take back the flag of a bin."""
-        self._done[index] = 0
+        """Remove the record of a bin."""
+        (self.path / _file(index)).unlink(missing_ok=True)
 
-    def read(self, index: int) -> tuple[KinematicSolver, list[Note]]:
-        """Solver and warnings of a bin that is done.
+    def read(self, index: int) -> tuple[Fit, list[Note]]:
+        """Fit and warnings of a bin that is done.
 
         Raises
         ------
         DamagedRecordError
             If the record is not what was written.
         """
-        data, notes = self._read(index)
-        return unpack(data, self._name(index)), notes
+        data = self._bytes(index)
+        try:
+            fit, header = unpack(data, self._name(index))
+        except DamagedRecordError:
+            raise
+        except ValueError as error:
+            raise DamagedRecordError(f"{self._name(index)} is damaged: {error}") from error
+        return fit, self._notes(index, header)
 
     def verify(self, index: int) -> list[Note]:
-        """Warnings of a bin that is done, after its checksum has been compared; raises as `read`."""
-        return self._read(index)[1]
+        """Warnings of a bin that is done, after its checksums have been compared; raises as `read`."""
+        try:
+            header = verify(self._bytes(index), self._name(index))
+        except DamagedRecordError:
+            raise
+        except ValueError as error:
+            raise DamagedRecordError(f"{self._name(index)} is damaged: {error}") from error
+        return self._notes(index, header)
 
     def _name(self, index: int) -> str:
-        return f"the record of bin {index} in the store {self.path}"
+        return f"the record of bin {index + 1} in the store {self.path}"
 
-    def _read(self, index: int) -> tuple[bytes, list[Note]]:
+    def _bytes(self, index: int) -> bytes:
         try:
-            array = cast("Array", self._bins[str(index)])
-            notes = [(str(a), str(b)) for a, b in cast(list[list[str]], array.attrs["warnings"])]
-            data = np.asarray(array[:]).tobytes()
-            # A chunk that is not there reads as zeros.
-            if not data.startswith(b"PK"):
-                raise ValueError("it is empty")
-        except _DAMAGE as error:
+            return (self.path / _file(index)).read_bytes()
+        except OSError as error:
             raise DamagedRecordError(
-                f"{self._name(index)} is damaged ({type(error).__name__}: {error}): the call of fit_all_bins "
-                "that made the store fits this bin again."
+                f"{self._name(index)} cannot be read ({error}): the call of fit_all_bins that made the store "
+                "fits this bin again."
             ) from error
-        return data, notes
+
+    def _notes(self, index: int, header: dict[str, Any]) -> list[Note]:
+        if (header.get("map"), header.get("bin")) != (self.identity, index):
+            raise DamagedRecordError(
+                f"{self._name(index)} is that of another bin or store: the call of fit_all_bins that made "
+                "the store fits this bin again."
+            )
+        return [(str(category), str(text)) for category, text in header.get("warnings", ())]
 
     def _refuse_changes(self, inputs: Inputs) -> None:
         """Compare with the inputs that the store was made for."""
         changes = describe_changes(self.settings, inputs.settings)
-        old, new = np.asarray(self._array("digests")[:]), inputs.digests
+        old, new = self._digests, inputs.digests
         if len(old) != len(new):
             changes.append(f"number of bins: {len(old)} -> {len(new)}")
         else:
             # Stars that could not be read were not fitted either: what replaces them is welcome.
-            unknown = ~old.any(axis=1)
-            differ = np.flatnonzero(np.any(old != new, axis=1) & ~unknown)
-            if differ.size:
-                changes.append(f"stars of {differ.size} of {len(old)} bins: {name_first(differ, 10)}")
+            differ = [k for k, digest in enumerate(old) if digest is not None and digest != new[k]]
+            if differ:
+                changes.append(
+                    f"stars of {len(differ)} of {len(old)} bins: {name_first([k + 1 for k in differ], 10)}"
+                )
         if changes:
             raise ValueError(
                 f"the store {self.path} holds another fit (begun with veldist {self.written_by}). "
@@ -214,52 +211,91 @@ class MapStore:
                 + "\n  ".join(changes)
                 + "\nPass the same stars and settings to go on with it, or the path of a new store."
             )
-        if np.any(old != new):
-            self._array("digests")[:] = new
-            self._array("n_stars")[:] = inputs.n_stars
-            self.n_stars = inputs.n_stars
-            self.wanted = self.n_stars >= self.settings["min_stars"]
+        if old != new:
+            _write_manifest(self.path, inputs, self.identity, self.written_by)
+            self.__init__(self.path)
         if self.written_by != __version__:
             warnings.warn(
                 f"the store {self.path} was begun with veldist {self.written_by}; this is "
                 f"{__version__}: bins fitted by the two may differ.",
-                stacklevel=4,
+                stacklevel=5,
             )
+
+
+@lru_cache(maxsize=4)
+def open_store(path: str, identity: str) -> MapStore:
+    """The store at a path, opened once in this process; ``identity`` tells it from one in its place."""
+    store = MapStore(path)
+    if store.identity != identity:
+        raise ValueError(f"the store {path} has been replaced by another: load it again.")
+    return store
+
+
+def _file(index: int) -> str:
+    return f"bin_{index + 1:05d}.npz"
 
 
 def _create(path: Path, inputs: Inputs) -> None:
     """Make an empty store, as a whole or not at all."""
-    import zarr
-
     path = path.resolve()
-    n_bins = inputs.n_stars.size
     path.parent.mkdir(parents=True, exist_ok=True)
     workshop = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        group = zarr.open_group(str(workshop / "new"), mode="w", zarr_format=3)
-        group.attrs.update(
-            {
-                "format": _FORMAT,
-                "format_version": _VERSION,
-                "veldist": __version__,
-                "identity": uuid.uuid4().hex,
-                "settings": inputs.settings,
-            }
-        )
-        group.create_group("bins")
-        group.create_array(
-            "done", shape=(n_bins,), chunks=(1,), dtype=np.uint8, fill_value=0, compressors=None
-        )
-        digests = group.create_array(
-            "digests", shape=(n_bins, DIGEST_SIZE), chunks=(n_bins, DIGEST_SIZE), dtype=np.uint8
-        )
-        digests[:] = inputs.digests
-        n_stars = group.create_array("n_stars", shape=(n_bins,), chunks=(n_bins,), dtype=np.int64)
-        n_stars[:] = inputs.n_stars
-        (workshop / "new").replace(path)
+        new = workshop / "new"
+        new.mkdir()
+        _write_manifest(new, inputs, uuid.uuid4().hex, __version__)
+        new.replace(path)
     finally:
         shutil.rmtree(workshop, ignore_errors=True)
 
 
-def _not_a_store(path: Path) -> str:
-    return f"{path} is there and is no store of veldist: pass another path, or remove it."
+def _write_manifest(path: Path, inputs: Inputs, identity: str, version: str) -> None:
+    manifest = {
+        "format": _FORMAT,
+        "format_version": _VERSION,
+        "veldist": version,
+        "identity": identity,
+        "settings": inputs.settings,
+        "bins": [
+            {"n_stars": int(n), "stars": digest}
+            for n, digest in zip(inputs.n_stars, inputs.digests, strict=True)
+        ],
+    }
+    write_whole(path / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
+
+
+def _read_manifest(path: Path) -> tuple[Inputs, dict[str, Any]]:
+    try:
+        text = (path / MANIFEST).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ValueError(
+            f"{path} is there and is no store of veldist: pass another path, or remove it."
+        ) from error
+    try:
+        manifest = json.loads(text)
+        if manifest["format"] != _FORMAT:
+            raise KeyError("format")
+        version = int(manifest["format_version"])
+        written_by = manifest["veldist"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path / MANIFEST} is damaged or no manifest of a map ({type(error).__name__}: {error}): copy "
+            "it again, or pass the path of a new store."
+        ) from error
+    if version != _VERSION:
+        raise ValueError(
+            f"the store {path} has format {version}, written by veldist {written_by}; this version reads "
+            f"format {_VERSION}: install that version, or pass the path of a new store."
+        )
+    try:
+        settings, bins = manifest["settings"], manifest["bins"]
+        settings["min_stars"] = int(settings["min_stars"])
+        digests = [None if entry["stars"] is None else str(entry["stars"]) for entry in bins]
+        inputs = Inputs(settings, digests, [int(entry["n_stars"]) for entry in bins])
+        _ = manifest["identity"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(
+            f"{path / MANIFEST} lacks parts ({type(error).__name__}: {error}): copy it again, or pass the "
+            "path of a new store."
+        ) from error
+    return inputs, manifest

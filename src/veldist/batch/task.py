@@ -6,20 +6,20 @@ import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from veldist.batch.store import Note, open_store
+from veldist.fits.fit import Fit
+from veldist.fits.fitting import DEFAULT_SAMPLES, accept, fit_stars, prepare
+from veldist.fits.grid import VelocityGrid
+from veldist.fits.stars import Stars, check_coverage
 from veldist.inference import Evaluator
 from veldist.models.losvd.model import LosvdPosterior
-from veldist.solver import DEFAULT_SAMPLES, KinematicSolver
 
-if TYPE_CHECKING:
-    from veldist.batch.store import MapStore
+__all__ = ["BinTask", "Common", "Product", "Result", "Started", "finish_bin", "fit_bin", "start_bin"]
 
-__all__ = ["BinTask", "Common", "Started", "finish_bin", "fit_bin", "start_bin"]
-
-Result = tuple[KinematicSolver | None, list[tuple[str, str]]]
-"""Solver, unless it is kept in a store, and the warnings issued on the way: category and text."""
+Product = Callable[[int, Fit], Any]
+"""What is made of a bin as soon as it is fitted: takes the bin's index and its fit; must be picklable."""
 
 
 @dataclass(frozen=True)
@@ -28,15 +28,20 @@ class Common:
 
     Attributes
     ----------
-    grid_kwargs, run_kwargs : dict
-        Arguments of `KinematicSolver.setup_grid` and, without the seed, of `KinematicSolver.run`.
+    grid : VelocityGrid
+        Where the LOSVDs are reported.
+    run : dict
+        Arguments of `veldist.fits.fitting.fit_stars`, without the seed.
     store : tuple of str, or None
         Path and identity of the store that takes the results.
+    product : callable, optional
+        What else to make of every bin.
     """
 
-    grid_kwargs: dict[str, Any]
-    run_kwargs: dict[str, Any]
-    store: tuple[str, str] | None
+    grid: VelocityGrid
+    run: dict[str, Any]
+    store: tuple[str, str] | None = None
+    product: Product | None = None
 
 
 @dataclass(frozen=True)
@@ -60,79 +65,74 @@ class BinTask:
 
 
 @dataclass(frozen=True)
-class Started:
-    """A bin whose fit is still to be made.
+class Result:
+    """What became of a bin.
 
     Attributes
     ----------
-    solver : KinematicSolver
-        With grid and stars.
+    fit : Fit or None
+        The fit; None if a store has it.
     notes : list
-        The warnings so far.
+        The warnings issued on the way.
+    product : object
+        What `Common.product` made of it.
     """
 
-    solver: KinematicSolver
-    notes: list[tuple[str, str]]
+    fit: Fit | None
+    notes: list[Note]
+    product: Any
+
+
+@dataclass(frozen=True)
+class Started:
+    """A bin whose fit is still to be made: its stars, and the warnings so far."""
+
+    stars: Stars
+    notes: list[Note]
 
 
 def fit_bin(common: Common, task: BinTask) -> Result:
     """Fit one bin."""
     with _recorded() as notes:
-        solver = _load(common, task)
-        solver.run(**common.run_kwargs, seed=task.seed)
-        solver.clip_uncertainties()
-    return _hand_over(common, task, solver, notes)
+        stars = _stars(common, task)
+        fit = fit_stars(stars, common.grid, **common.run, seed=task.seed).clip()
+    return _hand_over(common, task, fit, notes)
 
 
 def start_bin(common: Common, task: BinTask) -> tuple[Started, Callable[[Evaluator | None], LosvdPosterior]]:
     """Everything before the fit, and the fit: what that returns is for `finish_bin`."""
     with _recorded() as notes:
-        solver = _load(common, task)
-    run = common.run_kwargs
-    n_samples = run.get("num_samples", DEFAULT_SAMPLES)
-    return Started(solver, notes), solver._fitting(
-        n_samples, task.seed, run.get("settings"), run.get("prior")
-    )
+        stars = _stars(common, task)
+    run = {name: value for name, value in common.run.items() if name != "gpu"}
+    return Started(stars, notes), prepare(stars, seed=task.seed, **run)
 
 
 def finish_bin(common: Common, task: BinTask, started: Started, posterior: LosvdPosterior) -> Result:
     """Everything after the fit."""
+    n_samples = common.run.get("num_samples", DEFAULT_SAMPLES)
     with _recorded() as notes:
-        started.solver._accept(posterior, common.run_kwargs.get("num_samples", DEFAULT_SAMPLES))
-        started.solver.clip_uncertainties()
-    return _hand_over(common, task, started.solver, started.notes + notes)
+        fit = accept(started.stars, common.grid, posterior, n_samples).clip()
+    return _hand_over(common, task, fit, started.notes + notes)
 
 
-def _load(common: Common, task: BinTask) -> KinematicSolver:
-    solver = KinematicSolver()
-    solver.setup_grid(**common.grid_kwargs)
-    solver.add_data(task.vel, task.err)
-    return solver
+def _stars(common: Common, task: BinTask) -> Stars:
+    stars = Stars.read(task.vel, task.err)
+    check_coverage(stars.vel, common.grid.edges, stacklevel=2)
+    return stars
 
 
-def _hand_over(
-    common: Common, task: BinTask, solver: KinematicSolver, notes: list[tuple[str, str]]
-) -> Result:
+def _hand_over(common: Common, task: BinTask, fit: Fit, notes: list[Note]) -> Result:
     if common.store is not None:
-        _open_store(*common.store).write(task.index, solver, notes)
-        return None, notes
-    # They are quickly computed again, and larger than all the rest together.
-    solver.samples = None
-    return solver, notes
+        open_store(*common.store).write(task.index, fit, notes)
+    product = None if common.product is None else common.product(task.index, fit)
+    return Result(fit if common.store is None else None, notes, product)
 
 
 @contextmanager
-def _recorded() -> Generator[list[tuple[str, str]]]:
+def _recorded() -> Generator[list[Note]]:
     """A list that holds, when the block has been left, the warnings issued in it."""
-    notes: list[tuple[str, str]] = []
+    notes: list[Note] = []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield notes
     notes += [(w.category.__name__, str(w.message)) for w in caught]
-
-
-@lru_cache(maxsize=1)
-def _open_store(path: str, identity: str) -> MapStore:
-    from veldist.batch.store import MapStore
-
-    return MapStore(path, writable=True)

@@ -18,8 +18,8 @@ from veldist._support.processes import check_jobs, run_tasks
 from veldist.calibration.coverage_result import Cell, Coverage, Tally, all_warnings
 from veldist.calibration.methods import LosvdMethod, Veldist
 from veldist.calibration.scores import FEATURES, score
+from veldist.fits.grid import VelocityGrid
 from veldist.simulate import LOSVD, observe, standard_losvds
-from veldist.solver import grid_edges
 from veldist.summaries.gauss_hermite.series_fit import gauss_hermite
 from veldist.summaries.scalars import METRICS, summary_draws
 
@@ -268,7 +268,7 @@ def _named_edges(grids: Any, first: LOSVD) -> dict[str, NDArray[np.float64]]:
     if not grids:
         raise ValueError("grids is an empty dict: pass at least one velocity grid, or None for the default.")
     named: dict[str, Any] = {"grid": grids} if "n_bins" in grids else dict(grids)
-    return {name: grid_edges(kwargs, f"grids[{name!r}]") for name, kwargs in named.items()}
+    return {name: VelocityGrid.read(kwargs, f"grids[{name!r}]").edges for name, kwargs in named.items()}
 
 
 def _label(err: Any) -> str:

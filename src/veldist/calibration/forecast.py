@@ -25,16 +25,18 @@ from veldist._support.percentiles import percentiles
 from veldist._support.processes import check_jobs, run_tasks
 from veldist._support.threads import one_thread
 from veldist._support.validate import check_count, to_float
-from veldist.analysis import compute_summary_maps
 from veldist.calibration.forecast_result import Forecast, forecast_tables
+from veldist.fits.draws import resolved_draws
+from veldist.fits.fitting import fit_stars
+from veldist.fits.grid import VelocityGrid
+from veldist.fits.stars import Stars, check_coverage
 from veldist.models.losvd.basis import PriorSettings
 from veldist.simulate import LOSVD, Gaussian, observe
 from veldist.simulate.sample import draw_errors
-from veldist.solver import KinematicSolver, grid_edges
 from veldist.summaries.gauss_hermite.series_fit import gauss_hermite
 from veldist.summaries.information import MOMENTS, information_bounds
+from veldist.summaries.maps import compute_summary_maps
 from veldist.summaries.prior_weight import is_dominated, prior_draws, prior_ratio
-from veldist.summaries.scalars import resolved_draws
 
 __all__ = ["forecast"]
 
@@ -145,7 +147,7 @@ def forecast(
     if grid is None:
         observed = float(np.hypot(sigma, max(np.sqrt(np.mean(e**2)) for e in typical.values())))
         grid = {"center": losvd.mean, "width": _WIDTH_IN_SIGMA * observed, "n_bins": _N_BINS}
-    edges = grid_edges(grid, "grid")
+    edges = VelocityGrid.read(grid, "grid").edges
 
     tasks = [_Mock(n, k, seed) for n in counts for k in range(n_mocks)]
     function = partial(
@@ -216,19 +218,18 @@ def _fit_mock(
     run_seed = int(np.random.SeedSequence(mock.entropy).generate_state(1)[0])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        solver = KinematicSolver()
-        solver.setup_grid(**grid)
-        solver.add_data(vel, errors)
-        masses = solver.run(num_samples=num_samples, seed=run_seed, prior=prior)["intrinsic_pdf"]
-        maps = compute_summary_maps([solver])
+        stars, bins = Stars.read(vel, errors), VelocityGrid.of(**grid)
+        check_coverage(stars.vel, bins.edges, stacklevel=2)
+        fit = fit_stars(stars, bins, num_samples=num_samples, seed=run_seed, prior=prior)
+        maps = compute_summary_maps([fit])
     keys = ("median", "uncertainty", "prior_ratio", "prior_dominated")
     moments = np.array([[float(maps[name][key][0]) for name in MOMENTS] for key in keys])
     bounds = information_bounds(mock.n_stars, errors, sigma)
 
     with one_thread():
         # As for the moments: on narrower bins where those of the grid are wide.
-        resolved, edges = resolved_draws(solver, 0)
-        _, shape = prior_draws(solver.posterior, edges)
+        resolved, edges = resolved_draws(fit, 0)
+        _, shape = prior_draws(fit.posterior, edges)
         fits = [gauss_hermite(draws, edges, order=4).h.T for draws in (resolved, shape)]
     low, median, high = percentiles(fits[0], (16.0, 50.0, 84.0))
     prior_low, prior_high = percentiles(fits[1], (16.0, 84.0))
@@ -237,7 +238,7 @@ def _fit_mock(
     dominated = is_dominated(width, prior_width, np.full(2, np.nan))
     hermite = np.array([median, width, prior_ratio(width, prior_width), dominated])
 
-    low, high = percentiles(masses.T, (16.0, 84.0))
+    low, high = percentiles(fit.need_draws("forecast()")[0]["intrinsic_pdf"].T, (16.0, 84.0))
     return _Fit(
         quantities=np.concatenate([moments, hermite], axis=1),
         bounds=np.array(list(bounds.values())),

@@ -9,7 +9,7 @@ import time
 import uuid
 import warnings
 from collections import deque
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from functools import cache
@@ -74,7 +74,7 @@ def check_client(client: Any) -> None:
         raise ValueError(f"client is {client.status}: pass a connected distributed.Client.")
 
 
-def run_on_dask(function: Callable[[T], R], tasks: Sequence[T], client: Client) -> Iterator[Outcome[R]]:
+def run_on_dask(function: Callable[[T], R], tasks: Sequence[T], client: Client) -> Generator[Outcome[R]]:
     """Yield the outcomes of ``function(task)``, done on a Dask cluster, in order of completion.
 
     A task that raises costs nothing but its own result. Tasks of a worker that dies are done again on others;

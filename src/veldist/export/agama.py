@@ -29,6 +29,7 @@ from veldist.export.dynamite.doubts import warn_cut
 from veldist.export.dynamite.layout import read_layout
 from veldist.export.rows.hermite import collect_series
 from veldist.export.rows.losvds import collect_losvds, find_solved
+from veldist.fits.draws import check_fits
 
 __all__ = ["write_agama_forstand"]
 
@@ -100,7 +101,8 @@ def write_agama_forstand(
     if representation not in _REPRESENTATIONS:
         raise ValueError(f"representation must be one of {list(_REPRESENTATIONS)}, got {representation!r}.")
     systemic = to_float(v_systemic, "v_systemic", "km/s")
-    solved = find_solved(solvers)
+    fits = check_fits(solvers)
+    solved = find_solved(fits)
     layout = read_layout(voronoi_bin_metadata, solved, with_flux=False)
     folder = Path(output_dir)
     paths = {
@@ -116,7 +118,7 @@ def write_agama_forstand(
     for path in paths.values():
         check_new(path, overwrite)
 
-    warn_cut(solvers, stacklevel=2)
+    warn_cut(fits, stacklevel=2)
     xx, yy = layout.aperture.centers()
     tag = np.asarray(layout.pixel_ids).ravel() - 1
     inside = tag >= 0
@@ -124,12 +126,12 @@ def write_agama_forstand(
         "bins": (np.column_stack([xx.ravel()[inside], yy.ravel()[inside], tag[inside]]), "x y bintag")
     }
     if representation == "hist":
-        rows = collect_losvds(solvers, solved)
+        rows = collect_losvds(fits, solved)
         contents["kinematics"] = _interleaved(rows.losvd, rows.dlosvd), "mass error, for each velocity bin"
         edges = np.append(rows.centers - 0.5 * rows.dv, rows.centers[-1] + 0.5 * rows.dv) - systemic
         contents["edges"] = edges, "edges of the velocity bins [km/s]"
     else:
-        series = collect_series(solvers, solved, check_count(order, "order", 3), 1e-3, 1e-4, stacklevel=2)
+        series = collect_series(fits, solved, check_count(order, "order", 3), 1e-3, 1e-4, stacklevel=2)
         series.values[:, 0] -= systemic
         names = " ".join(f"{n} {n}_err" for n in series.names)
         contents["kinematics"] = _interleaved(series.values, series.errors), names

@@ -20,8 +20,8 @@ from veldist._support.validate import to_array
 from veldist._version import __version__
 from veldist.export.rows.moments import solved_mask
 from veldist.fits import clipping
+from veldist.fits.draws import check_fits, fit_draws
 from veldist.summaries.gauss_hermite.series_fit import gauss_hermite
-from veldist.summaries.scalars import solver_draws
 
 __all__ = ["EffectiveErrors", "effective_errors", "write_losvd_covariance"]
 
@@ -172,13 +172,14 @@ def write_losvd_covariance(
     from astropy.io import fits
     from astropy.table import Table
 
-    solved = np.flatnonzero(solved_mask(solvers))
+    every = check_fits(solvers)
+    solved = np.flatnonzero(solved_mask(every))
     covariances, means, n_draws = [], [], []
     common: Floats | None = None
-    for i, solver in enumerate(solvers):
-        if solver is None:
+    for i, fit in enumerate(every):
+        if fit is None:
             continue
-        masses, edges = solver_draws(solver, i)
+        masses, edges = fit_draws(fit, i)
         if common is None:
             common = edges
         if edges.shape != common.shape or np.abs(edges - common).max() > 1e-6 * (common[1] - common[0]):

@@ -27,6 +27,7 @@ from veldist._support.validate import check_finite, check_positive, to_array, to
 from veldist._version import __version__
 from veldist.export.dynamite.doubts import warn_cut
 from veldist.export.rows.moments import iterate_moments, median_and_uncertainty, solved_mask
+from veldist.fits.draws import check_fits
 
 __all__ = ["RadialProfile", "radial_profile", "write_gravsphere_profile"]
 
@@ -86,7 +87,8 @@ def radial_profile(
     TypeError, ValueError
         If there is no solved bin, a solver has not been run, or radii or weights are unusable.
     """
-    solved = solved_mask(solvers)
+    fits = check_fits(solvers)
+    solved = solved_mask(fits)
     systemic = to_float(v_systemic, "v_systemic", "km/s")
     r = to_array(radius, "radius", "arcsec")
     if r.size != solved.size:
@@ -94,7 +96,7 @@ def radial_profile(
     r = r[solved]
     check_finite(r, "radius")
     check_positive(r, "radius", "give the projected radius of each bin in arcsec.")
-    bins = list(iterate_moments(solvers))
+    bins = list(iterate_moments(fits))
     n_stars = np.array([bin_.n_stars for bin_ in bins])
     if weight is None:
         if not np.all(np.isfinite(n_stars)):
@@ -173,8 +175,9 @@ def write_gravsphere_profile(
         raise ValueError(f"path '{path}' ends in .npz, which is for the draws: name the table .ecsv or .txt.")
     samples = check_new(Path(path).with_suffix(".npz"), overwrite)
     check_new(path, overwrite)
-    warn_cut(solvers, stacklevel=2, draws=True)
-    profile = radial_profile(solvers, radius, weight=weight, v_systemic=v_systemic)
+    fits = check_fits(solvers)
+    warn_cut(fits, stacklevel=2, draws=True)
+    profile = radial_profile(fits, radius, weight=weight, v_systemic=v_systemic)
     meta: dict[str, Any] = {
         "v_systemic": to_float(v_systemic, "v_systemic", "km/s"),
         "veldist_version": __version__,

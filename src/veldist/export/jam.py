@@ -14,6 +14,7 @@ from veldist._support.validate import to_float
 from veldist._version import __version__
 from veldist.export.dynamite.doubts import warn_cut
 from veldist.export.rows.moments import iterate_moments, median_and_uncertainty, solved_mask
+from veldist.fits.draws import check_fits
 from veldist.sky.positions import read_positions
 
 __all__ = ["write_jam_table"]
@@ -78,14 +79,15 @@ def write_jam_table(
     """
     from astropy.table import Column, Table
 
-    solved = solved_mask(solvers)
+    fits = check_fits(solvers)
+    solved = solved_mask(fits)
     positions = read_positions(metadata, x, y, solved)
     if not positions:
         raise ValueError("the positions of the bins are missing: pass metadata, or x and y.")
     systemic = to_float(v_systemic, "v_systemic", "km/s")
-    warn_cut(solvers, stacklevel=2, draws=True)
+    warn_cut(fits, stacklevel=2, draws=True)
     rows = []
-    for bin_ in iterate_moments(solvers):
+    for bin_ in iterate_moments(fits):
         quantities = (np.sqrt(bin_.second_moment(systemic)), bin_.v - systemic, bin_.sigma)
         medians, spreads = zip(*(median_and_uncertainty(draws) for draws in quantities), strict=True)
         # Jeans models divide by them.

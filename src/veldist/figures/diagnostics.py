@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from veldist.errors import OrderError
 from veldist.figures.layers import BLUE, VERMILLION
+from veldist.fits.draws import as_fit
+from veldist.fits.fit import Fit
 from veldist.inference import Diagnostics, Settings
 
 if TYPE_CHECKING:
@@ -87,27 +89,29 @@ def plot_diagnostics(
         If no bin was solved.
     """
     settings = settings or Settings()
-    if hasattr(solvers, "diagnostics"):
-        one = _read(solvers, "the solver", settings)
+    if isinstance(getattr(solvers, "fit", solvers), Fit):
+        one = _read(as_fit(solvers, "solvers"), "the solver", settings)
         return _draw_one(one, _figure(fig, (7.1, 4.4)), color)
     if not isinstance(solvers, Iterable):
         raise TypeError(f"solvers must be a KinematicSolver or several, got {type(solvers).__name__}.")
     # One pass that keeps the numbers only: solvers may be read from a store one by one.
-    every = [None if s is None else _read(s, f"solvers[{i}]", settings) for i, s in enumerate(solvers)]
+    every = [
+        None if solver is None else _read(as_fit(solver, f"solvers[{i}]"), f"solvers[{i}]", settings)
+        for i, solver in enumerate(solvers)
+    ]
     bins = [entry for entry in every if entry is not None]
     if not bins:
         raise ValueError(f"solvers holds no solved bin (of {len(every)}): there is nothing to draw.")
     return _draw_map(bins, len(every) - len(bins), _figure(fig, (7.1, 4.6)), color)
 
 
-def _read(solver: Any, name: str, settings: Settings) -> _Bin:
-    diagnostics = getattr(solver, "diagnostics", None)
-    if diagnostics is None:
+def _read(fit: Fit, name: str, settings: Settings) -> _Bin:
+    if fit.posterior is None or fit.diagnostics is None:
         raise OrderError(f"{name} has no diagnostics: call run() first.")
-    n_draws, n_groups = solver.posterior.posterior.n_draws, solver.posterior.posterior.n_groups
+    n_draws, n_groups = fit.posterior.posterior.n_draws, fit.posterior.posterior.n_groups
     return _Bin(
-        diagnostics=diagnostics,
-        n_stars=solver.n_stars,
+        diagnostics=fit.diagnostics,
+        n_stars=fit.n_stars,
         n_draws=n_draws,
         least_ess=settings.ess_fraction * n_draws,
         # Means of independent draws differ between groups too (Margossian et al. 2024, "Nested R-hat").

@@ -22,9 +22,10 @@ from veldist.figures.layers import (
     draw_truth,
     read_truth,
 )
+from veldist.fits.draws import check_fits, fit_draws, is_fitted
+from veldist.fits.fit import Fit
 from veldist.models.losvd.frame import Frame, fit_frame
 from veldist.summaries.moments import histogram_cdf, histogram_percentile
-from veldist.summaries.scalars import solver_draws
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,7 +82,8 @@ def plot_losvd_grid(
     n_columns = check_count(n_columns, "n_columns", minimum=1)
     n_max = check_count(n_max, "n_max", minimum=1)
     check_central(central)
-    solved = _solved(solvers)
+    fits = check_fits(solvers)
+    solved = np.flatnonzero(is_fitted(fits)).tolist()
     if not solved:
         raise ValueError(f"solvers holds no solved bin (of {len(solvers)}): there is nothing to draw.")
     for name, given in (("titles", titles), ("true_intrinsic", true_intrinsic)):
@@ -91,7 +93,7 @@ def plot_losvd_grid(
             )
     shown = [solved[k] for k in np.linspace(0, len(solved) - 1, min(n_max, len(solved))).round().astype(int)]
 
-    panels = [_panel(solvers[i], i, true_intrinsic, gaussian) for i in shown]
+    panels = [_panel(fit, i, true_intrinsic, gaussian) for i in shown for fit in [fits[i]] if fit is not None]
 
     import matplotlib.pyplot as plt
     from matplotlib.ticker import MaxNLocator
@@ -170,14 +172,6 @@ def plot_losvd_grid(
     return figure
 
 
-def _solved(solvers: Sequence[Any]) -> list[int]:
-    """Indices of the solvers that are there; maps in a store know them without reading any."""
-    fitted = getattr(solvers, "fitted", None)
-    if fitted is None:
-        fitted = [solver is not None for solver in solvers]
-    return np.flatnonzero(fitted).tolist()
-
-
 class _Panel(NamedTuple):
     """What is drawn of one bin."""
 
@@ -188,14 +182,13 @@ class _Panel(NamedTuple):
     gaussian: Frame | None
 
 
-def _panel(solver: Any, i: int, true_intrinsic: Sequence[Any] | None, gaussian: bool) -> _Panel:
-    """Look at a solver once only: solvers may be read from a store one by one."""
-    masses, edges = solver_draws(solver, i)
+def _panel(fit: Fit, i: int, true_intrinsic: Sequence[Any] | None, gaussian: bool) -> _Panel:
+    """Look at a fit once only: fits may be read from a store one by one."""
+    masses, edges = fit_draws(fit, i)
     true = None if true_intrinsic is None else true_intrinsic[i]
-    vel, err = getattr(solver, "vel", None), getattr(solver, "err", None)
     fitted = None
-    if vel is not None and err is not None:
-        fitted = fit_frame(vel, err) if gaussian else None
+    if fit.stars is not None:
+        fitted = fit_frame(fit.stars.vel, fit.stars.err) if gaussian else None
     elif gaussian:
         raise OrderError(
             f"solvers[{i}] has no stars to fit a Gaussian to: call add_data(), or gaussian=False."
@@ -203,7 +196,7 @@ def _panel(solver: Any, i: int, true_intrinsic: Sequence[Any] | None, gaussian: 
     return _Panel(
         masses,
         edges,
-        getattr(solver, "n_stars", "?"),
+        fit.n_stars or "?",
         None if true is None else read_truth(true, edges, f"true_intrinsic[{i}]"),
         fitted,
     )

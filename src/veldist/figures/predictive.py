@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from veldist._support.validate import check_count
 from veldist.figures.layers import BANDS, BLUE, star_bins
+from veldist.fits.draws import as_fit
 from veldist.fits.predictive import predictive_fractions, predictive_pit
 
 if TYPE_CHECKING:
@@ -59,10 +60,12 @@ def plot_ppc(
         If ``ax_or_fig`` is neither a figure nor two axes, or the seed is no integer >= 0.
     """
     rng = np.random.default_rng(check_count(seed, "seed", 0))
-    pit = predictive_pit(solver)
-    vel = solver.vel
+    fit = as_fit(solver, "solver")
+    pit = predictive_pit(fit)
+    assert fit.stars is not None
+    vel = fit.stars.vel
     bins = star_bins(vel, -np.inf, np.inf)
-    fractions = np.minimum(predictive_fractions(solver, bins), 1.0)
+    fractions = np.minimum(predictive_fractions(fit, bins), 1.0)
     figure, axes = _places(ax_or_fig)
     _draw_velocities(axes[0], vel, bins, rng.binomial(vel.size, fractions), fractions, color, legend)
     _draw_pit(axes[1], pit, legend)

@@ -11,8 +11,8 @@ import numpy as np
 from veldist._support.arrays import Floats
 from veldist._support.validate import check_finite, to_array, to_float
 from veldist.figures.layers import BLUE, DENSITY_LABEL, VELOCITY_LABEL, VERMILLION, Band, check_central
+from veldist.fits.draws import check_fits, fit_draws
 from veldist.summaries.moments import histogram_cdf, histogram_percentile
-from veldist.summaries.scalars import solver_draws
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -140,10 +140,10 @@ def _rows(solvers: Sequence[Any], coordinate: Any, kind: str, central: str) -> l
             f"coordinate has {position.size} values, but there are {len(solvers)} solvers: pass one each."
         )
     rows, positions = [], []
-    for i, solver in enumerate(solvers):
-        if solver is None:
+    for i, fit in enumerate(check_fits(solvers)):
+        if fit is None:
             continue
-        masses, edges = solver_draws(solver, i)
+        masses, edges = fit_draws(fit, i)
         cdf = histogram_cdf(masses)
         mean = cdf.mean(axis=0, keepdims=True)
         low, high = (float(histogram_percentile(mean, edges, q)[0]) for q in (_OUTSIDE, 1.0 - _OUTSIDE))

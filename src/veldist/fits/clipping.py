@@ -8,7 +8,10 @@ from numpy.typing import NDArray
 from veldist._support import validate
 from veldist._support.percentiles import percentiles
 
-__all__ = ["clip", "truncate"]
+__all__ = ["ABS_FLOOR", "FLOOR_FRACTION", "clip", "truncate"]
+
+# Floors of an uncertainty: a fraction of the highest mass, and the least.
+FLOOR_FRACTION, ABS_FLOOR = 0.01, 1e-10
 
 
 def clip(

@@ -1,23 +1,111 @@
-"""A velocity grid that suits all spatial bins of a map."""
+"""The velocity grid on which LOSVDs are reported, and one that suits all spatial bins of a map."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from veldist._support import validate
-from veldist.fits.stars import read_stars
+from veldist._support.arrays import Floats
+from veldist.fits.stars import Stars
 from veldist.models.losvd.frame import robust_frame
 
-__all__ = ["suggest_grid"]
+__all__ = ["VelocityGrid", "suggest_grid"]
 
 # Where the outermost bins of every LOSVD are as good as empty: orbit codes give them no mass.
 _REACH = 5.0
 # Two bins to a dispersion resolve a LOSVD that is smooth on that scale, three leave room for structure.
 _BINS_PER_SIGMA = 3.0
 _MIN_BINS, _MAX_BINS = 21, 151
+
+
+@dataclass(frozen=True, eq=False)
+class VelocityGrid:
+    """Velocity bins.
+
+    Attributes
+    ----------
+    edges : ndarray, (n_bins + 1,)
+        Edges of the bins, km/s, ascending.
+    width : float
+        Full width, km/s.
+    """
+
+    edges: Floats
+    width: float
+
+    @classmethod
+    def of(cls, center: Any, width: Any, n_bins: Any) -> VelocityGrid:
+        """Equal bins around a centre, from what a user passes.
+
+        Parameters
+        ----------
+        center, width : float or Quantity
+            Centre and full width of the grid, km/s.
+        n_bins : int
+            Number of bins, at least 3.
+
+        Raises
+        ------
+        TypeError
+            If ``n_bins`` is not an integer or the others are not numbers.
+        ValueError
+            If a value is out of range.
+        """
+        center = validate.to_float(center, "center", "km/s")
+        width = validate.to_float(width, "width", "km/s")
+        if width <= 0:
+            raise ValueError(f"width must be positive, got {width} km/s: pass the full width of the grid.")
+        n_bins = validate.check_count(n_bins, "n_bins", 3)
+        return cls(center + width * (np.arange(n_bins + 1) / n_bins - 0.5), width)
+
+    @classmethod
+    def read(cls, grid_kwargs: Any, name: str) -> VelocityGrid:
+        """The grid that arguments of `of` in a dictionary, called ``name`` in messages, describe.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If it is no dict, lacks an argument or has others, or as `of`.
+        """
+        validate.check_keys(grid_kwargs, ("center", "width", "n_bins"), name)
+        return cls.of(**grid_kwargs)
+
+    @classmethod
+    def around(cls, centers: Floats, dv: float) -> VelocityGrid:
+        """Bins of width ``dv`` around uniform centres (km/s)."""
+        edges = np.linspace(centers[0] - 0.5 * dv, centers[-1] + 0.5 * dv, centers.size + 1)
+        return cls(edges, centers.size * dv)
+
+    @property
+    def n_bins(self) -> int:
+        """Number of bins."""
+        return self.edges.size - 1
+
+    @property
+    def bin_width(self) -> float:
+        """Width of one bin, km/s."""
+        return self.width / self.n_bins
+
+    @cached_property
+    def centers(self) -> Floats:
+        """Centres of the bins, km/s, (n_bins,)."""
+        return 0.5 * (self.edges[1:] + self.edges[:-1])
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `KinematicSolver.grid` shows."""
+        names = ("centers", "edges", "width", "n_bins", "bin_width")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def from_dict(cls, grid: Mapping[str, Any]) -> VelocityGrid:
+        """The grid that `as_dict` describes."""
+        edges = np.asarray(grid["edges"], dtype=np.float64)
+        return cls(edges, float(grid.get("width", edges[-1] - edges[0])))
 
 
 def suggest_grid(bin_data_list: Sequence[dict[str, Any]], min_stars: int = 10) -> dict[str, Any]:
@@ -49,9 +137,9 @@ def suggest_grid(bin_data_list: Sequence[dict[str, Any]], min_stars: int = 10) -
         validate.check_keys(data, ("vel", "err"), f"bin_data_list[{k}]")
         if np.size(data["vel"]) < min_stars:
             continue
-        vel, err = read_stars(data["vel"], data["err"])
-        frames.append(robust_frame(vel, err))
-        sizes.append(vel.size)
+        stars = Stars.read(data["vel"], data["err"])
+        frames.append(robust_frame(stars.vel, stars.err))
+        sizes.append(stars.n_stars)
     if not frames:
         raise ValueError(f"no bin has min_stars = {min_stars} stars: lower min_stars or use larger bins.")
     location = np.array([f.location for f in frames])

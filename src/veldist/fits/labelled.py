@@ -1,4 +1,4 @@
-"""One solver as labelled arrays, for xarray, ArviZ and netCDF files.
+"""One fit as labelled arrays, for xarray, ArviZ and netCDF files.
 
 Attributes hold strings and numbers only, which is all that every netCDF format can store: what is true or
 false is 1 or 0 there.
@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats
 from veldist._support.threads import one_thread
+from veldist._version import __version__
+from veldist.fits.fit import Fit
 
 if TYPE_CHECKING:
     from xarray import Dataset, DataTree
-
-    from veldist.solver import KinematicSolver
 
 __all__ = ["creator", "to_dataset", "to_datatree", "velocity_coordinates"]
 
@@ -30,19 +31,20 @@ _GROUPS = {
 }
 
 
-def to_dataset(solver: KinematicSolver) -> Dataset:
+def to_dataset(fit: Fit) -> Dataset:
     """All that is known of one fitted bin as a dataset; see `KinematicSolver.to_xarray`."""
     from xarray import Dataset
 
-    posterior, grid = solver.posterior, solver.grid
+    posterior, grid, stars = fit.posterior, fit.grid, fit.stars
     assert posterior is not None
     assert grid is not None
+    assert stars is not None
     inner = posterior.posterior
     diagnostics = inner.diagnostics
     rows = _rows_by_group(*inner.component.shape, inner.n_groups)
-    # As the solver does it, so that the bits are the same, and only then put in another order.
+    # As the samples are made, so that the bits are the same, and only then put in another order.
     with one_thread():
-        pdf, outside = posterior.bin_masses(grid["edges"])
+        pdf, outside = posterior.bin_masses(grid.edges)
 
     draw = ("chain", "draw")
     variables = {
@@ -61,8 +63,8 @@ def to_dataset(solver: KinematicSolver) -> Dataset:
             "1",
         ),
         "sample_row": (draw, rows.astype(np.int32), "row of the draw in KinematicSolver.samples", "1"),
-        "vel": (("star",), solver.vel, "observed line-of-sight velocity", "km/s"),
-        "err": (("star",), solver.err, "its 1-sigma error", "km/s"),
+        "vel": (("star",), stars.vel, "observed line-of-sight velocity", "km/s"),
+        "err": (("star",), stars.err, "its 1-sigma error", "km/s"),
         "ess": (("quantity",), diagnostics.ess, "effective sample size", "1"),
         "rhat": (("quantity",), diagnostics.rhat, "nested R-hat", "1"),
         "component_probability": (
@@ -82,7 +84,7 @@ def to_dataset(solver: KinematicSolver) -> Dataset:
         "chain": np.arange(rows.shape[0], dtype=np.int32),
         "draw": np.arange(rows.shape[1], dtype=np.int32),
         "coefficient": np.arange(inner.coefficients.shape[2], dtype=np.int32),
-        "star": np.arange(solver.n_stars, dtype=np.int32),
+        "star": np.arange(fit.n_stars, dtype=np.int32),
         "prior_component": (
             "prior_component",
             list(diagnostics.component_labels),
@@ -99,23 +101,23 @@ def to_dataset(solver: KinematicSolver) -> Dataset:
             name: (dims, np.array(values), {"units": unit, "long_name": long_name})
             for name, (dims, values, long_name, unit) in variables.items()
         },
-        coords=velocity_coordinates(grid["edges"]) | coordinates,
-        attrs=_attributes(solver),
+        coords=velocity_coordinates(grid.edges) | coordinates,
+        attrs=_attributes(fit),
     )
 
 
-def to_datatree(solver: KinematicSolver) -> DataTree:
+def to_datatree(fit: Fit) -> DataTree:
     """The variables of `to_dataset` in the groups of ArviZ; see `KinematicSolver.to_arviz`."""
     from xarray import DataTree
 
-    dataset = to_dataset(solver)
+    dataset = to_dataset(fit)
     groups = {name: dataset[list(variables)] for name, variables in _GROUPS.items()}
     for name, group in groups.items():
         group.attrs = dict(dataset.attrs) if name == "diagnostics" else creator()
     return DataTree.from_dict(groups)
 
 
-def velocity_coordinates(edges: NDArray[np.float64]) -> dict[str, Any]:
+def velocity_coordinates(edges: Floats) -> dict[str, Any]:
     """Centres and edges of the velocity bins, all along ``velocity`` so that a selection keeps them.
 
     Parameters
@@ -135,22 +137,19 @@ def velocity_coordinates(edges: NDArray[np.float64]) -> dict[str, Any]:
 
 def creator() -> dict[str, str]:
     """Attributes that name the software, as ArviZ calls them."""
-    from veldist._version import __version__
-
     return {"creation_library": "veldist", "creation_library_version": __version__}
 
 
-def _attributes(solver: KinematicSolver) -> dict[str, str | int | float]:
+def _attributes(fit: Fit) -> dict[str, str | int | float]:
     """Scalars of one fit, as strings and plain numbers."""
-    posterior = solver.posterior
+    posterior = fit.posterior
     assert posterior is not None
-    assert solver.samples is not None
     inner = posterior.posterior
     diagnostics = inner.diagnostics
     return creator() | {
         "title": "posterior of the line-of-sight velocity distribution",
-        "n_stars": solver.n_stars,
-        "num_samples": len(solver.samples["intrinsic_pdf"]),
+        "n_stars": fit.n_stars,
+        "num_samples": fit.num_samples,
         "frame_location": float(posterior.frame.location),
         "frame_scale": float(posterior.frame.scale),
         "frame_units": "km/s",

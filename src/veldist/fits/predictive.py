@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
 from veldist.errors import OrderError
+from veldist.fits.fit import Fit
 
 __all__ = ["expected_fractions", "observed_cdf", "predictive_fractions", "predictive_pit"]
 
@@ -83,15 +84,15 @@ def expected_fractions(
     return cell_masses @ np.maximum(np.diff(below, axis=0), 0.0).T
 
 
-def predictive_fractions(solver: Any, edges: Any) -> Floats:
-    """Fraction of a solver's stars that every posterior draw predicts to be observed in each velocity bin.
+def predictive_fractions(fit: Fit, edges: Any) -> Floats:
+    """Fraction of a bin's stars that every posterior draw predicts to be observed in each velocity bin.
 
     The prediction is for the errors of these stars, and has no counting noise.
 
     Parameters
     ----------
-    solver : KinematicSolver
-        A solver that has been run.
+    fit : Fit
+        A fitted bin.
     edges : array_like, shape (n_bins + 1,)
         Edges of the bins of observed velocities (km/s), ascending.
 
@@ -102,13 +103,13 @@ def predictive_fractions(solver: Any, edges: Any) -> Floats:
     Raises
     ------
     OrderError
-        If the solver has no stars or has not been run.
+        If it has no stars or has not been fitted.
     """
-    _, err, cell_edges, masses = _stars_and_cells(solver)
+    _, err, cell_edges, masses = _stars_and_cells(fit)
     return expected_fractions(np.asarray(edges, dtype=np.float64), err, cell_edges, masses)
 
 
-def predictive_pit(solver: Any) -> NDArray[np.float64]:
+def predictive_pit(fit: Fit) -> NDArray[np.float64]:
     """Probability integral transform of every star: its place in what the posterior predicts for it.
 
     The posterior predictive probability of observing, with the star's error, a velocity below its own. If
@@ -119,8 +120,8 @@ def predictive_pit(solver: Any) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    solver : KinematicSolver
-        A solver that has been run.
+    fit : Fit
+        A fitted bin.
 
     Returns
     -------
@@ -129,9 +130,9 @@ def predictive_pit(solver: Any) -> NDArray[np.float64]:
     Raises
     ------
     OrderError
-        If the solver has no stars or has not been run.
+        If it has no stars or has not been fitted.
     """
-    vel, err, edges, masses = _stars_and_cells(solver)
+    vel, err, edges, masses = _stars_and_cells(fit)
     mean = masses.mean(axis=0)
     pit = np.empty(vel.size)
     step = max(1, _CHUNK // edges.size)
@@ -142,21 +143,19 @@ def predictive_pit(solver: Any) -> NDArray[np.float64]:
     return np.minimum(pit, 1.0)
 
 
-def _stars_and_cells(solver: Any) -> tuple[Floats, Floats, Floats, Floats]:
+def _stars_and_cells(fit: Fit) -> tuple[Floats, Floats, Floats, Floats]:
     """Velocities, errors, cell edges (km/s), and cell masses of every draw.
 
     The posterior's own cells where there are any: they are finer than the velocity grid and reach every star.
     """
-    vel, err = getattr(solver, "vel", None), getattr(solver, "err", None)
-    if vel is None or err is None:
+    if fit.stars is None:
         raise OrderError("the posterior predictive needs stars with errors: call add_data() and run() first.")
-    posterior = getattr(solver, "posterior", None)
-    if posterior is not None:
-        return vel, err, posterior.velocity_edges, posterior.posterior.cell_masses()
-    samples = getattr(solver, "samples", None)
-    if samples is None or solver.grid is None:
+    vel, err = fit.stars.vel, fit.stars.err
+    if fit.posterior is not None:
+        return vel, err, fit.posterior.velocity_edges, fit.posterior.posterior.cell_masses()
+    if fit.samples is None or fit.grid is None:
         raise OrderError("the posterior predictive needs draws: call run() first.")
-    return vel, err, solver.grid["edges"], samples["intrinsic_pdf"]
+    return vel, err, fit.grid.edges, fit.samples["intrinsic_pdf"]
 
 
 def _merged(err: Floats) -> tuple[Floats, Floats]:

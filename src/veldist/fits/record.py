@@ -1,6 +1,6 @@
-"""One solver as bytes and back: the file of `KinematicSolver.save` and the record of a bin in a store.
+"""One fit as bytes and back: the file of `KinematicSolver.save` and the record of a bin in a store.
 
-The format is NumPy's ``.npz`` without pickled objects: one array for every array of the solver, named by its
+The format is NumPy's ``.npz`` without pickled objects: one array for every array of the fit, named by its
 path (``posterior.prior.scales``), and ``header``, JSON with all the rest. Reading runs no code of the
 file, and every array carries a checksum. The draws on the velocity grid are not stored: they follow from the
 coefficients in milliseconds.
@@ -11,22 +11,23 @@ from __future__ import annotations
 import io
 import json
 import os
-import tempfile
 import zipfile
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import Any, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.files import write_whole
+from veldist._version import __version__
+from veldist.fits.fit import Fit
+from veldist.fits.grid import VelocityGrid
+from veldist.fits.stars import Stars
 from veldist.models.losvd.model import LosvdPosterior
 
-if TYPE_CHECKING:
-    from veldist.solver import KinematicSolver
-
-__all__ = ["DamagedRecordError", "pack", "read_file", "unpack", "write_file"]
+__all__ = ["DamagedRecordError", "pack", "read_file", "unpack", "verify", "write_file"]
 
 _FORMAT = "veldist solver"
 _VERSION = 1
@@ -37,32 +38,46 @@ class DamagedRecordError(ValueError):
     """A stored solver is incomplete or its checksum is wrong."""
 
 
-def pack(solver: KinematicSolver) -> bytes:
-    """All that a solver holds as bytes; the same solver gives the same bytes."""
-    from veldist._version import __version__
+def pack(fit: Fit, *, compress: bool = False, **extra: Any) -> bytes:
+    """All that a fit holds as bytes; the same fit gives the same bytes.
 
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    compress : bool
+        Whether to take a little time for half of the size.
+    **extra
+        More entries of the header, as JSON can hold them.
+    """
     arrays: dict[str, NDArray[Any]] = {}
-    grid = solver.grid
-    header = {
+    parts = {
+        "grid": fit.grid,
+        "stars": fit.stars,
+        "posterior": fit.posterior,
+        "draws": fit.draws,
+        "clipped": fit.clipped,
+    }
+    header = extra | {
         "format": _FORMAT,
         "format_version": _VERSION,
         "veldist": __version__,
-        "num_samples": solver._num_samples,
-        "grid": None if grid is None else _encode(grid, "grid", arrays),
-        "stars": _encode({"vel": solver.vel, "err": solver.err}, "stars", arrays),
-        "clipped": None
-        if solver.clipped_samples is None
-        else _encode(solver.clipped_samples, "clipped", arrays),
-        "posterior": None if solver.posterior is None else _encode(solver.posterior, "posterior", arrays),
+        "num_samples": fit.num_samples,
     }
-    text = json.dumps(header).encode()
+    header |= {name: None if part is None else _encode(part, name, arrays) for name, part in parts.items()}
+    arrays[_HEADER] = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     file = io.BytesIO()
-    np.savez(file, allow_pickle=False, **{_HEADER: np.frombuffer(text, dtype=np.uint8)}, **arrays)
+    # As numpy.savez, which has no choice of level.
+    method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
+    with zipfile.ZipFile(file, "w", method, compresslevel=1) as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array(member, np.asarray(array), allow_pickle=False)
     return file.getvalue()
 
 
-def unpack(data: bytes, name: str) -> KinematicSolver:
-    """The solver that `pack` turned into bytes.
+def unpack(data: bytes, name: str) -> tuple[Fit, dict[str, Any]]:
+    """The fit that `pack` turned into bytes, and its header.
 
     Parameters
     ----------
@@ -78,8 +93,32 @@ def unpack(data: bytes, name: str) -> KinematicSolver:
     ValueError
         If it is no solver, or one of a newer format.
     """
-    from veldist.solver import KinematicSolver
+    header, members = _open(data, name)
+    arrays = {key: _read_array(member, f"{key} in {name}") for key, member in members.items()}
+    try:
+        fit = Fit(
+            stars=_part(Stars, header, "stars", arrays),
+            grid=_part(VelocityGrid, header, "grid", arrays),
+            posterior=_part(LosvdPosterior, header, "posterior", arrays),
+            num_samples=int(header["num_samples"]),
+            draws=_part(None, header, "draws", arrays),
+            clipped=_part(None, header, "clipped", arrays),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{name} was written by veldist {header.get('veldist')} and lacks or has other parts than this "
+            f"version expects ({type(error).__name__}: {error}): read it with that version."
+        ) from error
+    return fit, header
 
+
+def verify(data: bytes, name: str) -> dict[str, Any]:
+    """The header of a record whose checksums are right; raises as `unpack`."""
+    return _open(data, name)[0]
+
+
+def _open(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Header and other members of a record, their checksums compared."""
     if not zipfile.is_zipfile(io.BytesIO(data)):
         if data[:2] == b"PK":
             raise DamagedRecordError(f"{name} is cut off: fit again, or copy the file again.")
@@ -87,53 +126,20 @@ def unpack(data: bytes, name: str) -> KinematicSolver:
             f"{name} is no solver saved by veldist: pass a file that KinematicSolver.save wrote."
         )
     members = _read_members(data, name)
-    header = _read_header(members.pop(_HEADER, b""), name)
-    arrays = {key: _read_array(member, f"{key} in {name}") for key, member in members.items()}
-    try:
-        solver = KinematicSolver()
-        if header["grid"] is not None:
-            solver.grid = _decode_dict(header["grid"], "grid", arrays)
-        stars = _decode_dict(header["stars"], "stars", arrays)
-        solver.vel, solver.err = stars["vel"], stars["err"]
-        if header["posterior"] is not None:
-            solver.posterior = _decode(LosvdPosterior, header["posterior"], "posterior", arrays)
-        if header["clipped"] is not None:
-            solver.clipped_samples = _decode_dict(header["clipped"], "clipped", arrays)
-        solver._num_samples = int(header["num_samples"])
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{name} was written by veldist {header.get('veldist')} and lacks or has other parts than this "
-            f"version expects ({type(error).__name__}: {error}): read it with that version."
-        ) from error
-    return solver
+    return _read_header(members.pop(_HEADER, b""), name), members
 
 
-def write_file(solver: KinematicSolver, path: str | os.PathLike[str]) -> None:
-    """Write a solver to a file, which is complete or, if anything goes wrong, what it was before."""
-    path = Path(path)
-    data = pack(solver)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        # mkstemp makes files that nobody else can read; the user's own rule is what open() would apply.
-        mask = os.umask(0)
-        os.umask(mask)
-        Path(temporary).chmod(0o666 & ~mask)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+def write_file(fit: Fit, path: str | os.PathLike[str]) -> None:
+    """Write a fit to a file, which is complete or, if anything goes wrong, what it was before."""
+    write_whole(Path(path), pack(fit), durable=True)
 
 
-def read_file(path: str | os.PathLike[str]) -> KinematicSolver:
+def read_file(path: str | os.PathLike[str]) -> Fit:
     """Read a file of `write_file`; raises as `unpack`, and `OSError` if there is no such file."""
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a directory: veldist.load() reads the store of a map.")
-    return unpack(path.read_bytes(), str(path))
+    return unpack(path.read_bytes(), str(path))[0]
 
 
 def _read_members(data: bytes, name: str) -> dict[str, bytes]:
@@ -185,8 +191,14 @@ def _encode(value: Any, path: str, arrays: dict[str, NDArray[Any]]) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _decode_dict(encoded: dict[str, Any], path: str, arrays: dict[str, NDArray[Any]]) -> dict[str, Any]:
-    return {key: arrays.get(f"{path}.{key}", value) for key, value in encoded.items()}
+def _part(cls: type | None, header: dict[str, Any], name: str, arrays: dict[str, NDArray[Any]]) -> Any:
+    """A part of a fit: an object of a dataclass of ours, or a dictionary of arrays."""
+    encoded = header[name]
+    if encoded is None:
+        return None
+    if cls is not None:
+        return _decode(cls, encoded, name, arrays)
+    return {key: arrays.get(f"{name}.{key}", value) for key, value in encoded.items()}
 
 
 def _decode(cls: type, encoded: dict[str, Any], path: str, arrays: dict[str, NDArray[Any]]) -> Any:

@@ -3,49 +3,72 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support import validate
+from veldist._support.arrays import Floats
 from veldist.errors import GridWarning
 from veldist.models.losvd.frame import robust_frame
 
-__all__ = ["check_coverage", "find_outliers", "read_stars"]
+__all__ = ["Stars", "check_coverage", "find_outliers"]
 
 # Stars this many robust dispersions out, their own errors included, are foreground rather than tail.
 OUTLIER = 8.0
 
 
-def read_stars(vel: Any, err: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Velocities and 1-sigma errors as clean arrays in km/s.
+@dataclass(frozen=True, eq=False)
+class Stars:
+    """A sample of stars.
 
-    Parameters
+    Attributes
     ----------
-    vel : array_like or Quantity, (n_stars,)
+    vel : ndarray, (n_stars,)
         Line-of-sight velocities, km/s.
-    err : array_like or Quantity, (n_stars,)
-        Their errors, km/s; a single number serves all stars.
-
-    Raises
-    ------
-    TypeError
-        If the values are not real numbers.
-    ValueError
-        If values are NaN, infinite or masked, errors are not positive, lengths differ, there is no star, or
-        a unit is wrong.
+    err : ndarray, (n_stars,)
+        Their 1-sigma errors, km/s.
     """
-    vel = validate.to_array(vel, "vel", "km/s")
-    err = validate.strip_units(err, "err", "km/s")
-    if err is not None and np.ndim(err) == 0:
-        err = np.full(vel.size, err)
-    err = validate.to_array(err, "err", "km/s")
-    validate.check_same_length(vel, err, "vel", "err")
-    validate.check_finite(vel, "vel")
-    validate.check_finite(err, "err")
-    validate.check_positive(err, "err", "every star needs the 1-sigma error of its own velocity.")
-    return vel, err
+
+    vel: Floats
+    err: Floats
+
+    @property
+    def n_stars(self) -> int:
+        """Number of stars."""
+        return self.vel.size
+
+    @classmethod
+    def read(cls, vel: Any, err: Any) -> Stars:
+        """Clean arrays in km/s from what a user passes.
+
+        Parameters
+        ----------
+        vel : array_like or Quantity, (n_stars,)
+            Line-of-sight velocities, km/s.
+        err : array_like or Quantity, (n_stars,)
+            Their errors, km/s; a single number serves all stars.
+
+        Raises
+        ------
+        TypeError
+            If the values are not real numbers.
+        ValueError
+            If values are NaN, infinite or masked, errors are not positive, lengths differ, there is no
+            star, or a unit is wrong.
+        """
+        vel = validate.to_array(vel, "vel", "km/s")
+        err = validate.strip_units(err, "err", "km/s")
+        if err is not None and np.ndim(err) == 0:
+            err = np.full(vel.size, err)
+        err = validate.to_array(err, "err", "km/s")
+        validate.check_same_length(vel, err, "vel", "err")
+        validate.check_finite(vel, "vel")
+        validate.check_finite(err, "err")
+        validate.check_positive(err, "err", "every star needs the 1-sigma error of its own velocity.")
+        return cls(vel, err)
 
 
 def check_coverage(vel: NDArray[np.float64], edges: NDArray[np.float64], stacklevel: int) -> None:

@@ -7,14 +7,14 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from veldist.batch.solver_map import SolverMap
-from veldist.batch.store import MapStore
+from veldist.batch.solver_map import FitMap
+from veldist.batch.store import MANIFEST, MapStore
 from veldist.report import write_report
 from veldist.sky.layout import Layout, read_layout
 
 __all__ = ["LAYOUT", "REPORT", "STORE", "remove_store", "report_on"]
 
-STORE = "map.zarr"
+STORE = "map"
 LAYOUT = "pixels.ecsv"
 REPORT = "report.html"
 
@@ -31,7 +31,7 @@ def report_on(
     Parameters
     ----------
     result : str or path-like
-        A store that `veldist.fit_all_bins` made, or a folder with one called ``map.zarr``. Positions of the
+        A store that `veldist.fit_all_bins` made, or a folder with one called ``map``. Positions of the
         bins are read from ``pixels.ecsv`` beside it, if there is one.
     out : str or path-like
         The HTML file; an older one is replaced.
@@ -54,7 +54,7 @@ def report_on(
     """
     store, layout = _find(Path(result))
     # Not load(), which warns of bins that are not done: the page shows them.
-    solvers = SolverMap(store)
+    solvers = FitMap(MapStore(store))
     settings: dict[str, Any] = {}
     where: dict[str, Any] = {}
     if layout is not None:
@@ -65,7 +65,7 @@ def report_on(
             )
         where = {"grid": layout.grid, "ids": layout.ids, "x": layout.x, "y": layout.y}
         settings |= layout.settings
-    settings |= MapStore(store).settings
+    settings |= solvers.settings
     folder = store.parent if store.name == STORE else store
     return write_report(
         out,
@@ -81,7 +81,7 @@ def _find(result: Path) -> tuple[Path, Layout | None]:
     """The store, and the layout beside it."""
     inside = result / STORE
     store = inside if inside.is_dir() else result
-    if not store.is_dir() or (store is result and not (store / "zarr.json").exists()):
+    if not store.is_dir() or (store is result and not (store / MANIFEST).exists()):
         raise FileNotFoundError(
             f"{result} holds no fitted map: pass the folder that veldist fit or veldist demo has written, or "
             "the store of fit_all_bins(..., store=...)."

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 
 from veldist._support.arrays import Floats
+from veldist.fits.draws import fit_draws
+from veldist.fits.fit import Fit
+from veldist.inference import Diagnostics
 from veldist.report.numbers import rounded, rounded_or_none
-from veldist.summaries.scalars import solver_draws
 
 __all__ = ["PERCENTILES", "bin_entry", "thinned_rug"]
 
@@ -20,13 +22,13 @@ _LEVELS, _TICKS = 5000, 4000
 _MOST_STARS = 300
 
 
-def bin_entry(solver: Any, index: int) -> tuple[dict[str, Any], tuple[float, float, int]]:
+def bin_entry(fit: Fit, index: int) -> tuple[dict[str, Any], tuple[float, float, int]]:
     """What is shown of one fitted bin.
 
     Parameters
     ----------
-    solver : KinematicSolver
-        A fitted solver.
+    fit : Fit
+        A fitted bin.
     index : int
         Its place in the list, for messages.
 
@@ -45,15 +47,14 @@ def bin_entry(solver: Any, index: int) -> tuple[dict[str, Any], tuple[float, flo
     TypeError, ValueError
         If the solver has not been run, naming ``solvers[index]``.
     """
-    masses, edges = solver_draws(solver, index)
+    masses, edges = fit_draws(fit, index)
     curves = np.percentile(masses, PERCENTILES, axis=0)
     mass = float(curves.max()) / _LEVELS
-    vel = getattr(solver, "vel", None)
-    vel = np.empty(0) if vel is None else np.asarray(vel, dtype=np.float64)
+    vel = np.empty(0) if fit.stars is None else fit.stars.vel
     inside = vel[(vel >= edges[0]) & (vel <= edges[-1])]
     rug = thinned_rug(inside, _MOST_STARS)
     ticks = np.rint((rug - edges[0]) / (edges[-1] - edges[0]) * _TICKS).astype(int)
-    outside = (getattr(solver, "samples", None) or {}).get("outside_grid")
+    outside = (fit.samples or {}).get("outside_grid")
     entry = {
         "mass": rounded_or_none(mass, 8),
         "curves": np.rint(curves / mass).astype(int).tolist(),
@@ -61,7 +62,7 @@ def bin_entry(solver: Any, index: int) -> tuple[dict[str, Any], tuple[float, flo
         "thinned": rug.size < inside.size,
         "beyond": int(vel.size - inside.size),
         "outside": None if outside is None else rounded_or_none(np.median(outside), 3),
-        "diagnostics": _diagnostics(getattr(solver, "diagnostics", None)),
+        "diagnostics": _diagnostics(fit.diagnostics),
     }
     return entry, (float(edges[0]), float(edges[-1] - edges[0]) / masses.shape[1], masses.shape[1])
 
@@ -74,15 +75,15 @@ def thinned_rug(vel: Floats, most: int) -> Floats:
     return ordered[np.linspace(0, ordered.size - 1, most).round().astype(int)]
 
 
-def _diagnostics(found: Any) -> dict[str, Any] | None:
+def _diagnostics(found: Diagnostics | None) -> dict[str, Any] | None:
     if found is None:
         return None
     return {
         "converged": bool(found.converged),
-        "messages": [str(message) for message in getattr(found, "messages", ())],
+        "messages": [str(message) for message in found.messages],
         "numbers": rounded(
             [
-                getattr(found, name, np.nan)
+                getattr(found, name)
                 for name in ("ess_min", "rhat_max", "pareto_k", "acceptance", "log_bayes_factor")
             ],
             4,

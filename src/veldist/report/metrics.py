@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from veldist._support.arrays import Floats
 from veldist._support.validate import strip_units
 from veldist.figures.styles import MapStyle, map_style
+from veldist.fits.fit import Fit
 from veldist.report.numbers import rounded
 from veldist.summaries.columns import CORRELATIONS, MAP_COLUMNS, MAX_ORDER, hermite_names
 from veldist.summaries.gauss_hermite.series_fit import ENOUGH_CONVERGED
 
-__all__ = ["SOLVER_NUMBERS", "check_maps", "color_limits", "metric_entries", "solver_numbers"]
+__all__ = ["FIT_NUMBERS", "check_maps", "color_limits", "fit_numbers", "metric_entries"]
 
 _PERCENTILES = (2.0, 98.0)
 # Colours that ran over less would make much of nothing: a star or two, no evidence either way.
@@ -43,7 +44,7 @@ _LABELS: dict[str, tuple[str | None, str]] = {
     "ess_min": (None, "smallest effective sample size"),
     "rhat_max": (None, "largest nested R-hat"),
 }
-SOLVER_NUMBERS = (*_LABELS, "log_bayes_factor")
+FIT_NUMBERS = (*_LABELS, "log_bayes_factor")
 """What solvers tell of themselves."""
 
 # The other entries of a map are pure numbers.
@@ -93,11 +94,10 @@ def check_maps(maps: Any, n_bins: int) -> tuple[dict[str, dict[str, NDArray[Any]
     return checked, units
 
 
-def solver_numbers(solver: Any) -> list[float]:
-    """Number of stars and diagnostics of a bin, in the order of `SOLVER_NUMBERS`, NaN where unknown."""
-    found = getattr(solver, "diagnostics", None)
-    stars = getattr(solver, "n_stars", np.nan)
-    return [float(stars), *(float(getattr(found, name, np.nan)) for name in SOLVER_NUMBERS[1:])]
+def fit_numbers(fit: Fit) -> list[float]:
+    """Number of stars and diagnostics of a bin, in the order of `FIT_NUMBERS`, NaN where unknown."""
+    found = fit.diagnostics
+    return [float(fit.n_stars), *(float(getattr(found, name, np.nan)) for name in FIT_NUMBERS[1:])]
 
 
 def metric_entries(

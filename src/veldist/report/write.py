@@ -14,13 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from veldist._support.zarr_files import write_whole
+from veldist._support.files import write_whole
 from veldist._version import __version__
+from veldist.fits.draws import check_fits
 from veldist.report.losvds import bin_entry
-from veldist.report.metrics import SOLVER_NUMBERS, check_maps, metric_entries, solver_numbers
+from veldist.report.metrics import FIT_NUMBERS, check_maps, fit_numbers, metric_entries
 from veldist.report.numbers import rounded_or_none
 from veldist.report.shapes import map_shapes
 from veldist.sky.places import to_positions
+from veldist.summaries.maps import compute_summary_maps
 
 __all__ = ["write_report"]
 
@@ -116,32 +118,30 @@ def write_report(
 
 def _content(solvers: Sequence[Any], maps: Any, grid: Any, ids: Any, x: Any, y: Any) -> dict[str, Any]:
     """All that the page's script needs."""
-    _check_list(solvers)
-    n_bins = len(solvers)
-    positions = to_positions(x, y, solvers)
-    # Before the solvers are read, which may take a while.
-    shapes = map_shapes(grid, ids, positions, n_bins) if n_bins else None
+    fits = check_fits(solvers)
+    n_bins = len(fits)
+    positions = to_positions(x, y, fits)
+    # Before the fits are read, which may take a while.
+    shapes = map_shapes(grid, ids, positions, n_bins)
     checked, units = (None, {}) if maps is None else check_maps(maps, n_bins)
     bins: list[dict[str, Any] | None] = []
     grids: list[tuple[float, float, int]] = []
-    numbers = np.full((n_bins, len(SOLVER_NUMBERS)), np.nan)
-    # One pass, which keeps no solver: they may be read from a store one by one.
-    for index, solver in enumerate(solvers):
-        if solver is None:
+    numbers = np.full((n_bins, len(FIT_NUMBERS)), np.nan)
+    # One pass, which keeps no fit: they may be read from a store one by one.
+    for index, fit in enumerate(fits):
+        if fit is None:
             bins.append(None)
             continue
-        entry, velocities = bin_entry(solver, index)
-        numbers[index] = solver_numbers(solver)
+        entry, velocities = bin_entry(fit, index)
+        numbers[index] = fit_numbers(fit)
         if velocities not in grids:
             grids.append(velocities)
         bins.append(entry | {"grid": grids.index(velocities)})
     if not grids:
         raise ValueError(f"solvers holds no fitted bin (of {n_bins}): there is nothing to report.")
     if checked is None:
-        from veldist.analysis import compute_summary_maps
-
-        checked, units = check_maps(compute_summary_maps(solvers), n_bins)
-    metrics = metric_entries(checked, dict(zip(SOLVER_NUMBERS, numbers.T, strict=True)), units)
+        checked, units = check_maps(compute_summary_maps(fits), n_bins)
+    metrics = metric_entries(checked, dict(zip(FIT_NUMBERS, numbers.T, strict=True)), units)
     keys = [metric["key"] for metric in metrics]
     panels = [key for key in _PANELS if key in keys]
     panels += [key for key in keys if key not in panels][: len(_PANELS) - len(panels)]
@@ -158,15 +158,6 @@ def _content(solvers: Sequence[Any], maps: Any, grid: Any, ids: Any, x: Any, y: 
         "scales": {name: _colors(cmap) for name, cmap in _SCALES.items()},
         "versions": _versions(),
     }
-
-
-def _check_list(solvers: Any) -> None:
-    """Refuse a solver without a list around it, and what cannot be gone through bin by bin."""
-    listed = hasattr(solvers, "__len__") and hasattr(solvers, "__getitem__")
-    if listed and not isinstance(solvers, str | Mapping):
-        return
-    cure = "[solver]" if hasattr(solvers, "samples") else "one fitted solver, or None, for every spatial bin"
-    raise TypeError(f"solvers must be a list, got {type(solvers).__name__}: pass a list: {cure}.")
 
 
 def _colors(cmap: str) -> str:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist._support.processes import check_jobs, run_tasks
-from veldist._support.threads import one_thread
-from veldist._support.validate import check_count, check_solvers, name_first
-from veldist.errors import GridWarning
+from veldist._support.processes import check_jobs
+from veldist._support.validate import check_count
+from veldist.fits.draws import check_fits
+from veldist.fits.each import over_bins
 from veldist.summaries.columns import CORRELATIONS, MAP_COLUMNS, MAX_ORDER, MOMENT_OF, hermite_names
-from veldist.summaries.one_bin import BinSummary, summarise_bin
+from veldist.summaries.one_bin import BinSummary, summarise_bin, warn_if_coarse
 from veldist.summaries.scalars import METRICS
 
-__all__ = ["compute_summary_maps", "warn_if_coarse"]
+__all__ = ["compute_summary_maps", "summary_maps"]
 
 # Starting worker processes costs as much as so many bins. Threads would get into each other's way: the array
 # operations are short.
@@ -79,21 +78,37 @@ def compute_summary_maps(
         As `veldist.analysis.compute_summary`, once for all solvers that hold no posterior to look at more
         closely.
     """
-    check_solvers(solvers)
+    fits = check_fits(solvers)
+    check_order(order)
+    n_jobs = check_jobs(n_jobs)
+    if n_jobs is None and len(fits) < _MIN_BINS_FOR_PROCESSES:
+        n_jobs = 1
+    found = dict(over_bins(partial(summarise_bin, order=order), fits, n_jobs))
+    return summary_maps(found, len(fits), order, stacklevel=2)
+
+
+def check_order(order: int | None) -> None:
+    """Refuse an order of the Gauss-Hermite series that there is not."""
     if order is not None and check_count(order, "order", 3) > MAX_ORDER:
         raise ValueError(f"order must be 3 to {MAX_ORDER}, or None for no Gauss-Hermite fit, got {order}.")
+
+
+def summary_maps(
+    summaries: Mapping[int, BinSummary], n_bins: int, order: int | None, stacklevel: int = 1
+) -> dict[str, dict[str, NDArray[Any]]]:
+    """What `compute_summary_maps` returns, from the summaries of the bins that have one."""
     names = _names(order)
-    median, uncertainty = np.full((2, len(names), len(solvers)), np.nan)
-    ratio = np.full((len(METRICS), len(solvers)), np.nan)
-    dominated = np.zeros((len(names), len(solvers)), dtype=bool)
-    width = np.full(len(solvers), np.nan)
-    for i, summary in _summarise(solvers, order, check_jobs(n_jobs)):
+    median, uncertainty = np.full((2, len(names), n_bins), np.nan)
+    ratio = np.full((len(METRICS), n_bins), np.nan)
+    dominated = np.zeros((len(names), n_bins), dtype=bool)
+    width = np.full(n_bins, np.nan)
+    for i, summary in summaries.items():
         pairs = [summary.values.get(name, (np.nan, np.nan)) for name in names]
         median[:, i], uncertainty[:, i] = np.transpose(pairs)
         ratio[:, i] = summary.prior_ratio
         dominated[:, i] = [summary.dominated(name) for name in names]
         width[i] = summary.width
-    warn_if_coarse(median[names.index("sigma")], width)
+    warn_if_coarse(median[names.index("sigma")], width, stacklevel + 2)
     maps: dict[str, dict[str, NDArray[Any]]] = {}
     for k, name in enumerate(names):
         maps[name] = {"median": median[k].copy(), "uncertainty": uncertainty[k].copy()}
@@ -112,54 +127,3 @@ def _names(order: int | None) -> list[str]:
         left_out.remove("gh_converged")
     left_out |= {name for name, pair in CORRELATIONS.items() if not set(pair) <= set(series)}
     return [name for name in MAP_COLUMNS if name not in left_out]
-
-
-def _summarise(
-    solvers: Sequence[Any], order: int | None, n_jobs: int | None
-) -> Iterator[tuple[int, BinSummary]]:
-    """Summaries of the solved bins, as they are done."""
-    if n_jobs is None and len(solvers) < _MIN_BINS_FOR_PROCESSES:
-        n_jobs = 1
-    if n_jobs == 1:
-        with one_thread():
-            for i, solver in enumerate(solvers):
-                if solver is not None:
-                    yield i, summarise_bin(solver, i, order)
-        return
-    # What is on disk is read by whoever summarises it.
-    stored = getattr(solvers, "path", None) is not None
-    tasks: Sequence[Any] = range(len(solvers)) if stored else list(enumerate(solvers))
-    function: Any = partial(_of_stored, solvers, order) if stored else partial(_of_solver, order)
-    failures: dict[int, BaseException] = {}
-    for outcome in run_tasks(function, tasks, n_jobs):
-        if outcome.error is not None:
-            failures[outcome.index] = outcome.error
-        elif outcome.value is not None:
-            yield outcome.index, outcome.value
-    if failures:
-        raise failures[min(failures)]
-
-
-def _of_solver(order: int | None, task: tuple[int, Any]) -> BinSummary | None:
-    index, solver = task
-    with one_thread():
-        return None if solver is None else summarise_bin(solver, index, order)
-
-
-def _of_stored(solvers: Sequence[Any], order: int | None, index: int) -> BinSummary | None:
-    return _of_solver(order, (index, solvers[index]))
-
-
-def warn_if_coarse(sigma: NDArray[np.float64], width: NDArray[np.float64], stacklevel: int = 3) -> None:
-    """Warn of LOSVDs narrower than their velocity bins (both km/s, NaN where there is none)."""
-    coarse = np.flatnonzero(width > sigma)
-    if coarse.size:
-        worst = coarse[np.argmax(width[coarse] / sigma[coarse])]
-        where = f" of {coarse.size} of {sigma.size} solvers ({name_first(coarse)})" if sigma.size > 1 else ""
-        warnings.warn(
-            f"the velocity bins{where} are wider than the dispersion (worst: {width[worst]:.3g} against "
-            f"{sigma[worst]:.3g} km/s): all summaries but v_mean are rough. KinematicSolver.setup_grid() "
-            "with narrower bins reports the same posterior without fitting again.",
-            GridWarning,
-            stacklevel=stacklevel,
-        )

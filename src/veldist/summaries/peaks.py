@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
 from veldist._support.percentiles import percentiles
+from veldist.fits.draws import checked_draws
 from veldist.summaries.modality import DEPTH, MIN_MASS, largest_modes
-from veldist.summaries.scalars import checked_draws
 
 __all__ = ["Modality", "modality", "modality_of"]
 

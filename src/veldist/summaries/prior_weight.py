@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
 from veldist._support.percentiles import percentiles
+from veldist.fits.fit import Fit
 from veldist.models.losvd.frame import overlap_matrix
 from veldist.summaries.information import MOMENTS, sampling_bounds
 from veldist.summaries.prior_draws import shape_draws, whole_draws
@@ -159,15 +160,13 @@ def is_dominated(posterior: Floats, prior: Floats, data: Floats) -> NDArray[np.b
     return (posterior > _EQUAL_WEIGHTS * prior) | (posterior < _EQUAL_WEIGHTS * data)
 
 
-def prior_weight(
-    solver: Any, masses: Floats, edges: Floats, widths: Floats
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Ratios to the prior, and which summaries of a solver the prior dominates.
+def prior_weight(fit: Fit, masses: Floats, edges: Floats, widths: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Ratios to the prior, and which summaries of a fit the prior dominates.
 
     Parameters
     ----------
-    solver : KinematicSolver
-        A fitted solver.
+    fit : Fit
+        A fitted bin.
     masses : ndarray, shape (n_draws, n_bins)
         Its posterior draws.
     edges : ndarray, shape (n_bins + 1,)
@@ -179,14 +178,14 @@ def prior_weight(
     -------
     ratio : ndarray, shape (n_metrics,)
         NaN for ``bimodality_score``, a whole number, where the prior has no width, and throughout if the
-        solver has no posterior or its prior no mass on the grid.
+        fit has no posterior or its prior no mass on the grid.
     dominated : ndarray of bool, shape (n_metrics,)
         False where the ratio is NaN, except where the prior has no width and the posterior has some: a prior
         that is nearly all exactly Gaussian dominates the shape.
     """
     ratio, dominated = np.full(len(METRICS), np.nan), np.zeros(len(METRICS), dtype=bool)
-    posterior = getattr(solver, "posterior", None)
-    if posterior is None:
+    posterior, stars = fit.posterior, fit.stars
+    if posterior is None or stars is None:
         return ratio, dominated
     n = len(SCALARS)
     try:
@@ -195,7 +194,7 @@ def prior_weight(
         # The posterior is on the grid, or there were no draws to look at: nothing is wrong with these.
         return ratio, dominated
     data = np.full(n, np.nan)
-    data[_MOMENT_INDEX] = data_widths(masses, edges, solver.err)
+    data[_MOMENT_INDEX] = data_widths(masses, edges, stars.err)
     ratio[:n] = prior_ratio(widths[:n], prior)
     dominated[:n] = is_dominated(widths[:n], prior, data)
     return ratio, dominated

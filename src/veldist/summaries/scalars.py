@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.percentiles import percentiles
-from veldist._support.validate import to_masses, to_uniform_centers
+from veldist.fits.draws import checked_draws
 from veldist.summaries.modality import count_modes, supported_modes
 from veldist.summaries.moments import (
     IQR_PER_SIGMA,
@@ -44,10 +44,7 @@ __all__ = [
     "METRICS",
     "SCALARS",
     "SIGMA",
-    "checked_draws",
-    "resolved_draws",
     "scalar_draws",
-    "solver_draws",
     "summarise",
     "summary_draws",
 ]
@@ -85,10 +82,6 @@ COLUMNS = {
 
 SIGMA = METRICS.index("sigma")
 
-# Bins wider than this, in dispersions, are divided where the posterior is at hand, into so many to a
-# dispersion, but not more parts than can be afforded.
-_COARSE, _BINS_PER_SIGMA, _MAX_PARTS = 0.5, 4.0, 50
-
 
 def summary_draws(pdf_samples: Any, grid_centers: Any) -> dict[str, NDArray[np.float64]]:
     """Summaries of each posterior draw: the full posterior of every metric.
@@ -117,41 +110,6 @@ def summary_draws(pdf_samples: Any, grid_centers: Any) -> dict[str, NDArray[np.f
         negative, or rows do not sum to 1 (densities instead of masses, for instance).
     """
     return _summary_draws(*checked_draws(pdf_samples, grid_centers, "pdf_samples", "grid_centers"))
-
-
-def solver_draws(solver: Any, index: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Checked posterior masses (n_draws, n_bins) and bin edges (km/s) of one of a list of solvers.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If the solver has not been run, or as `summary_draws`; the message names ``solvers[index]``.
-    """
-    samples = getattr(solver, "samples", None)
-    if not samples or "intrinsic_pdf" not in samples:
-        raise ValueError(f"solvers[{index}] has no samples['intrinsic_pdf']: call its run() first.")
-    return checked_draws(
-        samples["intrinsic_pdf"],
-        solver.grid["centers"],
-        f"solvers[{index}].samples['intrinsic_pdf']",
-        f"solvers[{index}].grid['centers']",
-    )
-
-
-def resolved_draws(solver: Any, index: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """As `solver_draws`, on narrower bins over the same range where the grid is too coarse for summaries.
-
-    Percentiles and tail weights of a histogram need a few bins to the dispersion. Where there are fewer, the
-    posterior behind the solver, if there is one, is integrated over equal parts of the velocity bins.
-    """
-    masses, edges = solver_draws(solver, index)
-    posterior = getattr(solver, "posterior", None)
-    width = edges[1] - edges[0]
-    if posterior is None or width <= _COARSE * posterior.frame.scale:
-        return masses, edges
-    parts = min(int(np.ceil(_BINS_PER_SIGMA * width / posterior.frame.scale)), _MAX_PARTS)
-    edges = np.linspace(edges[0], edges[-1], (edges.size - 1) * parts + 1)
-    return posterior.bin_masses(edges)[0][: masses.shape[0]], edges
 
 
 def _summary_draws(
@@ -201,12 +159,3 @@ def summarise(
     draws = _summary_draws(masses, edges, discrete)
     low, median, high = percentiles([draws[metric] for metric in METRICS], (16.0, 50.0, 84.0))
     return median, 0.5 * (high - low), supported_modes(masses, draws["bimodality_score"])
-
-
-def checked_draws(
-    pdf_samples: Any, grid_centers: Any, pdf_name: str, grid_name: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Masses with rows that sum to 1 and bin edges in km/s, both checked."""
-    centers, dv = to_uniform_centers(grid_centers, grid_name)
-    masses = to_masses(pdf_samples, pdf_name, np.full(centers.size, dv))
-    return masses, np.linspace(centers[0] - 0.5 * dv, centers[-1] + 0.5 * dv, centers.size + 1)

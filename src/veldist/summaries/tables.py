@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist._support.validate import check_keys, check_solvers
+from veldist._support.validate import check_keys
+from veldist.fits.draws import check_fits
 from veldist.sky.positions import read_positions
 from veldist.summaries.columns import MAP_COLUMNS, NUMBERS
 from veldist.summaries.maps import compute_summary_maps
@@ -72,20 +73,21 @@ def summary_table(
         table[name] = values if unit is None else Quantity(values, unit)
         table[name].info.description = description
 
-    n_bins = check_solvers(solvers)
-    # One pass, which keeps no solver: they may be read from a store one by one.
+    fits = check_fits(solvers)
+    n_bins = len(fits)
+    # One pass, which keeps no fit: they may be read from a store one by one.
     columns = [
         (
-            getattr(solver, "n_stars", np.nan),
-            getattr(diagnostics, "converged", False),
+            np.nan if fit is None else fit.n_stars,
+            diagnostics is not None and diagnostics.converged,
             diagnostics is not None,
-            solver is not None,
+            fit is not None,
         )
-        for solver in solvers
-        for diagnostics in [getattr(solver, "diagnostics", None)]
+        for fit in fits
+        for diagnostics in [None if fit is None else fit.diagnostics]
     ]
     if maps is None:
-        maps = compute_summary_maps(solvers)
+        maps = compute_summary_maps(fits)
     n_stars, converged, diagnosed, fitted = zip(*columns, strict=True)
     check_keys(maps, METRICS, "maps")
     for name, entry in maps.items():

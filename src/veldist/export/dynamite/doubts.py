@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from veldist.errors import GridWarning
 from veldist.export.dynamite.layout import VoronoiLayout, describe_bins
 from veldist.export.rows.losvds import SolvedBins
+from veldist.fits.draws import Fits
+from veldist.fits.fit import Fit
 
 __all__ = ["CUT_SHARE", "warn_cut", "warn_doubtful", "warn_misplaced"]
 
@@ -45,7 +45,7 @@ def warn_misplaced(layout: VoronoiLayout, stacklevel: int) -> None:
         )
 
 
-def warn_cut(solvers: Sequence[Any], stacklevel: int, *, draws: bool = False, note: str = "") -> None:
+def warn_cut(fits: Fits, stacklevel: int, *, draws: bool = False, note: str = "") -> None:
     """Warn of LOSVDs that the velocity grid cuts off.
 
     These have more than 0.5 % of their mass in an outermost velocity bin, or outside the grid. What is
@@ -54,8 +54,8 @@ def warn_cut(solvers: Sequence[Any], stacklevel: int, *, draws: bool = False, no
 
     Parameters
     ----------
-    solvers : list of (FittedSolver or None)
-        One entry per Voronoi bin, which have been run. Their ``clipped_samples`` are looked at, or their
+    fits : sequence of Fit or None
+        One entry per Voronoi bin, which have been fitted. Their clipped medians are looked at, or their
         draws if there are none.
     stacklevel : int
         As for `warnings.warn`, counted from the caller.
@@ -69,11 +69,11 @@ def warn_cut(solvers: Sequence[Any], stacklevel: int, *, draws: bool = False, no
     GridWarning
         Naming the bins and the cure.
     """
-    edge, outside = np.zeros((2, len(solvers)))
+    edge, outside = np.zeros((2, len(fits)))
     # One after the other, none kept: they may come from a store that is larger than the memory.
-    for i, solver in enumerate(solvers):
-        if solver is not None:
-            edge[i], outside[i] = _cut_shares(solver, draws)
+    for i, fit in enumerate(fits):
+        if fit is not None:
+            edge[i], outside[i] = _cut_shares(fit, draws)
     largest = np.maximum(edge, outside)
     cut = largest > CUT_SHARE
     if cut.any():
@@ -90,12 +90,12 @@ def warn_cut(solvers: Sequence[Any], stacklevel: int, *, draws: bool = False, no
         )
 
 
-def _cut_shares(solver: Any, draws: bool) -> tuple[float, float]:
+def _cut_shares(fit: Fit, draws: bool) -> tuple[float, float]:
     """Shares of the mass in the fuller outermost velocity bin and outside the grid; 0 if not known."""
-    samples = solver.samples or {}
+    samples = fit.samples or {}
     pdf = np.asarray(samples.get("intrinsic_pdf", np.empty((0, 0))), dtype=np.float64)
     drawn = np.median(pdf, axis=0) if pdf.ndim == 2 and pdf.size else None
-    clipped = None if draws else solver.clipped_samples
+    clipped = None if draws else fit.clipped
     median = drawn if clipped is None else np.asarray(clipped["losvd_median"], dtype=np.float64)
     edge, truncated = 0.0, False
     if median is not None and median.sum() > 0:

@@ -19,7 +19,8 @@ from veldist.export.dynamite.doubts import warn_cut, warn_misplaced
 from veldist.export.dynamite.files import DynamiteFiles, check_paths, warn_orphaned, write_files
 from veldist.export.dynamite.layout import read_layout
 from veldist.export.rows.hermite import collect_series
-from veldist.export.rows.losvds import FittedSolver, find_solved
+from veldist.export.rows.losvds import find_solved
+from veldist.fits.draws import check_fits
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -31,7 +32,7 @@ _ORDERS = (4, 6)
 
 
 def write_dynamite_gauss_hermite(
-    solvers: Sequence[FittedSolver | None],
+    solvers: Sequence[Any],
     output_dir: str | os.PathLike[str],
     voronoi_bin_metadata: dict[str, Any],
     order: int = 4,
@@ -125,10 +126,11 @@ def write_dynamite_gauss_hermite(
         raise ValueError(f"order must be {_ORDERS[0]} to {_ORDERS[1]}, got {order}.")
     v_systemic = to_float(v_systemic, "v_systemic", "km/s")
     paths = check_paths(output_dir, kin_filename, aperture_filename, bins_filename, overwrite=overwrite)
-    solved = find_solved(solvers)
+    fits = check_fits(solvers)
+    solved = find_solved(fits)
     layout = read_layout(voronoi_bin_metadata, solved, with_flux=False)
-    rows = collect_series(solvers, solved, order, velocity_floor, coefficient_floor, stacklevel=2)
-    warn_cut(solvers, stacklevel=2, draws=True)
+    rows = collect_series(fits, solved, order, velocity_floor, coefficient_floor, stacklevel=2)
+    warn_cut(fits, stacklevel=2, draws=True)
     warn_misplaced(layout, stacklevel=2)
     warn_orphaned(paths, layout, stacklevel=2)
     rows.values[:, 0] -= v_systemic

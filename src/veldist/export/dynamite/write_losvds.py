@@ -17,7 +17,8 @@ from veldist._version import __version__
 from veldist.export.dynamite.doubts import warn_cut, warn_doubtful, warn_misplaced
 from veldist.export.dynamite.files import DynamiteFiles, check_paths, warn_orphaned, write_files
 from veldist.export.dynamite.layout import VoronoiLayout, read_layout
-from veldist.export.rows.losvds import FittedSolver, Floor, SolvedBins, collect_losvds, find_solved
+from veldist.export.rows.losvds import Floor, SolvedBins, collect_losvds, find_solved
+from veldist.fits.draws import check_fits
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -32,7 +33,7 @@ _PAD_NOTE = (
 
 
 def write_dynamite_kinematics(
-    solvers: Sequence[FittedSolver | None],
+    solvers: Sequence[Any],
     output_dir: str | os.PathLike[str],
     voronoi_bin_metadata: dict[str, Any],
     kin_filename: str = "bayes_losvd_kins.ecsv",
@@ -53,7 +54,7 @@ def write_dynamite_kinematics(
     ----------
     solvers : list of (KinematicSolver or None)
         One entry per Voronoi bin, as `veldist.fit_all_bins` returns it; None for a skipped bin. All must
-        have the same velocity grid. ``clip_uncertainties`` is called where it has not been.
+        have the same velocity grid. Where ``clip_uncertainties`` has not been called, its defaults hold.
     output_dir : path-like
         Directory to write to; made if it does not exist.
     voronoi_bin_metadata : dict
@@ -145,10 +146,11 @@ def write_dynamite_kinematics(
         raise ValueError(f"bin_flux_mode must be one of {list(_FLUX_MODES)}, got {bin_flux_mode!r}.")
     v_systemic = to_float(v_systemic, "v_systemic", "km/s")
     paths = check_paths(output_dir, kin_filename, aperture_filename, bins_filename, overwrite=overwrite)
-    solved = find_solved(solvers)
+    fits = check_fits(solvers)
+    solved = find_solved(fits)
     layout = read_layout(voronoi_bin_metadata, solved, with_flux=bin_flux_mode == "custom")
-    rows = collect_losvds(solvers, solved).shifted(v_systemic)
-    warn_cut(solvers, stacklevel=2, note=_PAD_NOTE)
+    rows = collect_losvds(fits, solved).shifted(v_systemic)
+    warn_cut(fits, stacklevel=2, note=_PAD_NOTE)
     warn_doubtful(rows, stacklevel=2)
     warn_misplaced(layout, stacklevel=2)
     warn_orphaned(paths, layout, stacklevel=2)

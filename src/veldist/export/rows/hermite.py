@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +13,8 @@ from veldist._support.arrays import Floats
 from veldist._support.validate import check_count, to_float
 from veldist.errors import ConvergenceWarning
 from veldist.export.dynamite.layout import describe_bins
+from veldist.fits.draws import Fits, resolved_draws
 from veldist.summaries.gauss_hermite.series_fit import ENOUGH_CONVERGED, gauss_hermite
-from veldist.summaries.scalars import resolved_draws
 
 __all__ = ["SeriesRows", "collect_series"]
 
@@ -50,18 +49,18 @@ class SeriesRows:
 
 
 def collect_series(
-    solvers: Sequence[Any],
+    fits: Fits,
     solved: NDArray[np.bool_],
     order: int,
     velocity_floor: Any,
     coefficient_floor: Any,
     stacklevel: int,
 ) -> SeriesRows:
-    """Fit the series to all draws of all solved bins, one solver after the other, none kept.
+    """Fit the series to all draws of all solved bins, one after the other, none kept.
 
     Parameters
     ----------
-    solvers : sequence of KinematicSolver or None
+    fits : sequence of Fit or None
         They may come from a store that is larger than the memory.
     solved : ndarray of bool, shape (n_bins,)
         Which bins have a solver.
@@ -95,13 +94,13 @@ def collect_series(
             )
     pairs, converged, n_stars = [], [], []
     names: tuple[str, ...] = ()
-    for i, solver in enumerate(solvers):
-        if solver is not None:
-            fit = gauss_hermite(*resolved_draws(solver, i), order=order)
-            names = fit.names
-            pairs.append(list(fit.summary().values()))
-            converged.append(float(fit.converged.mean()))
-            n_stars.append(check_count(solver.n_stars, f"solvers[{i}].n_stars", minimum=1))
+    for i, fit in enumerate(fits):
+        if fit is not None:
+            series = gauss_hermite(*resolved_draws(fit, i), order=order)
+            names = series.names
+            pairs.append(list(series.summary().values()))
+            converged.append(float(series.converged.mean()))
+            n_stars.append(check_count(fit.n_stars, f"solvers[{i}].n_stars", minimum=1))
     values, errors = np.moveaxis(np.array(pairs), -1, 0).copy()
     bins, shares = np.flatnonzero(solved), np.array(converged)
     nothing, low = np.zeros_like(solved), np.zeros_like(solved)

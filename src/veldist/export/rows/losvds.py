@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,34 +16,13 @@ from numpy.typing import NDArray
 from veldist._support.validate import check_count, check_keys
 from veldist.errors import OrderError
 from veldist.export.dynamite.layout import describe_bins
+from veldist.fits.draws import Fits
+from veldist.fits.grid import VelocityGrid
 
-__all__ = ["FittedSolver", "Floor", "SolvedBins", "collect_losvds", "find_solved"]
+__all__ = ["Floor", "SolvedBins", "collect_losvds", "find_solved"]
 
 # Velocity grids count as equal, and bins as equally wide, within this fraction of a bin.
 _GRID_TOLERANCE = 1e-6
-
-
-class FittedSolver(Protocol):
-    """What an export needs of a `veldist.KinematicSolver`."""
-
-    @property
-    def grid(self) -> Mapping[str, Any] | None:
-        """Reporting grid with ``centers``, ``edges`` [km/s] and ``n_bins``."""
-
-    @property
-    def n_stars(self) -> int:
-        """Number of stars in the bin."""
-
-    @property
-    def samples(self) -> Mapping[str, Any] | None:
-        """Posterior draws, None before ``run``."""
-
-    @property
-    def clipped_samples(self) -> Mapping[str, Any] | None:
-        """Median and uncertainty of the masses, None before ``clip_uncertainties``."""
-
-    def clip_uncertainties(self) -> Any:
-        """Fill ``clipped_samples``."""
 
 
 class Floor(NamedTuple):
@@ -127,13 +106,8 @@ class SolvedBins:
         return v, sigma
 
 
-def find_solved(solvers: Any) -> NDArray[np.bool_]:
-    """Tell which Voronoi bins have a solver, after checking that those that do have been run.
-
-    Parameters
-    ----------
-    solvers : list of (FittedSolver or None)
-        One entry per Voronoi bin.
+def find_solved(fits: Fits) -> NDArray[np.bool_]:
+    """Tell which Voronoi bins have been fitted, after checking that none is half done.
 
     Returns
     -------
@@ -142,30 +116,20 @@ def find_solved(solvers: Any) -> NDArray[np.bool_]:
     Raises
     ------
     TypeError
-        If ``solvers`` is not a list, or an entry is neither a solver nor None.
+        If an entry is neither a solver nor None.
     ValueError
         If there is no solver at all.
     OrderError
         If some were never run.
     """
-    if not isinstance(solvers, Sequence) or isinstance(solvers, str):
-        raise TypeError(
-            f"solvers must be a list with one solver (or None) per Voronoi bin, got {type(solvers).__name__}."
-        )
-    if not solvers:
-        raise ValueError("solvers is empty: pass one solver (or None) per Voronoi bin.")
-    needed = ("grid", "n_stars", "samples", "clipped_samples", "clip_uncertainties")
-    solved, not_run = np.zeros((2, len(solvers)), dtype=bool)
+    solved, not_run = np.zeros((2, len(fits)), dtype=bool)
     # One after the other, none kept: they may come from a store that is larger than the memory.
-    for i, solver in enumerate(solvers):
-        if solver is None:
-            continue
-        if not all(hasattr(solver, attribute) for attribute in needed):
-            raise TypeError(f"solvers[{i}] must be a KinematicSolver or None, got {type(solver).__name__}.")
-        solved[i], not_run[i] = True, solver.samples is None or solver.grid is None
+    for i, fit in enumerate(fits):
+        if fit is not None:
+            solved[i], not_run[i] = True, fit.samples is None or fit.grid is None
     if not solved.any():
         raise ValueError(
-            f"all {len(solvers)} entries of solvers are None: there is nothing to write. "
+            f"all {len(fits)} entries of solvers are None: there is nothing to write. "
             "Lower min_stars, or make larger bins."
         )
     if not_run.any():
@@ -176,10 +140,8 @@ def find_solved(solvers: Any) -> NDArray[np.bool_]:
     return solved
 
 
-def collect_losvds(solvers: Sequence[FittedSolver | None], solved: NDArray[np.bool_]) -> SolvedBins:
+def collect_losvds(fits: Fits, solved: NDArray[np.bool_]) -> SolvedBins:
     """Gather and check the masses of the solved bins.
-
-    ``clip_uncertainties`` is called on solvers that have not had it called.
 
     Raises
     ------
@@ -188,11 +150,9 @@ def collect_losvds(solvers: Sequence[FittedSolver | None], solved: NDArray[np.bo
         the wrong shape, are not finite, are negative (uncertainties: not positive) or cannot be masses.
     """
     kept: list[tuple[int, Any, Any, Any]] = []
-    for i, solver in enumerate(solvers):
-        if solver is not None:
-            if solver.clipped_samples is None:
-                solver.clip_uncertainties()
-            kept.append((i, solver.grid, solver.n_stars, solver.clipped_samples))
+    for i, fit in enumerate(fits):
+        if fit is not None:
+            kept.append((i, fit.grid, fit.n_stars, fit.summary))
     centers, dv = _common_grid([(i, grid) for i, grid, _, _ in kept], solved)
     losvd, dlosvd = np.empty((2, len(kept), centers.size))
     n_stars = np.empty(len(kept), dtype=np.int64)
@@ -225,21 +185,10 @@ def _floor(clipped: Mapping[str, Any]) -> Floor | None:
 
 
 def _common_grid(
-    kept: Sequence[tuple[int, Any]], solved: NDArray[np.bool_]
+    kept: Sequence[tuple[int, VelocityGrid]], solved: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], float]:
     """Return the bin centres and the bin width that all solvers share."""
-    grids = []
-    for i, grid in kept:
-        name = f"solvers[{i}].grid"
-        check_keys(grid, ("centers", "edges", "n_bins"), name)
-        n = check_count(grid["n_bins"], f"{name}['n_bins']", minimum=1)
-        centers, edges = (np.asarray(grid[key], dtype=np.float64) for key in ("centers", "edges"))
-        if centers.shape != (n,) or edges.shape != (n + 1,):
-            raise ValueError(
-                f"{name} has centers of shape {centers.shape} and edges of shape {edges.shape}, "
-                f"but n_bins = {n} needs ({n},) and ({n + 1},)."
-            )
-        grids.append((centers, edges))
+    grids = [(grid.centers, grid.edges) for _, grid in kept]
     first_centers, first_edges = grids[0]
     dv = float(first_edges[-1] - first_edges[0]) / first_centers.size
     tolerance = _GRID_TOLERANCE * dv

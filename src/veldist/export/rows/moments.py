@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
 from veldist._support.percentiles import percentiles
+from veldist.fits.draws import Fits, is_fitted, resolved_draws
 from veldist.summaries.moments import histogram_moments
-from veldist.summaries.scalars import resolved_draws
 
 __all__ = ["MomentDraws", "iterate_moments", "median_and_uncertainty", "solved_mask"]
 
@@ -50,32 +49,32 @@ class MomentDraws:
         return s**4 * (self.kurtosis + 3.0) + 4.0 * d * s**3 * self.skewness + 6.0 * d**2 * s**2 + d**4
 
 
-def solved_mask(solvers: Sequence[Any]) -> NDArray[np.bool_]:
-    """Which bins have a solver.
+def solved_mask(fits: Fits) -> NDArray[np.bool_]:
+    """Which bins have been fitted.
 
     Raises
     ------
     ValueError
         If none has.
     """
-    solved = np.array([solver is not None for solver in solvers], dtype=bool)
+    solved = is_fitted(fits)
     if not solved.any():
-        raise ValueError(f"solvers holds no solved bin (of {len(solvers)}): there is nothing to write.")
+        raise ValueError(f"solvers holds no solved bin (of {len(fits)}): there is nothing to write.")
     return solved
 
 
-def iterate_moments(solvers: Sequence[Any]) -> Iterator[MomentDraws]:
-    """Moments of the solved bins; solvers are looked up once and not kept.
+def iterate_moments(fits: Fits) -> Iterator[MomentDraws]:
+    """Moments of the solved bins; fits are looked up once and not kept.
 
     Raises
     ------
     TypeError, ValueError
         If a solver has not been run, naming it.
     """
-    for index, solver in enumerate(solvers):
-        if solver is not None:
-            moments = histogram_moments(*resolved_draws(solver, index))
-            yield MomentDraws(index, float(getattr(solver, "n_stars", np.nan)), *moments)
+    for index, fit in enumerate(fits):
+        if fit is not None:
+            moments = histogram_moments(*resolved_draws(fit, index))
+            yield MomentDraws(index, float(fit.n_stars or np.nan), *moments)
 
 
 def median_and_uncertainty(draws: Floats) -> tuple[float, float]:

@@ -1,0 +1,101 @@
+"""All that is known of one bin: stars, velocity grid, posterior, and what follows from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from veldist._support.arrays import Floats
+from veldist._support.threads import one_thread
+from veldist.errors import OrderError
+from veldist.fits import clipping
+from veldist.fits.grid import VelocityGrid
+from veldist.fits.stars import Stars
+from veldist.inference import Diagnostics
+from veldist.models.losvd.model import LosvdPosterior
+
+__all__ = ["Fit"]
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """One bin, fitted or yet to be fitted. Nothing in it changes.
+
+    Attributes
+    ----------
+    stars : Stars or None
+        The stars.
+    grid : VelocityGrid or None
+        Where the LOSVD is reported.
+    posterior : LosvdPosterior or None
+        The draws in the LOSVD's own frame, from which any grid can be filled.
+    num_samples : int
+        How many of the posterior's draws are reported.
+    draws : mapping of str to ndarray, or None
+        Draws on the grid that stand for themselves, where there is no posterior to take them from:
+        ``intrinsic_pdf`` (n_draws, n_bins) and, where it is known, ``outside_grid`` (n_draws,).
+    clipped : mapping of str to ndarray, or None
+        Median and uncertainty of the mass per bin, as `veldist.fits.clipping` makes them.
+    """
+
+    stars: Stars | None = None
+    grid: VelocityGrid | None = None
+    posterior: LosvdPosterior | None = None
+    num_samples: int = 0
+    draws: Mapping[str, Floats] | None = None
+    clipped: Mapping[str, Floats] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What follows from the rest is not sent to other processes.
+        return {name: value for name, value in self.__dict__.items() if name != "samples"}
+
+    @property
+    def n_stars(self) -> int:
+        """Number of stars."""
+        return 0 if self.stars is None else self.stars.n_stars
+
+    @property
+    def diagnostics(self) -> Diagnostics | None:
+        """Effective sample sizes, nested R-hat, Pareto k, acceptance, evidences; None before the fit."""
+        return None if self.posterior is None else self.posterior.posterior.diagnostics
+
+    @cached_property
+    def samples(self) -> dict[str, Floats] | None:
+        """The draws on the velocity grid: ``intrinsic_pdf`` and ``outside_grid``; None before the fit."""
+        if self.draws is not None:
+            return dict(self.draws)
+        if self.posterior is None or self.grid is None:
+            return None
+        with one_thread():
+            masses, outside = self.posterior.bin_masses(self.grid.edges)
+        return {"intrinsic_pdf": masses[: self.num_samples], "outside_grid": outside[: self.num_samples]}
+
+    def need_draws(self, caller: str) -> tuple[dict[str, Floats], VelocityGrid]:
+        """Draws and grid, or an `OrderError` that names the caller."""
+        if self.samples is None or self.grid is None:
+            raise OrderError(f"{caller} needs draws: call run() first.")
+        return self.samples, self.grid
+
+    def clip(
+        self,
+        floor_fraction: float = clipping.FLOOR_FRACTION,
+        abs_floor: float = clipping.ABS_FLOOR,
+    ) -> Fit:
+        """With median and uncertainty per bin, as `KinematicSolver.clip_uncertainties`."""
+        samples, _ = self.need_draws("clip_uncertainties()")
+        return replace(self, clipped=clipping.clip(samples["intrinsic_pdf"], floor_fraction, abs_floor))
+
+    def truncate(self, n_sigma: float, abs_floor: float = clipping.ABS_FLOOR) -> Fit:
+        """With the bins far from the mean emptied, as `KinematicSolver.truncate_losvd`."""
+        _, grid = self.need_draws("truncate_losvd()")
+        clipped = dict(self.summary)
+        return replace(self, clipped=clipping.truncate(clipped, grid.centers, n_sigma, abs_floor))
+
+    @property
+    def summary(self) -> Mapping[str, Floats]:
+        """`clipped`, or what `clip` makes of the draws by default."""
+        clipped = self.clip().clipped if self.clipped is None else self.clipped
+        assert clipped is not None
+        return clipped
