@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ from veldist._support.arrays import Floats
 from veldist.fits.draws import fit_draws
 from veldist.fits.fit import Fit
 from veldist.inference import Diagnostics
+from veldist.report.metrics import fit_numbers
 from veldist.report.numbers import rounded, rounded_or_none
 
-__all__ = ["PERCENTILES", "bin_entry", "thinned_rug"]
+__all__ = ["PERCENTILES", "BinEntry", "bin_entry", "thinned_rug"]
 
 PERCENTILES = (2.5, 16.0, 50.0, 84.0, 97.5)
 """Percentiles of the draws that are drawn."""
@@ -22,30 +24,42 @@ _LEVELS, _TICKS = 5000, 4000
 _MOST_STARS = 300
 
 
-def bin_entry(fit: Fit, index: int) -> tuple[dict[str, Any], tuple[float, float, int]]:
+@dataclass(frozen=True)
+class BinEntry:
     """What is shown of one fitted bin.
 
-    Parameters
+    Attributes
     ----------
-    fit : Fit
-        A fitted bin.
-    index : int
-        Its place in the list, for messages.
-
-    Returns
-    -------
-    entry : dict
+    content : dict
         ``curves``: percentiles of the mass per velocity bin as whole multiples of ``mass``; ``rug``:
         velocities of the stars as whole multiples of 1/4000 of the grid's width from its left end, each the
         distance to the one before; ``thinned``: whether these are only a part; ``beyond``: stars outside the
         grid; ``outside``: mass outside the grid; ``diagnostics`` or None.
     grid : (float, float, int)
         Left edge, bin width (km/s) and number of bins of the velocity grid.
+    numbers : list of float
+        As `veldist.report.metrics.fit_numbers`.
+    """
+
+    content: dict[str, Any]
+    grid: tuple[float, float, int]
+    numbers: list[float]
+
+
+def bin_entry(index: int, fit: Fit) -> BinEntry:
+    """What is shown of one fitted bin.
+
+    Parameters
+    ----------
+    index : int
+        Its place in the list, for messages.
+    fit : Fit
+        The bin.
 
     Raises
     ------
     TypeError, ValueError
-        If the solver has not been run, naming ``solvers[index]``.
+        If it has not been fitted, naming ``solvers[index]``.
     """
     masses, edges = fit_draws(fit, index)
     curves = np.percentile(masses, PERCENTILES, axis=0)
@@ -55,7 +69,7 @@ def bin_entry(fit: Fit, index: int) -> tuple[dict[str, Any], tuple[float, float,
     rug = thinned_rug(inside, _MOST_STARS)
     ticks = np.rint((rug - edges[0]) / (edges[-1] - edges[0]) * _TICKS).astype(int)
     outside = (fit.samples or {}).get("outside_grid")
-    entry = {
+    content = {
         "mass": rounded_or_none(mass, 8),
         "curves": np.rint(curves / mass).astype(int).tolist(),
         "rug": np.diff(ticks, prepend=0).tolist(),
@@ -64,7 +78,8 @@ def bin_entry(fit: Fit, index: int) -> tuple[dict[str, Any], tuple[float, float,
         "outside": None if outside is None else rounded_or_none(np.median(outside), 3),
         "diagnostics": _diagnostics(fit.diagnostics),
     }
-    return entry, (float(edges[0]), float(edges[-1] - edges[0]) / masses.shape[1], masses.shape[1])
+    grid = float(edges[0]), float(edges[-1] - edges[0]) / masses.shape[1], masses.shape[1]
+    return BinEntry(content, grid, fit_numbers(fit))
 
 
 def thinned_rug(vel: Floats, most: int) -> Floats:

@@ -7,24 +7,29 @@ import json
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
 from string import Template
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from veldist._support.arrays import Floats
 from veldist._support.files import write_whole
 from veldist._version import __version__
 from veldist.fits.draws import check_fits
-from veldist.report.losvds import bin_entry
-from veldist.report.metrics import FIT_NUMBERS, check_maps, fit_numbers, metric_entries
+from veldist.fits.each import over_bins
+from veldist.fits.fit import Fit
+from veldist.report.losvds import BinEntry, bin_entry
+from veldist.report.metrics import FIT_NUMBERS, check_maps, metric_entries
 from veldist.report.numbers import rounded_or_none
 from veldist.report.shapes import map_shapes
-from veldist.sky.places import to_positions
-from veldist.summaries.maps import compute_summary_maps
+from veldist.sky.places import place_all, to_positions
+from veldist.summaries.maps import DEFAULT_ORDER, summary_maps
+from veldist.summaries.one_bin import BinSummary, summarise_bin
 
-__all__ = ["write_report"]
+__all__ = ["write_entries", "write_report"]
 
 # In the order in which they build on each other.
 _SCRIPTS = ("draw.js", "losvd.js", "maps.js", "details.js", "table.js", "page.js")
@@ -44,6 +49,8 @@ _COLUMNS = (
 )
 _SCALES = {"sequential": "viridis", "diverging": "RdBu_r"}
 _COLORS = 33
+# Starting worker processes costs as much as so many bins.
+_MIN_BINS_FOR_PROCESSES = 100
 
 
 def write_report(
@@ -62,8 +69,8 @@ def write_report(
     """Write one HTML file that shows a map of LOSVDs: maps, the LOSVD of every bin, and a table.
 
     The file needs no network and no other file, so that it can be mailed or kept with a paper. The same input
-    gives the same bytes. Solvers are read one at a time: a `veldist.batch.solver_map.SolverMap` may be larger
-    than the memory.
+    gives the same bytes. Solvers in a store are read one at a time: they may be larger than the
+    memory.
 
     Parameters
     ----------
@@ -102,6 +109,59 @@ def write_report(
         If there is no fitted solver, one has not been run, or maps, pixels or positions do not fit the
         solvers.
     """
+    fits = check_fits(solvers)
+    path, layout = _check(path, len(fits), maps, grid, ids, x, y, title, settings, overwrite)
+    place_all(layout.positions, fits)
+    n_jobs = 1 if len(fits) < _MIN_BINS_FOR_PROCESSES else None
+    found = dict(over_bins(partial(_of_bin, maps is None), fits, n_jobs))
+    if maps is None:
+        summaries = {k: summary for k, (_, summary) in found.items() if summary is not None}
+        maps = summary_maps(summaries, len(fits), DEFAULT_ORDER)
+    entries = {k: entry for k, (entry, _) in found.items()}
+    return _write(path, layout, entries, maps, title, settings)
+
+
+def write_entries(
+    path: str | os.PathLike[str],
+    entries: Mapping[int, BinEntry],
+    maps: Mapping[str, Mapping[str, Any]],
+    *,
+    n_bins: int,
+    title: str,
+    settings: Mapping[str, Any],
+    **where: Any,
+) -> Path:
+    """As `write_report`, from what `bin_entry` has made of every fitted bin."""
+    checked, layout = _check(path, n_bins, maps, title=title, settings=settings, **where)
+    return _write(checked, layout, entries, maps, title, settings)
+
+
+def _of_bin(summarised: bool, index: int, fit: Fit) -> tuple[BinEntry, BinSummary | None]:
+    """What the report needs of a bin, at one reading."""
+    return bin_entry(index, fit), summarise_bin(index, fit, DEFAULT_ORDER) if summarised else None
+
+
+class _Layout(NamedTuple):
+    """Where the bins are, and how many."""
+
+    n_bins: int
+    shapes: Any
+    positions: Floats | None
+
+
+def _check(
+    path: str | os.PathLike[str],
+    n_bins: int,
+    maps: Any,
+    grid: Any = None,
+    ids: Any = None,
+    x: Any = None,
+    y: Any = None,
+    title: str = "",
+    settings: Any = None,
+    overwrite: bool = True,
+) -> tuple[Path, _Layout]:
+    """Find what is wrong before the bins are read, which may take a while."""
     path = Path(path)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path} exists: pass another path or overwrite=True.")
@@ -109,44 +169,48 @@ def write_report(
         raise TypeError(f"title must be a string, got {type(title).__name__}.")
     if settings is not None and not isinstance(settings, Mapping):
         raise TypeError(f"settings must be a dict of names and values, got {type(settings).__name__}.")
-    content = _content(solvers, maps, grid, ids, x, y) | {"title": title, "settings": _flat(settings or {})}
+    positions = to_positions(x, y, n_bins)
+    shapes = map_shapes(grid, ids, positions, n_bins)
+    if maps is not None:
+        check_maps(maps, n_bins)
+    return path, _Layout(n_bins, shapes, positions)
+
+
+def _write(
+    path: Path,
+    layout: _Layout,
+    entries: Mapping[int, BinEntry],
+    maps: Mapping[str, Mapping[str, Any]],
+    title: str,
+    settings: Mapping[str, Any] | None,
+) -> Path:
+    content = _content(layout, entries, maps) | {"title": title, "settings": _flat(settings or {})}
     page = _page(title, content)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, page.encode("utf-8"))
     return path
 
 
-def _content(solvers: Sequence[Any], maps: Any, grid: Any, ids: Any, x: Any, y: Any) -> dict[str, Any]:
+def _content(layout: _Layout, entries: Mapping[int, BinEntry], maps: Any) -> dict[str, Any]:
     """All that the page's script needs."""
-    fits = check_fits(solvers)
-    n_bins = len(fits)
-    positions = to_positions(x, y, fits)
-    # Before the fits are read, which may take a while.
-    shapes = map_shapes(grid, ids, positions, n_bins)
-    checked, units = (None, {}) if maps is None else check_maps(maps, n_bins)
-    bins: list[dict[str, Any] | None] = []
+    n_bins = layout.n_bins
+    if not entries:
+        raise ValueError(f"solvers holds no fitted bin (of {n_bins}): there is nothing to report.")
+    bins: list[dict[str, Any] | None] = [None] * n_bins
     grids: list[tuple[float, float, int]] = []
     numbers = np.full((n_bins, len(FIT_NUMBERS)), np.nan)
-    # One pass, which keeps no fit: they may be read from a store one by one.
-    for index, fit in enumerate(fits):
-        if fit is None:
-            bins.append(None)
-            continue
-        entry, velocities = bin_entry(fit, index)
-        numbers[index] = fit_numbers(fit)
-        if velocities not in grids:
-            grids.append(velocities)
-        bins.append(entry | {"grid": grids.index(velocities)})
-    if not grids:
-        raise ValueError(f"solvers holds no fitted bin (of {n_bins}): there is nothing to report.")
-    if checked is None:
-        checked, units = check_maps(compute_summary_maps(fits), n_bins)
+    for index, entry in sorted(entries.items()):
+        numbers[index] = entry.numbers
+        if entry.grid not in grids:
+            grids.append(entry.grid)
+        bins[index] = entry.content | {"grid": grids.index(entry.grid)}
+    checked, units = check_maps(maps, n_bins)
     metrics = metric_entries(checked, dict(zip(FIT_NUMBERS, numbers.T, strict=True)), units)
     keys = [metric["key"] for metric in metrics]
     panels = [key for key in _PANELS if key in keys]
     panels += [key for key in keys if key not in panels][: len(_PANELS) - len(panels)]
     return {
-        "shapes": shapes,
+        "shapes": layout.shapes,
         "metrics": metrics,
         "panels": panels,
         "columns": [key for key in _COLUMNS if key in keys],

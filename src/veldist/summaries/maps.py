@@ -17,7 +17,10 @@ from veldist.summaries.columns import CORRELATIONS, MAP_COLUMNS, MAX_ORDER, MOME
 from veldist.summaries.one_bin import BinSummary, summarise_bin, warn_if_coarse
 from veldist.summaries.scalars import METRICS
 
-__all__ = ["compute_summary_maps", "summary_maps"]
+__all__ = ["DEFAULT_ORDER", "check_order", "compute_summary_maps", "summary_maps"]
+
+DEFAULT_ORDER = 4
+"""Order of the Gauss-Hermite series in maps."""
 
 # Starting worker processes costs as much as so many bins. Threads would get into each other's way: the array
 # operations are short.
@@ -25,7 +28,7 @@ _MIN_BINS_FOR_PROCESSES = 100
 
 
 def compute_summary_maps(
-    solvers: Sequence[Any], *, order: int | None = 4, n_jobs: int | None = None
+    solvers: Sequence[Any], *, order: int | None = DEFAULT_ORDER, n_jobs: int | None = None
 ) -> dict[str, dict[str, NDArray[Any]]]:
     """Summaries of all spatial bins, ready to be drawn as maps.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.validate import check_keys
 from veldist.fits.draws import check_fits
+from veldist.fits.fit import Fit
 from veldist.sky.positions import read_positions
 from veldist.summaries.columns import MAP_COLUMNS, NUMBERS
 from veldist.summaries.maps import compute_summary_maps
@@ -18,7 +19,7 @@ from veldist.summaries.scalars import METRICS, SCALARS
 if TYPE_CHECKING:
     from astropy.table import QTable
 
-__all__ = ["summary_table"]
+__all__ = ["BinState", "bin_state", "make_table", "summary_table"]
 
 # Its uncertainty is not known.
 _EVIDENCE = "log_bayes_factor"
@@ -64,6 +65,33 @@ def summary_table(
         If positions are given twice, or only one of x and y is, they or the maps do not have one value per
         bin, or as `compute_summary_maps`.
     """
+    fits = check_fits(solvers)
+    # One pass, which keeps no fit: they may be read from a store one by one.
+    states = {i: bin_state(fit) for i in range(len(fits)) for fit in [fits[i]] if fit is not None}
+    fitted = np.isin(np.arange(len(fits)), list(states))
+    positions = read_positions(metadata, x, y, fitted)
+    return make_table(states, compute_summary_maps(fits) if maps is None else maps, positions, len(fits))
+
+
+class BinState(NamedTuple):
+    """What a table says of a fitted bin beside its summaries: the last is None if it is not known."""
+
+    n_stars: int
+    converged: bool | None
+
+
+def bin_state(fit: Fit) -> BinState:
+    """State of a fitted bin."""
+    return BinState(fit.n_stars, None if fit.diagnostics is None else fit.diagnostics.converged)
+
+
+def make_table(
+    states: Mapping[int, BinState],
+    maps: Mapping[str, Mapping[str, NDArray[Any]]],
+    positions: Mapping[str, NDArray[np.float64]],
+    n_bins: int,
+) -> QTable:
+    """As `summary_table`, from what has been read of the fitted bins."""
     from astropy.table import QTable
     from astropy.units import Quantity
 
@@ -73,22 +101,11 @@ def summary_table(
         table[name] = values if unit is None else Quantity(values, unit)
         table[name].info.description = description
 
-    fits = check_fits(solvers)
-    n_bins = len(fits)
-    # One pass, which keeps no fit: they may be read from a store one by one.
-    columns = [
-        (
-            np.nan if fit is None else fit.n_stars,
-            diagnostics is not None and diagnostics.converged,
-            diagnostics is not None,
-            fit is not None,
-        )
-        for fit in fits
-        for diagnostics in [None if fit is None else fit.diagnostics]
-    ]
-    if maps is None:
-        maps = compute_summary_maps(fits)
-    n_stars, converged, diagnosed, fitted = zip(*columns, strict=True)
+    n_stars = np.full(n_bins, np.nan)
+    converged = np.zeros(n_bins, dtype=bool)
+    for i, state in states.items():
+        n_stars[i], converged[i] = state.n_stars, bool(state.converged)
+    diagnosed = any(state.converged is not None for state in states.values())
     check_keys(maps, METRICS, "maps")
     for name, entry in maps.items():
         for key, array in entry.items():
@@ -98,11 +115,11 @@ def summary_table(
                     "pass the maps of the same solvers."
                 )
     add("bin_id", np.arange(1, n_bins + 1), None, "spatial bin, counted from 1")
-    for name, values in read_positions(metadata, x, y, np.array(fitted)).items():
+    for name, values in positions.items():
         add(name, values, "arcsec", f"{name} position of the bin")
-    add("n_stars", np.array(n_stars, dtype=float), None, "number of stars")
+    add("n_stars", n_stars, None, "number of stars")
     for name, entry in maps.items():
-        if name == _EVIDENCE and not any(diagnosed):
+        if name == _EVIDENCE and not diagnosed:
             continue
         # Maps of the user's own are taken as they are.
         unit, description = MAP_COLUMNS.get(name, (None, name))
@@ -121,6 +138,6 @@ def summary_table(
                 None,
                 f"whether the prior outweighs the data on {name}",
             )
-    if any(diagnosed):
-        add("converged", np.array(converged, dtype=bool), None, "whether the posterior sample has converged")
+    if diagnosed:
+        add("converged", converged, None, "whether the posterior sample has converged")
     return table
