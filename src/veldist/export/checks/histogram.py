@@ -13,9 +13,11 @@ from veldist.export.checks.problem import Problem, Rule, Severity, cell_problem,
 from veldist.export.checks.shared import check_large_velocities, check_systemic
 from veldist.export.checks.table import KinTable
 from veldist.export.checks.velocity import VelocityGrid, check_velocity_grid
-from veldist.export.dynamite.doubts import CUT_SHARE
 
-__all__ = ["check_histogram"]
+__all__ = ["CUT_SHARE", "check_histogram"]
+
+CUT_SHARE = 0.005
+"""Share of the mass in an outermost velocity bin, or outside the grid, above which an LOSVD is cut off."""
 
 _FIXED = ("bin_flux", "binID_dynamite", "v", "sigma", "xbin", "ybin")
 # Medians of masses, taken bin by bin, sum to somewhat less than 1; never to more than 2, for the median of

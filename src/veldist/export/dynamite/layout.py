@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist._support.validate import check_count, check_keys, name_first, strip_units, to_float
+from veldist._support.validate import check_count, check_keys, strip_units, to_float
+from veldist.export.rows.bins import describe_bins
 from veldist.sky.pixels import PixelGrid
 
-__all__ = ["VoronoiLayout", "describe_bins", "read_layout"]
+__all__ = ["VoronoiLayout", "read_layout"]
 
 _ROOT = "voronoi_bin_metadata"
 # DYNAMITE refuses a PSF whose weights are further than this from 1.
@@ -48,13 +49,6 @@ class VoronoiLayout:
     pixel_ids: NDArray[np.int64]
     psf_sigma: list[float]
     psf_weight: list[float]
-
-
-def describe_bins(bad: NDArray[np.bool_], limit: int = 5) -> str:
-    """Say how many Voronoi bins are flagged and which come first, e.g. ``2 of 40 bins (indices 3, 17)``."""
-    bins = np.flatnonzero(bad)
-    word = "indices" if bins.size > 1 else "index"
-    return f"{bins.size} of {bad.size} bins ({word} {name_first(bins, limit)})"
 
 
 def read_layout(metadata: Any, solved: NDArray[np.bool_], with_flux: bool) -> VoronoiLayout:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from veldist._support.arrays import Floats
 from veldist._support.validate import check_count, to_float
 from veldist.errors import ConvergenceWarning
-from veldist.export.dynamite.layout import describe_bins
+from veldist.export.rows.bins import describe_bins
 from veldist.summaries.gauss_hermite.series_fit import ENOUGH_CONVERGED, gauss_hermite
 from veldist.summaries.scalars import resolved_draws
 

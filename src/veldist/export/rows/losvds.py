@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from veldist._support.validate import check_count, check_keys
 from veldist.errors import OrderError
-from veldist.export.dynamite.layout import describe_bins
+from veldist.export.rows.bins import describe_bins
 
 __all__ = ["FittedSolver", "Floor", "SolvedBins", "collect_losvds", "find_solved"]
 
