@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from veldist._support.arrays import Ints
 from veldist._support.validate import name_first
 from veldist.export.checks.problem import Problem, Rule, Severity
 from veldist.sky.pixels import PixelGrid
@@ -48,8 +48,8 @@ class BinMap:
     """
 
     file: str
-    ids: NDArray[np.int64]
-    lines: NDArray[np.int64]
+    ids: Ints
+    lines: Ints
 
 
 def _read_lines(path: Path) -> tuple[list[list[str]], list[Problem]]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats, Ints
 from veldist._support.validate import check_count, check_keys
 from veldist.errors import OrderError
 from veldist.export.rows.bins import describe_bins
@@ -78,11 +79,11 @@ class SolvedBins:
     """
 
     solved: NDArray[np.bool_]
-    centers: NDArray[np.float64]
+    centers: Floats
     dv: float
-    losvd: NDArray[np.float64]
-    dlosvd: NDArray[np.float64]
-    n_stars: NDArray[np.int64]
+    losvd: Floats
+    dlosvd: Floats
+    n_stars: Ints
     floors: Sequence[Floor | None] = ()
 
     def shifted(self, v_systemic: float) -> SolvedBins:
@@ -109,7 +110,7 @@ class SolvedBins:
             dlosvd=np.column_stack([least, self.dlosvd, least]),
         )
 
-    def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def moments(self) -> tuple[Floats, Floats]:
         """Mean velocity and dispersion of every LOSVD, as DYNAMITE computes them.
 
         With p_j the masses divided by their sum and v_j the bin centres,
@@ -224,9 +225,7 @@ def _floor(clipped: Mapping[str, Any]) -> Floor | None:
     return Floor(fraction, absolute, value, int(np.count_nonzero(clipped["floored"])))
 
 
-def _common_grid(
-    kept: Sequence[tuple[int, Any]], solved: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], float]:
+def _common_grid(kept: Sequence[tuple[int, Any]], solved: NDArray[np.bool_]) -> tuple[Floats, float]:
     """Return the bin centres and the bin width that all solvers share."""
     grids = []
     for i, grid in kept:
@@ -270,7 +269,7 @@ def _common_grid(
     return first_centers, dv
 
 
-def _check_masses(losvd: NDArray[np.float64], dlosvd: NDArray[np.float64], solved: NDArray[np.bool_]) -> None:
+def _check_masses(losvd: Floats, dlosvd: Floats, solved: NDArray[np.bool_]) -> None:
     with np.errstate(invalid="ignore"):  # infinities are reported below
         total = losvd.sum(axis=1)
     again = "call run() and clip_uncertainties() again."
