@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats, Ints
-from veldist.export.checks.pixels import BinMap
+from veldist.export.checks.pixel_files import BinMap
 from veldist.export.checks.problem import Problem, row_problem
 from veldist.export.checks.table import KinTable
 from veldist.sky.pixels import PixelGrid
