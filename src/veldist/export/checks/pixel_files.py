@@ -18,9 +18,9 @@ from veldist.sky.pixels import PixelGrid
 
 __all__ = ["BinMap", "parse_aperture", "parse_bins"]
 
+_INTEGER = re.compile(r"[+-]?[0-9]+")
 # No map has more bins or pixels than nine digits count, and 32 bits hold them.
-_INTEGER = re.compile(r"[+-]?[0-9]{1,9}")
-_NOT_INTEGER = "not an integer of at most nine digits"
+_MOST_DIGITS = 9
 _APERTURE_LINES = (("x_start", "y_start"), ("x_size", "y_size"), ("angle",), ("nx", "ny"))
 _LAYOUT = "The lines are: comment, x_start y_start, x_size y_size, angle, nx ny."
 _FULL_TURN = 360.0
@@ -97,13 +97,13 @@ def parse_bins(file: str, text: str) -> tuple[BinMap | None, list[Problem]]:
         cure = "The lines are: comment, number of pixels, the ids with x varying fastest."
         add(first + len(lines) if counts else first, None, "error", "bins-lines", message, cure)
         return None, problems
-    bad = [(line, word) for line, word in words if not _INTEGER.fullmatch(word)]
+    bad = [(line, word, found) for line, word in words if (found := _no_count(word))]
     if bad:
-        line, word = bad[0]
+        line, word, found = bad[0]
         more = f"; {len(bad)} such values" if len(bad) > 1 else ""
         cure = "Write ids 1, 2, ..., and 0 for a pixel in no bin."
-        add(line, word, "error", "bins-integer", f"'{word}' is {_NOT_INTEGER}{more}.", cure)
-    if not _INTEGER.fullmatch(counts[0]) or int(counts[0]) != len(words):
+        add(line, word, "error", "bins-integer", f"'{word}' is {found}{more}.", cure)
+    if _no_count(counts[0]) or int(counts[0]) != len(words):
         message = f"the file announces '{counts[0]}' pixels and holds {len(words)}."
         cure = "Write the number of pixels, nx * ny, and one id for each."
         add(first, counts[0], "error", "pixel-count", message, cure)
@@ -143,6 +143,13 @@ def _number(word: str) -> float | None:
     return None
 
 
+def _no_count(word: str) -> str | None:
+    """What keeps a word from being an integer that 32 bits hold, if anything does."""
+    if not _INTEGER.fullmatch(word):
+        return "not an integer"
+    return "too large" if len(word.lstrip("+-0")) > _MOST_DIGITS else None
+
+
 def _flaw(name: str, word: str) -> tuple[object, Severity, Rule, str, str] | None:
     """What is wrong with a number of the aperture: value, severity, rule, message and cure."""
     value = _number(word)
@@ -154,9 +161,9 @@ def _flaw(name: str, word: str) -> tuple[object, Severity, Rule, str, str] | Non
     if name in ("x_size", "y_size") and value <= 0:
         message = f"{name} is {value:g}: the pixel grid has no extent."
         return value, "wrong", "aperture-size", message, "Give the full extent, arcsec."
-    if name in ("nx", "ny") and not _INTEGER.fullmatch(word):
+    if name in ("nx", "ny") and (found := _no_count(word)):
         cure = "Write the number of pixels without a point."
-        return word, "error", "aperture-pixels", f"{name} is '{word}', {_NOT_INTEGER}.", cure
+        return word, "error", "aperture-pixels", f"{name} is '{word}', {found}.", cure
     if name in ("nx", "ny") and value < 1:
         message = f"{name} is {word}: there are no pixels."
         return int(value), "error", "aperture-pixels", message, "Give the number of pixels."
