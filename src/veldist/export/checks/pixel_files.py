@@ -90,27 +90,28 @@ def parse_bins(file: str, text: str) -> tuple[BinMap | None, list[Problem]]:
     def add(line: int, value: object, severity: Severity, rule: Rule, message: str, cure: str) -> None:
         problems.append(Problem(file, line, None, value, severity, rule, message, cure))
 
-    words = [(first + k, word) for k, line in enumerate(lines[1:], start=1) for word in line]
-    counts = lines[0] if lines else []
+    counts, body = (lines[0], lines[1:]) if lines else ([], [])
+    words = [word for line in body for word in line]
     if not counts or not words:
         message = "the number of pixels or the ids are missing."
         cure = "The lines are: comment, number of pixels, the ids with x varying fastest."
         add(first + len(lines) if counts else first, None, "error", "bins-lines", message, cure)
         return None, problems
-    bad = [(line, word, found) for line, word in words if (found := _no_count(word))]
-    if bad:
-        line, word, found = bad[0]
+    numbers = np.repeat(np.arange(len(body)) + first + 1, [len(line) for line in body])
+    flaws = {word: flaw for word in set(words) if (flaw := _no_count(word))}
+    if flaws:
+        bad = [k for k, word in enumerate(words) if word in flaws]
+        word = words[bad[0]]
         more = f"; {len(bad)} such values" if len(bad) > 1 else ""
         cure = "Write ids 1, 2, ..., and 0 for a pixel in no bin."
-        add(line, word, "error", "bins-integer", f"'{word}' is {found}{more}.", cure)
+        add(int(numbers[bad[0]]), word, "error", "bins-integer", f"'{word}' is {flaws[word]}{more}.", cure)
     if _no_count(counts[0]) or int(counts[0]) != len(words):
         message = f"the file announces '{counts[0]}' pixels and holds {len(words)}."
         cure = "Write the number of pixels, nx * ny, and one id for each."
         add(first, counts[0], "error", "pixel-count", message, cure)
-    if bad:
+    if flaws:
         return None, problems
-    ids = np.array([int(word) for _, word in words])
-    numbers = np.array([line for line, _ in words])
+    ids = np.array([int(word) for word in words])
     if (ids < 0).any():
         k = int(np.argmax(ids < 0))
         message = (
