@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 from scipy import stats
 
+from tests.helpers.solvers import made_solver
 from veldist.fits import clipping
+from veldist.fits.grid import VelocityGrid
 
 EDGES = np.linspace(-120.0, 120.0, 49)
 
@@ -19,19 +19,14 @@ def gaussian_solver(v=0.0, sigma=20.0, n_draws=200, seed=0, n_stars=100, edges=E
     sigmas = np.abs(rng.normal(sigma, scatter, n_draws))
     masses = np.diff(stats.norm.cdf(edges, means[:, None], sigmas[:, None]), axis=1)
     masses /= masses.sum(axis=1, keepdims=True)
-    return SimpleNamespace(
-        grid={
-            "centers": 0.5 * (edges[1:] + edges[:-1]),
-            "edges": edges,
-            "width": edges[-1] - edges[0],
-            "n_bins": edges.size - 1,
-        },
-        samples={"intrinsic_pdf": masses, "outside_grid": np.zeros(n_draws)},
-        clipped_samples=clipping.clip(masses, 0.01, 1e-10),
-        clip_uncertainties=lambda: None,
-        n_stars=n_stars,
-        truth=(means, sigmas),
+    solver = made_solver(
+        VelocityGrid(edges, edges[-1] - edges[0]),
+        n_stars,
+        draws={"intrinsic_pdf": masses, "outside_grid": np.zeros(n_draws)},
+        clipped=clipping.clip(masses, 0.01, 1e-10),
     )
+    solver.truth = (means, sigmas)
+    return solver
 
 
 def layout(n_bins, nx=6, ny=4):

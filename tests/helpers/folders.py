@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from astropy.table import Table
 from scipy.stats import norm
 
+from tests.helpers.solvers import made_solver
 from veldist import write_dynamite_kinematics
+from veldist.fits.grid import VelocityGrid
 
 HISTOGRAM, GAUSS_HERMITE = "bayes_losvd_kins.ecsv", "gauss_hermite_kins.ecsv"
 APERTURE, BINS = "aperture.dat", "bins.dat"
@@ -25,10 +26,7 @@ def make_solver(i: int, n: int = N_VELOCITY, width: float = 240.0, total: float 
     # At least 3.5 dispersions between the mean and the edges.
     mass = total * np.diff(norm.cdf(edges, rng.uniform(-0.06, 0.06) * width, 0.125 * width))
     clipped = {"losvd_median": mass, "losvd_uncertainty": rng.uniform(1e-3, 1e-2, n)}
-    grid = {"centers": 0.5 * (edges[1:] + edges[:-1]), "edges": edges, "width": width, "n_bins": n}
-    return SimpleNamespace(
-        grid=grid, n_stars=50 + i, samples={}, clipped_samples=clipped, clip_uncertainties=lambda: None
-    )
+    return made_solver(VelocityGrid(edges, width), n_stars=50 + i, draws={}, clipped=clipped)
 
 
 def make_metadata(ids: np.ndarray, angle_deg: float = 0.0) -> dict[str, Any]:

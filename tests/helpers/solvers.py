@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 from scipy import stats
 
+from veldist import KinematicSolver
+from veldist.fits.fit import Fit
+from veldist.fits.grid import VelocityGrid
+from veldist.fits.stars import Stars
 from veldist.inference import Diagnostics
 
 EDGES = np.linspace(-60.0, 60.0, 25)
+
+
+def some_stars(n_stars):
+    """A bin with so many stars, whatever they are."""
+    return Fit(Stars(np.zeros(n_stars), np.ones(n_stars)))
+
+
+def made_solver(grid, n_stars, draws=None, clipped=None):
+    """A solver whose draws, or their medians, are given."""
+    return KinematicSolver.from_fit(replace(some_stars(n_stars), grid=grid, draws=draws, clipped=clipped))
 
 
 def quantiles(n):
@@ -27,14 +42,8 @@ def gaussian_solver(mean=0.0, sigma=15.0, n_stars=80, n_draws=60, edges=EDGES, s
     masses /= masses.sum(axis=1, keepdims=True)
     err = 3.0 + 2.0 * quantiles(n_stars)[(np.arange(n_stars) * 37) % n_stars]
     vel = mean + np.hypot(sigma, err) * stats.norm.ppf(quantiles(n_stars))
-    centers = 0.5 * (edges[1:] + edges[:-1])
-    return SimpleNamespace(
-        samples={"intrinsic_pdf": masses},
-        grid={"centers": centers, "edges": edges, "width": np.ptp(edges), "n_bins": centers.size},
-        vel=vel,
-        err=err,
-        n_stars=n_stars,
-    )
+    grid = VelocityGrid(edges, float(np.ptp(edges)))
+    return KinematicSolver.from_fit(Fit(Stars(vel, err), grid, draws={"intrinsic_pdf": masses}))
 
 
 def diagnosed_solver(n_stars=100, n_draws=1000, n_groups=8, **changes):
@@ -56,5 +65,5 @@ def diagnosed_solver(n_stars=100, n_draws=1000, n_groups=8, **changes):
         "messages": (),
     }
     diagnostics = Diagnostics(**(fields | changes))
-    posterior = SimpleNamespace(posterior=SimpleNamespace(n_draws=n_draws, n_groups=n_groups))
-    return SimpleNamespace(diagnostics=diagnostics, n_stars=n_stars, posterior=posterior)
+    inner = SimpleNamespace(n_draws=n_draws, n_groups=n_groups, diagnostics=diagnostics)
+    return KinematicSolver.from_fit(replace(some_stars(n_stars), posterior=SimpleNamespace(posterior=inner)))

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.validate import check_finite, check_same_length, to_array
+from veldist.figures.map import plot_map
 from veldist.sky.pixels import PixelGrid
 
 if TYPE_CHECKING:
@@ -67,8 +68,6 @@ def plot_aperture(
         raise ValueError("x and y must be given together, or neither.")
 
     from matplotlib.colors import ListedColormap
-
-    from veldist.plotting import plot_map
 
     ax = plot_map(
         _tints(ids),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 
-from veldist.export.dynamite.layout import describe_bins, read_layout
+from veldist.export.dynamite.layout import read_layout
 from veldist.sky.pixels import PixelGrid
 
 ALL_SOLVED = np.ones(3, dtype=bool)
@@ -48,20 +48,6 @@ def test_layout_without_a_skipped_bin() -> None:
     assert layout.pixel_ids.tolist() == [0, 1, 0, 2] * 3 + [0, 1, 0]
     assert layout.xbin.tolist() == [0.0, 1.0]
     assert layout.bin_flux is None
-
-
-@pytest.mark.parametrize(
-    ("n", "flagged", "text"),
-    [
-        (4, [2], "1 of 4 bins (index 2)"),
-        (4, [0, 3], "2 of 4 bins (indices 0, 3)"),
-        (9, range(1, 8), "7 of 9 bins (indices 1, 2, 3, 4, 5, ...)"),
-    ],
-)
-def test_describe_bins(n: int, flagged: Any, text: str) -> None:
-    bad = np.zeros(n, dtype=bool)
-    bad[list(flagged)] = True
-    assert describe_bins(bad) == text
 
 
 def put(*path: Any) -> Any:

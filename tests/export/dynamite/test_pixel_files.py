@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veldist.export import read_aperture, read_bins
+from veldist.export.checks.pixel_files import parse_aperture
 from veldist.export.dynamite.pixel_files import aperture_text, bins_text
 from veldist.sky.pixels import PixelGrid
 
@@ -48,57 +51,67 @@ def test_files_of_other_programs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "text", "match"),
+    ("read", "lines", "line", "text", "match"),
     [
-        (1, "-3.0", r"line 2: nothing is given for y_start; the lines are"),
-        (3, "", r"line 4: nothing is given for angle"),
-        (2, "6.0 wide", r"line 3: y_size is 'wide', not a number"),
-        (4, "4.0 3", r"line 5: nx is '4.0', not an integer"),
-        (4, "4 0", r"line 5: ny is 0, but must be finite and positive"),
-        (2, "-6.0 5.0", r"line 3: x_size is -6.0, but must be finite and positive"),
-        (1, "nan 2.0", r"line 2: x_start is nan, but must be finite"),
-        (0, "-3.0 -2.5", r"begins with '-3.0 -2.5', but its first line is skipped"),
+        (read_aperture, APERTURE, 1, "-3.0", r"line 2: nothing is given for y_start. The lines are"),
+        (read_aperture, APERTURE, 3, "", r"line 4: nothing is given for angle"),
+        (read_aperture, APERTURE, 2, "6.0 wide", r"line 3: y_size is 'wide', not a number"),
+        (read_aperture, APERTURE, 4, "4.0 3", r"line 5: nx is '4.0', not an integer"),
+        (read_aperture, APERTURE, 4, "4 0", r"line 5: ny is 0: there are no pixels. Give"),
+        (read_aperture, APERTURE, 2, "-6.0 5.0", r"line 3: x_size is -6: the pixel grid has no extent. Give"),
+        (read_aperture, APERTURE, 1, "nan 2.0", r"line 2: x_start is 'nan', not a number"),
+        (
+            read_aperture,
+            APERTURE,
+            0,
+            "-3.0 -2.5",
+            r"line 1: .* begins with '-3.0 -2.5', but its first line is",
+        ),
+        (read_bins, BINS, 1, "13", r"line 2: the file announces '13' pixels and holds 12. Write"),
+        (read_bins, BINS, 1, "", r"line 2: the number of pixels or the ids are missing. The lines are"),
+        (read_bins, BINS, 1, "twelve", r"line 2: the file announces 'twelve' pixels"),
+        (read_bins, BINS, 2, "0 1 1.5 2 0 1", r"line 3: '1.5' is not an integer"),
+        (read_bins, BINS, 3, "2 2 3 3 -1 0", r"line 4: .* negative ids; the first is -1, pixel 10. Write 0"),
+        (read_bins, BINS, 3, f"2 2 3 3 {2**32} 0", rf"line 4: '{2**32}' is too large"),
+        (read_bins, BINS, 0, "12", r"line 1: .* begins with '12', but its first line is skipped"),
     ],
 )
-def test_bad_apertures(tmp_path: Path, line: int, text: str, match: str) -> None:
+def test_bad_files(
+    tmp_path: Path, read: Callable[[Path], Any], lines: list[str], line: int, text: str, match: str
+) -> None:
+    path = tmp_path / "file"
+    path.write_text("\n".join(lines))
+    read(path)
+    path.write_text("\n".join([*lines[:line], text, *lines[line + 1 :]]))
+    with pytest.raises(ValueError, match=match) as caught:
+        read(path)
+    assert str(path) in str(caught.value)
+
+
+def test_the_first_of_several_mistakes_is_named_and_doubts_are_not(tmp_path: Path) -> None:
     path = tmp_path / "aperture.dat"
-    lines = APERTURE.copy()
-    path.write_text("\n".join(lines))
-    assert read_aperture(path) == GRID
-    lines[line] = text
-    path.write_text("\n".join(lines))
-    with pytest.raises(ValueError, match=match) as caught:
+    text = "not a comment\n-3.0 -2.5\n6.0 5.0\n400.0\n4 3\n"
+    path.write_text(text)
+    grid, problems = parse_aperture("aperture.dat", text)
+    assert [problem.severity for problem in problems] == ["doubtful", "doubtful"]
+    assert read_aperture(path) == grid
+    text = text.replace("6.0 5.0", "-6.0 wide")
+    path.write_text(text)
+    grid, problems = parse_aperture("aperture.dat", text)
+    assert grid is None
+    assert [problem.rule for problem in problems[1:]] == [
+        "aperture-size",
+        "aperture-number",
+        "aperture-angle",
+    ]
+    with pytest.raises(ValueError) as caught:
         read_aperture(path)
-    assert str(path) in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("line", "text", "match"),
-    [
-        (1, "13", r"line 2: announces '13' pixels, but 12 ids follow"),
-        (1, "", r"line 2: announces '' pixels"),
-        (1, "twelve", r"line 2: announces 'twelve' pixels"),
-        (2, "0 1 1.5 2 0 1", r"line 3: '1.5' is not an integer"),
-        (3, "2 2 3 3 -1 0", r"line 4: -1 is no id"),
-        (3, f"2 2 3 3 {10**30} 0", r"line 4: 1000+ is no id"),
-        (0, "12", r"begins with '12', but its first line is skipped"),
-    ],
-)
-def test_bad_bin_maps(tmp_path: Path, line: int, text: str, match: str) -> None:
-    path = tmp_path / "bins.dat"
-    lines = BINS.copy()
-    path.write_text("\n".join(lines))
-    assert read_bins(path, GRID).shape == (3, 4)
-    lines[line] = text
-    path.write_text("\n".join(lines))
-    with pytest.raises(ValueError, match=match) as caught:
-        read_bins(path)
-    assert str(path) in str(caught.value)
+    assert str(caught.value) == f"{path}, line 3: {problems[1].message} {problems[1].cure}"
 
 
 def test_files_that_do_not_belong_together(tmp_path: Path) -> None:
     (tmp_path / "bins.dat").write_text("\n".join(BINS))
-    with pytest.raises(ValueError, match=r"has 12 ids, but the aperture has nx \* ny = 2 \* 5 = 10 pixels"):
+    with pytest.raises(ValueError, match=r"line 2: the file holds 12 ids, but nx \* ny is 2 \* 5 = 10 in"):
         read_bins(tmp_path / "bins.dat", PixelGrid(0.0, 0.0, 1.0, 1.0, 0.0, 2, 5))
 
 
@@ -108,8 +121,8 @@ def test_no_file_and_an_empty_one(tmp_path: Path, read: object) -> None:
     with pytest.raises(FileNotFoundError, match="is no file"):
         read(tmp_path / "nowhere")
     (tmp_path / "empty").touch()
-    with pytest.raises(ValueError, match="is empty"):
+    with pytest.raises(ValueError, match=r"empty, line 2: (nothing is given|the number of pixels)"):
         read(tmp_path / "empty")
     (tmp_path / "short").write_text("# comment\n0\n")
-    with pytest.raises(ValueError, match=r"has no ids|nothing is given|not a number"):
+    with pytest.raises(ValueError, match=r"short, line [23]: (nothing is given|the number of pixels)"):
         read(tmp_path / "short")

@@ -249,7 +249,7 @@ SPOILT: dict[str, tuple[Callable[[Folder], Any], str]] = {
     "more bins than rows": (lambda f: f.set_ids(IDS + 1), r"pixels of bin 7, but .* has 6 rows"),
     "other pixels": (
         lambda f: f.aperture.__setitem__(4, "9 9"),
-        r"has 48 ids, but the aperture has nx \* ny = 9",
+        r"the file holds 48 ids, but nx \* ny is 9",
     ),
     "no rows": (lambda f: f.table.remove_rows(slice(None)), r"has no rows"),
 }

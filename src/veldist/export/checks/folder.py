@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from veldist.export.checks.gauss_hermite import check_gauss_hermite
 from veldist.export.checks.histogram import check_histogram
-from veldist.export.checks.pixels import (
-    BinMap,
-    check_bin_numbers,
-    check_pixel_count,
-    check_pixel_shape,
-    read_aperture_leniently,
-    read_bins_leniently,
-)
+from veldist.export.checks.pixel_files import BinMap, parse_aperture, parse_bins
+from veldist.export.checks.pixels import check_bin_numbers, check_pixel_count, check_pixel_shape
 from veldist.export.checks.position import check_positions
 from veldist.export.checks.problem import Problem
 from veldist.export.checks.shared import check_psf_size, check_shared
@@ -24,6 +20,7 @@ from veldist.sky.pixels import PixelGrid
 __all__ = ["Problem", "validate_dynamite_inputs"]
 
 _DEFAULT_TABLE = "bayes_losvd_kins.ecsv"
+_Content = TypeVar("_Content")
 
 
 def validate_dynamite_inputs(
@@ -87,24 +84,42 @@ def _read_pixels(
     folder: Path, aperture_filename: str, bins_filename: str, problems: list[Problem]
 ) -> tuple[PixelGrid | None, BinMap | None]:
     """Read aperture and bin map, adding what is wrong with them to ``problems``."""
-    grid, bin_map = None, None
-    if (folder / aperture_filename).is_file():
-        grid, found = read_aperture_leniently(folder / aperture_filename)
-        problems += found
-    else:
-        problems.append(_missing(aperture_filename, "the pixel grid"))
-    if (folder / bins_filename).is_file():
-        bin_map, found = read_bins_leniently(folder / bins_filename)
-        problems += found
-        # One wrong number of pixels is enough to say.
-        if grid is not None and bin_map is not None and all(p.rule != "pixel-count" for p in found):
-            problems += check_pixel_count(grid, aperture_filename, bin_map)
-    else:
-        problems.append(_missing(bins_filename, "the bin of each pixel"))
-    # With a wrong nx or ny pixels have another shape, too.
-    if grid is not None and all(problem.rule != "pixel-count" for problem in problems):
-        problems += check_pixel_shape(grid, aperture_filename)
+    grid = _read(folder, aperture_filename, "the pixel grid", parse_aperture, problems)
+    bin_map = _read(folder, bins_filename, "the bin of each pixel", parse_bins, problems)
+    if grid is not None:
+        together = [check_pixel_shape(grid, aperture_filename)]
+        if bin_map is not None:
+            together.insert(0, check_pixel_count(grid, aperture_filename, bin_map))
+        for found in together:
+            # One wrong number of pixels is enough to say. With a wrong nx or ny their shape is wrong, too.
+            if all(problem.rule != "pixel-count" for problem in problems):
+                problems += found
     return grid, bin_map
+
+
+def _read(
+    folder: Path,
+    name: str,
+    what: str,
+    parse: Callable[[str, str], tuple[_Content | None, list[Problem]]],
+    problems: list[Problem],
+) -> _Content | None:
+    """Read a text file, adding what is wrong with it to ``problems``; None if it cannot be used."""
+    path = folder / name
+    if not path.is_file():
+        problems.append(_missing(name, what))
+        return None
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        message = f"the file cannot be read ({error})."
+        problems.append(
+            Problem(path.name, None, None, str(error), "error", "unreadable", message, "Make it readable.")
+        )
+        return None
+    content, found = parse(path.name, text)
+    problems += found
+    return content
 
 
 def _check_table(path: Path, grid: PixelGrid | None, bin_map: BinMap | None) -> list[Problem]:

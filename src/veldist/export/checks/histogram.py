@@ -8,14 +8,17 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats
 from veldist._support.validate import name_first
 from veldist.export.checks.problem import Problem, Rule, Severity, cell_problem, row_problem
 from veldist.export.checks.shared import check_large_velocities, check_systemic
 from veldist.export.checks.table import KinTable
 from veldist.export.checks.velocity import VelocityGrid, check_velocity_grid
-from veldist.export.dynamite.doubts import CUT_SHARE
 
-__all__ = ["check_histogram"]
+__all__ = ["CUT_SHARE", "check_histogram"]
+
+CUT_SHARE = 0.005
+"""Share of the mass in an outermost velocity bin, or outside the grid, above which an LOSVD is cut off."""
 
 _FIXED = ("bin_flux", "binID_dynamite", "v", "sigma", "xbin", "ybin")
 # Medians of masses, taken bin by bin, sum to somewhat less than 1; never to more than 2, for the median of
@@ -68,9 +71,7 @@ def check_histogram(table: KinTable) -> Iterator[Problem]:
     yield from _check_moments(table, losvd, grid)
 
 
-def _check_error_size(
-    file: str, losvd: NDArray[np.float64], dlosvd: NDArray[np.float64], names: list[str]
-) -> Iterator[Problem]:
+def _check_error_size(file: str, losvd: Floats, dlosvd: Floats, names: list[str]) -> Iterator[Problem]:
     """Uncertainties that leave no freedom, or all of it; rows that hold no masses are reported elsewhere."""
     masses = (losvd.sum(axis=1) > 0) & (losvd.sum(axis=1) <= _MAX_SUM)
     peak = losvd.max(axis=1, initial=0.0)
@@ -196,7 +197,7 @@ def _check_extras(table: KinTable) -> Iterator[Problem]:
         )
 
 
-def _check_sums(table: KinTable, losvd: NDArray[np.float64], grid: VelocityGrid) -> Iterator[Problem]:
+def _check_sums(table: KinTable, losvd: Floats, grid: VelocityGrid) -> Iterator[Problem]:
     total = losvd.sum(axis=1)
     known = total[np.isfinite(total)]
     if not (known.size and losvd.shape[1]):
@@ -239,7 +240,7 @@ def _check_sums(table: KinTable, losvd: NDArray[np.float64], grid: VelocityGrid)
     )
 
 
-def _is_density(total: NDArray[np.float64], dv: float) -> bool:
+def _is_density(total: Floats, dv: float) -> bool:
     """Tell densities from masses: either sums cannot be of masses, or they are exactly 1/dv."""
     middle = float(np.median(total))
     unlikely = not _LOW_SUM <= middle <= _HIGH_SUM
@@ -247,7 +248,7 @@ def _is_density(total: NDArray[np.float64], dv: float) -> bool:
     return bool((unlikely and abs(middle * dv - 1.0) < 0.25) or exact)
 
 
-def _check_edges(file: str, losvd: NDArray[np.float64], n: int) -> Iterator[Problem]:
+def _check_edges(file: str, losvd: Floats, n: int) -> Iterator[Problem]:
     """Recent versions of DYNAMITE give the first and the last velocity bin of the orbits no mass.
 
     Where one of them is empty in all rows, the next is looked at: an empty bin beside a full one hides that
@@ -286,7 +287,7 @@ def _check_edges(file: str, losvd: NDArray[np.float64], n: int) -> Iterator[Prob
         )
 
 
-def _check_moments(table: KinTable, losvd: NDArray[np.float64], grid: VelocityGrid) -> Iterator[Problem]:
+def _check_moments(table: KinTable, losvd: Floats, grid: VelocityGrid) -> Iterator[Problem]:
     """Columns v and sigma are those of the LOSVDs, and the grid holds an LOSVD centred on 0.
 
     The moments are ``v = sum_j p_j v_j`` and ``sigma^2 = sum_j p_j (v_j - v)^2``, with p_j the masses divided

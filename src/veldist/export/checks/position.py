@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist.export.checks.pixels import BinMap
+from veldist._support.arrays import Floats, Ints
+from veldist.export.checks.pixel_files import BinMap
 from veldist.export.checks.problem import Problem, row_problem
 from veldist.export.checks.table import KinTable
 from veldist.sky.pixels import PixelGrid
@@ -33,13 +34,11 @@ class Misplaced:
 
     outside: NDArray[np.bool_]
     far: NDArray[np.bool_]
-    column: NDArray[np.float64]
-    row: NDArray[np.float64]
+    column: Floats
+    row: Floats
 
 
-def find_misplaced(
-    x: NDArray[np.float64], y: NDArray[np.float64], grid: PixelGrid, pixel_ids: NDArray[np.int64]
-) -> Misplaced:
+def find_misplaced(x: Floats, y: Floats, grid: PixelGrid, pixel_ids: Ints) -> Misplaced:
     """Compare bin centres with the pixels of their bins.
 
     Positions may be given in the frame of the pixels or in one turned by the aperture's angle: the frame
@@ -95,18 +94,14 @@ def check_positions(table: KinTable, grid: PixelGrid, bin_map: BinMap) -> Iterat
     )
 
 
-def _pixel_units(
-    x: NDArray[np.float64], y: NDArray[np.float64], grid: PixelGrid, angle_deg: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _pixel_units(x: Floats, y: Floats, grid: PixelGrid, angle_deg: float) -> tuple[Floats, Floats]:
     """Bin centres in pixels from the lower left corner, after a turn about the origin."""
     angle = np.radians(angle_deg)
     turned_x, turned_y = x * np.cos(angle) - y * np.sin(angle), x * np.sin(angle) + y * np.cos(angle)
     return (turned_x - grid.x_start) / grid.dx, (turned_y - grid.y_start) / grid.dy
 
 
-def _misplaced(
-    column: NDArray[np.float64], row: NDArray[np.float64], ids: NDArray[np.int64]
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _misplaced(column: Floats, row: Floats, ids: Ints) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Tell which centres are outside of the aperture, and which are far from their own pixels.
 
     Near means inside the rectangle around the bin's pixels, so that the centre of a ring is not far.
@@ -125,7 +120,7 @@ def _misplaced(
     return outside, far
 
 
-def _explain(found: Misplaced, ids: NDArray[np.int64]) -> str:
+def _explain(found: Misplaced, ids: Ints) -> str:
     """Name the change of the map under which most bins fall into place, if there is one."""
     ny, nx = ids.shape
     changes = {

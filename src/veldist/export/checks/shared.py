@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats
 from veldist.export.checks.problem import Problem, Rule, Severity, row_problem
 from veldist.export.checks.table import KinTable
 from veldist.sky.pixels import PixelGrid
@@ -148,7 +148,7 @@ def _check_velocity_unit(file: str, meta: dict[str, Any]) -> Iterator[Problem]:
         )
 
 
-def numbers_of(value: Any) -> NDArray[np.float64] | None:
+def numbers_of(value: Any) -> Floats | None:
     """Convert a list of real numbers from the metadata; None if it is something else."""
     if not isinstance(value, list | tuple):
         return None
@@ -236,7 +236,7 @@ def check_psf_size(table: KinTable, grid: PixelGrid) -> Iterator[Problem]:
         )
 
 
-def check_large_velocities(file: str, sigma: NDArray[np.float64], column: str) -> Iterator[Problem]:
+def check_large_velocities(file: str, sigma: Floats, column: str) -> Iterator[Problem]:
     """Suspect velocities in m/s where the dispersion is that of no stellar system."""
     known = sigma[np.isfinite(sigma)]
     if known.size and np.median(known) > _LARGE_SIGMA:
@@ -253,7 +253,7 @@ def check_large_velocities(file: str, sigma: NDArray[np.float64], column: str) -
         )
 
 
-def check_systemic(file: str, v: NDArray[np.float64], sigma: NDArray[np.float64]) -> Iterator[Problem]:
+def check_systemic(file: str, v: Floats, sigma: Floats) -> Iterator[Problem]:
     """Suspect a systemic velocity that was not subtracted: DYNAMITE's orbits are symmetric about 0."""
     good = np.isfinite(v) & np.isfinite(sigma) & (sigma > 0)
     if not good.any():

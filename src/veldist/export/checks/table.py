@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats
 from veldist.export.checks.problem import Problem, cell_problem
 
 if TYPE_CHECKING:
@@ -49,12 +50,12 @@ class KinTable:
 
     file: str
     kind: Kind | None
-    values: dict[str, NDArray[np.float64]]
+    values: dict[str, Floats]
     units: dict[str, str]
     meta: dict[str, Any] | None
     n_rows: int
 
-    def matrix(self, names: list[str]) -> NDArray[np.float64]:
+    def matrix(self, names: list[str]) -> Floats:
         """Return columns side by side, shape (n_rows, len(names)); NaN for those that are missing."""
         missing = np.full(self.n_rows, np.nan)
         return np.array([self.values.get(name, missing) for name in names]).T.reshape(self.n_rows, len(names))
@@ -177,7 +178,7 @@ def _read_plain(text: str, is_ecsv: bool) -> tuple[Table, dict[str, Any] | None]
     return table, meta
 
 
-def _to_numbers(table: Table, file: str) -> tuple[dict[str, NDArray[np.float64]], list[Problem]]:
+def _to_numbers(table: Table, file: str) -> tuple[dict[str, Floats], list[Problem]]:
     """Convert all columns to floats, NaN for cells that are masked, text, or not finite."""
     names, shape = list(table.colnames), (len(table), len(table.colnames))
     masked, text, nan, infinite = (np.zeros(shape, dtype=bool) for _ in range(4))

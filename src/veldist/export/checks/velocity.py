@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats
 from veldist.export.checks.problem import Problem, Rule, Severity
 from veldist.export.checks.shared import numbers_of
 from veldist.export.checks.table import KinTable
@@ -35,7 +35,7 @@ class VelocityGrid:
 
     n: int | None
     dv: float | None
-    centers: NDArray[np.float64] | None
+    centers: Floats | None
 
 
 def check_velocity_grid(table: KinTable) -> tuple[VelocityGrid, list[Problem]]:
@@ -102,7 +102,7 @@ def _check_counts(table: KinTable, meta: dict[str, Any]) -> Iterator[Problem]:
         )
 
 
-def _check_spacing(file: str, vcent: NDArray[np.float64] | None, dv: float | None) -> Iterator[Problem]:
+def _check_spacing(file: str, vcent: Floats | None, dv: float | None) -> Iterator[Problem]:
     def problem(
         key: str, severity: Severity, rule: Rule, value: Any, message: str, cure: str, row: int | None = None
     ) -> Problem:

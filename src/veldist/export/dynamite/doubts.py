@@ -7,15 +7,15 @@ import warnings
 import numpy as np
 
 from veldist.errors import GridWarning
-from veldist.export.dynamite.layout import VoronoiLayout, describe_bins
+from veldist.export.dynamite.layout import VoronoiLayout
+from veldist.export.rows.bins import describe_bins
 from veldist.export.rows.losvds import SolvedBins
 from veldist.fits.draws import Fits
 from veldist.fits.fit import Fit
 
-__all__ = ["CUT_SHARE", "warn_cut", "warn_doubtful", "warn_misplaced"]
+__all__ = ["warn_cut", "warn_doubtful", "warn_misplaced"]
 
-CUT_SHARE = 0.005
-"""Share of the mass in an outermost velocity bin, or outside the grid, above which the user is warned."""
+# Rules of the checks are imported within functions: they are not loaded before something is written.
 
 # An outermost bin with less than this fraction of what the draws have there was emptied by `truncate_losvd`.
 _TRUNCATED = 1e-3
@@ -31,7 +31,6 @@ def warn_misplaced(layout: VoronoiLayout, stacklevel: int) -> None:
     A transposed map, or one that counts its bins from 0, gives every LOSVD to a neighbour, which nothing
     downstream would notice. The rule is that of `validate_dynamite_inputs`.
     """
-    # The rules of the check are not loaded before something is written.
     from veldist.export.checks.position import find_misplaced
 
     found = find_misplaced(layout.xbin, layout.ybin, layout.aperture, layout.pixel_ids)
@@ -69,6 +68,8 @@ def warn_cut(fits: Fits, stacklevel: int, *, draws: bool = False, note: str = ""
     GridWarning
         Naming the bins and the cure.
     """
+    from veldist.export.checks.histogram import CUT_SHARE
+
     edge, outside = np.zeros((2, len(fits)))
     # One after the other, none kept: they may come from a store that is larger than the memory.
     for i, fit in enumerate(fits):

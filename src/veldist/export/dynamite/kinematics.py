@@ -146,7 +146,7 @@ class DynamiteKinematics:
         ValueError
             If the name is unknown, the table does not have it, or as `veldist.plotting.plot_map`.
         """
-        from veldist.plotting import plot_map
+        from veldist.figures.map import plot_map
 
         if isinstance(values, str):
             if values not in _DRAWABLE:

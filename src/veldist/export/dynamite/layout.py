@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist._support.validate import check_count, check_keys, name_first, strip_units, to_float
+from veldist._support.arrays import Floats, Ints
+from veldist._support.validate import check_count, check_keys, strip_units, to_float
+from veldist.export.rows.bins import describe_bins
 from veldist.sky.pixels import PixelGrid
 
-__all__ = ["VoronoiLayout", "describe_bins", "read_layout"]
+__all__ = ["VoronoiLayout", "read_layout"]
 
 _ROOT = "voronoi_bin_metadata"
 # DYNAMITE refuses a PSF whose weights are further than this from 1.
@@ -41,20 +43,13 @@ class VoronoiLayout:
         Dispersions [arcsec] and weights of the circular Gaussians that make the PSF.
     """
 
-    xbin: NDArray[np.float64]
-    ybin: NDArray[np.float64]
-    bin_flux: NDArray[np.float64] | None
+    xbin: Floats
+    ybin: Floats
+    bin_flux: Floats | None
     aperture: PixelGrid
-    pixel_ids: NDArray[np.int64]
+    pixel_ids: Ints
     psf_sigma: list[float]
     psf_weight: list[float]
-
-
-def describe_bins(bad: NDArray[np.bool_], limit: int = 5) -> str:
-    """Say how many Voronoi bins are flagged and which come first, e.g. ``2 of 40 bins (indices 3, 17)``."""
-    bins = np.flatnonzero(bad)
-    word = "indices" if bins.size > 1 else "index"
-    return f"{bins.size} of {bad.size} bins ({word} {name_first(bins, limit)})"
 
 
 def read_layout(metadata: Any, solved: NDArray[np.bool_], with_flux: bool) -> VoronoiLayout:
@@ -171,9 +166,7 @@ def _check_bins(bins: Any, n_bins: int, required: tuple[str, ...]) -> Sequence[d
     return bins
 
 
-def _bin_column(
-    bins: Sequence[dict[str, Any]], solved: NDArray[np.bool_], key: str, unit: str
-) -> NDArray[np.float64]:
+def _bin_column(bins: Sequence[dict[str, Any]], solved: NDArray[np.bool_], key: str, unit: str) -> Floats:
     """Collect one number per solved bin and refuse those that are not finite."""
     values = np.zeros(solved.size)
     for i in np.flatnonzero(solved):
@@ -192,7 +185,7 @@ def _bin_column(
     return values[solved]
 
 
-def _read_flux(bins: Sequence[dict[str, Any]], solved: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _read_flux(bins: Sequence[dict[str, Any]], solved: NDArray[np.bool_]) -> Floats:
     flux = _bin_column(bins, solved, "bin_flux", "")
     if (flux < 0).any():
         bad = np.zeros_like(solved)
@@ -209,7 +202,7 @@ def _read_flux(bins: Sequence[dict[str, Any]], solved: NDArray[np.bool_]) -> NDA
     return flux
 
 
-def _read_pixel_ids(value: Any, aperture: PixelGrid, solved: NDArray[np.bool_]) -> NDArray[np.int64]:
+def _read_pixel_ids(value: Any, aperture: PixelGrid, solved: NDArray[np.bool_]) -> Ints:
     """Check the ids of the user's numbering (1..n_bins, 0 = none) and map them to rows of the export."""
     name = f"{_ROOT}['pixel_bin_ids']"
     ids = np.asarray(strip_units(value, name, ""))

@@ -8,12 +8,16 @@ the bin, counted from 1, or 0 for a pixel in no bin.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from veldist._support.arrays import Ints
+from veldist.export.checks.pixel_files import parse_aperture, parse_bins
+from veldist.export.checks.pixels import check_pixel_count
+from veldist.export.checks.problem import Problem
 from veldist.sky.pixels import PixelGrid
 
 __all__ = ["aperture_text", "bins_text", "read_aperture", "read_bins"]
@@ -22,13 +26,6 @@ _IDS_PER_LINE = 10
 # First lines of the files that DYNAMITE's own scripts make ("Counterrotaton" is their spelling).
 _APERTURE_HEADER = "#counter_rotation_boxed_aperturefile_version_2"
 _BINS_HEADER = "#Counterrotaton_binning_version_1"
-_APERTURE_LINES = (("x_start", "y_start"), ("x_size", "y_size"), ("angle",), ("nx", "ny"))
-# No map has more bins than 32 bits count.
-_MOST_BINS = 2**31
-# What may be zero or negative.
-_FREE = ("x_start", "y_start", "angle")
-_APERTURE_FORM = "the lines are: a comment, x_start y_start, x_size y_size, angle, nx ny"
-_BINS_FORM = "the lines are: a comment, the number of pixels, the ids with x varying fastest"
 
 
 def aperture_text(aperture: PixelGrid) -> str:
@@ -82,30 +79,10 @@ def read_aperture(path: str | os.PathLike[str]) -> PixelGrid:
     ValueError
         If lines or numbers are missing or unusable, naming file, line and value.
     """
-    path = Path(path)
-    lines = _read_lines(path, _APERTURE_FORM)
-    numbers: dict[str, float] = {}
-    for k, names in enumerate(_APERTURE_LINES, start=1):
-        words = lines[k].split() if k < len(lines) else []
-        if len(words) < len(names):
-            raise ValueError(
-                f"{path}, line {k + 1}: nothing is given for {' and '.join(names[len(words) :])}; "
-                f"{_APERTURE_FORM}."
-            )
-        for name, word in zip(names, words, strict=False):
-            whole = name in ("nx", "ny")
-            try:
-                numbers[name] = int(word) if whole else float(word)
-            except ValueError:
-                kind = "an integer" if whole else "a number"
-                raise ValueError(
-                    f"{path}, line {k + 1}: {name} is {word!r}, not {kind}; {_APERTURE_FORM}."
-                ) from None
-            if not np.isfinite(numbers[name]) or (name not in _FREE and not numbers[name] > 0):
-                need = "finite" if name in _FREE else "finite and positive"
-                raise ValueError(f"{path}, line {k + 1}: {name} is {word}, but must be {need}.")
-    *lengths, nx, ny = numbers.values()
-    return PixelGrid(*lengths, int(nx), int(ny))
+    grid, problems = parse_aperture("", _read_text(path))
+    _refuse(path, problems)
+    assert grid is not None
+    return grid
 
 
 def read_bins(path: str | os.PathLike[str], grid: PixelGrid | None = None) -> Ints:
@@ -131,44 +108,23 @@ def read_bins(path: str | os.PathLike[str], grid: PixelGrid | None = None) -> In
         If ids are missing, are not integers or are negative, or if there are not as many as announced
         or as ``grid`` has pixels; the message names file, line and value.
     """
-    path = Path(path)
-    lines = _read_lines(path, _BINS_FORM)
-    ids: list[int] = []
-    for k, line in enumerate(lines[2:], start=3):
-        for word in line.split():
-            try:
-                number = int(word)
-            except ValueError:
-                raise ValueError(f"{path}, line {k}: {word!r} is not an integer; {_BINS_FORM}.") from None
-            if not 0 <= number < _MOST_BINS:
-                raise ValueError(f"{path}, line {k}: {number} is no id; bins are 1, 2, ..., and 0 is no bin.")
-            ids.append(number)
-    announced = (lines[1].split() or [""])[0] if len(lines) > 1 else ""
-    if not announced.isdecimal() or int(announced) != len(ids):
-        raise ValueError(f"{path}, line 2: announces {announced!r} pixels, but {len(ids)} ids follow.")
-    if not ids:
-        raise ValueError(f"{path} has no ids; {_BINS_FORM}.")
-    array = np.array(ids, dtype=np.int64)
+    bin_map, problems = parse_bins("", _read_text(path))
+    _refuse(path, problems)
+    assert bin_map is not None
     if grid is None:
-        return array
-    if array.size != grid.nx * grid.ny:
-        raise ValueError(
-            f"{path} has {array.size} ids, but the aperture has nx * ny = {grid.nx} * {grid.ny} = "
-            f"{grid.nx * grid.ny} pixels: these files do not belong together."
-        )
-    return array.reshape(grid.ny, grid.nx)
+        return bin_map.ids
+    _refuse(path, check_pixel_count(grid, "the aperture", bin_map))
+    return bin_map.ids.reshape(grid.ny, grid.nx)
 
 
-def _read_lines(path: Path, form: str) -> list[str]:
-    """Lines of a file that begins with a comment."""
-    if not path.is_file():
+def _read_text(path: str | os.PathLike[str]) -> str:
+    if not Path(path).is_file():
         raise FileNotFoundError(f"'{path}' is no file: name it, or write it first.")
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    if not lines:
-        raise ValueError(f"{path} is empty; {form}.")
-    if lines[0].lstrip()[:1] in tuple("+-.0123456789"):
-        raise ValueError(
-            f"{path} begins with {lines[0][:20]!r}, but its first line is skipped as a comment: put a line "
-            "that begins with # in front."
-        )
-    return lines
+    return Path(path).read_text(encoding="utf-8", errors="replace")
+
+
+def _refuse(path: str | os.PathLike[str], problems: Iterable[Problem]) -> None:
+    """Raise the first problem that is more than doubtful."""
+    for problem in problems:
+        if problem.severity != "doubtful":
+            raise ValueError(f"{path}, line {problem.row}: {problem.message} {problem.cure}")

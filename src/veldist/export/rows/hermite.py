@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from veldist._support.arrays import Floats
 from veldist._support.validate import check_count, to_float
 from veldist.errors import ConvergenceWarning
-from veldist.export.dynamite.layout import describe_bins
+from veldist.export.rows.bins import describe_bins
 from veldist.fits.draws import Fits, resolved_draws
 from veldist.summaries.gauss_hermite.series_fit import ENOUGH_CONVERGED, gauss_hermite
 

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats, Ints
 from veldist._support.validate import check_count, check_keys
 from veldist.errors import OrderError
-from veldist.export.dynamite.layout import describe_bins
+from veldist.export.rows.bins import describe_bins
 from veldist.fits.draws import Fits
 from veldist.fits.grid import VelocityGrid
 
@@ -57,11 +58,11 @@ class SolvedBins:
     """
 
     solved: NDArray[np.bool_]
-    centers: NDArray[np.float64]
+    centers: Floats
     dv: float
-    losvd: NDArray[np.float64]
-    dlosvd: NDArray[np.float64]
-    n_stars: NDArray[np.int64]
+    losvd: Floats
+    dlosvd: Floats
+    n_stars: Ints
     floors: Sequence[Floor | None] = ()
 
     def shifted(self, v_systemic: float) -> SolvedBins:
@@ -88,7 +89,7 @@ class SolvedBins:
             dlosvd=np.column_stack([least, self.dlosvd, least]),
         )
 
-    def moments(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def moments(self) -> tuple[Floats, Floats]:
         """Mean velocity and dispersion of every LOSVD, as DYNAMITE computes them.
 
         With p_j the masses divided by their sum and v_j the bin centres,
@@ -184,9 +185,7 @@ def _floor(clipped: Mapping[str, Any]) -> Floor | None:
     return Floor(fraction, absolute, value, int(np.count_nonzero(clipped["floored"])))
 
 
-def _common_grid(
-    kept: Sequence[tuple[int, VelocityGrid]], solved: NDArray[np.bool_]
-) -> tuple[NDArray[np.float64], float]:
+def _common_grid(kept: Sequence[tuple[int, VelocityGrid]], solved: NDArray[np.bool_]) -> tuple[Floats, float]:
     """Return the bin centres and the bin width that all solvers share."""
     grids = [(grid.centers, grid.edges) for _, grid in kept]
     first_centers, first_edges = grids[0]
@@ -219,7 +218,7 @@ def _common_grid(
     return first_centers, dv
 
 
-def _check_masses(losvd: NDArray[np.float64], dlosvd: NDArray[np.float64], solved: NDArray[np.bool_]) -> None:
+def _check_masses(losvd: Floats, dlosvd: Floats, solved: NDArray[np.bool_]) -> None:
     with np.errstate(invalid="ignore"):  # infinities are reported below
         total = losvd.sum(axis=1)
     again = "call run() and clip_uncertainties() again."
