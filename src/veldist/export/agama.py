@@ -27,9 +27,9 @@ from veldist._support.files import check_new, new_files
 from veldist._support.validate import check_count, to_float
 from veldist.export.dynamite.doubts import warn_cut
 from veldist.export.dynamite.layout import read_layout
-from veldist.export.rows.hermite import collect_series
-from veldist.export.rows.losvds import collect_losvds, find_solved
-from veldist.fits.draws import check_fits
+from veldist.export.rows.hermite import collect_series, read_series
+from veldist.export.rows.losvds import check_solved, collect_losvds, read_rows
+from veldist.fits.draws import check_fits, is_fitted
 
 __all__ = ["write_agama_forstand"]
 
@@ -102,7 +102,8 @@ def write_agama_forstand(
         raise ValueError(f"representation must be one of {list(_REPRESENTATIONS)}, got {representation!r}.")
     systemic = to_float(v_systemic, "v_systemic", "km/s")
     fits = check_fits(solvers)
-    solved = find_solved(fits)
+    solved = is_fitted(fits)
+    check_solved(solved)
     layout = read_layout(voronoi_bin_metadata, solved, with_flux=False)
     folder = Path(output_dir)
     paths = {
@@ -118,7 +119,6 @@ def write_agama_forstand(
     for path in paths.values():
         check_new(path, overwrite)
 
-    warn_cut(fits, stacklevel=2)
     xx, yy = layout.aperture.centers()
     tag = np.asarray(layout.pixel_ids).ravel() - 1
     inside = tag >= 0
@@ -126,15 +126,19 @@ def write_agama_forstand(
         "bins": (np.column_stack([xx.ravel()[inside], yy.ravel()[inside], tag[inside]]), "x y bintag")
     }
     if representation == "hist":
-        rows = collect_losvds(fits, solved)
+        of_bins = read_rows(fits)
+        rows, cuts = collect_losvds(of_bins, solved.size), {i: row.cut for i, row in of_bins.items()}
         contents["kinematics"] = _interleaved(rows.losvd, rows.dlosvd), "mass error, for each velocity bin"
         edges = np.append(rows.centers - 0.5 * rows.dv, rows.centers[-1] + 0.5 * rows.dv) - systemic
         contents["edges"] = edges, "edges of the velocity bins [km/s]"
     else:
-        series = collect_series(fits, solved, check_count(order, "order", 3), 1e-3, 1e-4, stacklevel=2)
+        series_of_bins = read_series(fits, check_count(order, "order", 3))
+        series = collect_series(series_of_bins, solved.size, 1e-3, 1e-4, stacklevel=2)
+        cuts = {i: row.cut for i, row in series_of_bins.items()}
         series.values[:, 0] -= systemic
         names = " ".join(f"{n} {n}_err" for n in series.names)
         contents["kinematics"] = _interleaved(series.values, series.errors), names
+    warn_cut(cuts, solved.size, stacklevel=2)
     with new_files(list(paths.values()), overwrite) as temporary:
         for (array, header), path in zip((contents[name] for name in paths), temporary, strict=True):
             np.savetxt(path, array, fmt="%.10g", header=header)

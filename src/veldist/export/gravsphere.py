@@ -26,8 +26,9 @@ from veldist._support.files import check_new, new_files
 from veldist._support.validate import check_finite, check_positive, to_array, to_float
 from veldist._version import __version__
 from veldist.export.dynamite.doubts import warn_cut
+from veldist.export.rows.cut import Cut
 from veldist.export.rows.moments import iterate_moments, median_and_uncertainty, solved_mask
-from veldist.fits.draws import check_fits
+from veldist.fits.draws import Fits, check_fits
 
 __all__ = ["RadialProfile", "radial_profile", "write_gravsphere_profile"]
 
@@ -87,7 +88,11 @@ def radial_profile(
     TypeError, ValueError
         If there is no solved bin, a solver has not been run, or radii or weights are unusable.
     """
-    fits = check_fits(solvers)
+    return _profile(check_fits(solvers), radius, weight, v_systemic)[0]
+
+
+def _profile(fits: Fits, radius: Any, weight: Any, v_systemic: Any) -> tuple[RadialProfile, dict[int, Cut]]:
+    """The profile, and what the grids of its bins cut off."""
     solved = solved_mask(fits)
     systemic = to_float(v_systemic, "v_systemic", "km/s")
     r = to_array(radius, "radius", "arcsec")
@@ -116,7 +121,7 @@ def radial_profile(
     n_draws = min(bin_.v.size for bin_ in bins)
     second = np.array([bin_.second_moment(systemic)[:n_draws] for bin_ in bins])
     fourth = np.array([bin_.fourth_moment(systemic)[:n_draws] for bin_ in bins])
-    return RadialProfile(
+    profile = RadialProfile(
         index=np.flatnonzero(solved),
         radius=r,
         n_stars=n_stars,
@@ -127,6 +132,7 @@ def radial_profile(
         vs1=share @ fourth / (2.0 * np.pi),
         vs2=(share * r**2) @ fourth / (2.0 * np.pi),
     )
+    return profile, {bin_.index: bin_.cut for bin_ in bins}
 
 
 def write_gravsphere_profile(
@@ -176,8 +182,8 @@ def write_gravsphere_profile(
     samples = check_new(Path(path).with_suffix(".npz"), overwrite)
     check_new(path, overwrite)
     fits = check_fits(solvers)
-    warn_cut(fits, stacklevel=2, draws=True)
-    profile = radial_profile(fits, radius, weight=weight, v_systemic=v_systemic)
+    profile, cuts = _profile(fits, radius, weight, v_systemic)
+    warn_cut(cuts, len(fits), stacklevel=2, draws=True)
     meta: dict[str, Any] = {
         "v_systemic": to_float(v_systemic, "v_systemic", "km/s"),
         "veldist_version": __version__,

@@ -85,9 +85,9 @@ def write_jam_table(
     if not positions:
         raise ValueError("the positions of the bins are missing: pass metadata, or x and y.")
     systemic = to_float(v_systemic, "v_systemic", "km/s")
-    warn_cut(fits, stacklevel=2, draws=True)
-    rows = []
+    rows, cuts = [], {}
     for bin_ in iterate_moments(fits):
+        cuts[bin_.index] = bin_.cut
         quantities = (np.sqrt(bin_.second_moment(systemic)), bin_.v - systemic, bin_.sigma)
         medians, spreads = zip(*(median_and_uncertainty(draws) for draws in quantities), strict=True)
         # Jeans models divide by them.
@@ -96,6 +96,7 @@ def write_jam_table(
         rows.append(
             [positions["x"][bin_.index], positions["y"][bin_.index], *pairs, bin_.index + 1, bin_.n_stars]
         )
+    warn_cut(cuts, len(fits), stacklevel=2, draws=True)
     columns = {
         "xbin": ("arcsec", "x position of the bin"),
         "ybin": ("arcsec", "y position of the bin"),

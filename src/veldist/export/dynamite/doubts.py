@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 
 from veldist.errors import GridWarning
 from veldist.export.dynamite.layout import VoronoiLayout
 from veldist.export.rows.bins import describe_bins
+from veldist.export.rows.cut import Cut
 from veldist.export.rows.losvds import SolvedBins
-from veldist.fits.draws import Fits
-from veldist.fits.fit import Fit
 
 __all__ = ["warn_cut", "warn_doubtful", "warn_misplaced"]
 
 # Rules of the checks are imported within functions: they are not loaded before something is written.
 
-# An outermost bin with less than this fraction of what the draws have there was emptied by `truncate_losvd`.
-_TRUNCATED = 1e-3
 # Sum of the median masses below which the user is warned.
 _LOW_SUM = 0.5
 # Share of the bin centres far from their own pixels above which the user is warned.
@@ -44,18 +42,19 @@ def warn_misplaced(layout: VoronoiLayout, stacklevel: int) -> None:
         )
 
 
-def warn_cut(fits: Fits, stacklevel: int, *, draws: bool = False, note: str = "") -> None:
+def warn_cut(
+    cuts: Mapping[int, Cut], n_bins: int, stacklevel: int, *, draws: bool = False, note: str = ""
+) -> None:
     """Warn of LOSVDs that the velocity grid cuts off.
 
-    These have more than 0.5 % of their mass in an outermost velocity bin, or outside the grid. What is
-    outside of the grid does not count where `veldist.KinematicSolver.truncate_losvd` emptied an outermost
-    bin: the user has said then that the wing is not real.
+    These have more than 0.5 % of their mass in an outermost velocity bin, or outside the grid.
 
     Parameters
     ----------
-    fits : sequence of Fit or None
-        One entry per Voronoi bin, which have been fitted. Their clipped medians are looked at, or their
-        draws if there are none.
+    cuts : mapping of int to Cut
+        What is cut off from the solved bins.
+    n_bins : int
+        Number of bins, skipped ones included.
     stacklevel : int
         As for `warnings.warn`, counted from the caller.
     draws : bool
@@ -70,11 +69,9 @@ def warn_cut(fits: Fits, stacklevel: int, *, draws: bool = False, note: str = ""
     """
     from veldist.export.checks.histogram import CUT_SHARE
 
-    edge, outside = np.zeros((2, len(fits)))
-    # One after the other, none kept: they may come from a store that is larger than the memory.
-    for i, fit in enumerate(fits):
-        if fit is not None:
-            edge[i], outside[i] = _cut_shares(fit, draws)
+    edge, outside = np.zeros((2, n_bins))
+    for i, cut_off in cuts.items():
+        edge[i], outside[i] = cut_off
     largest = np.maximum(edge, outside)
     cut = largest > CUT_SHARE
     if cut.any():
@@ -89,22 +86,6 @@ def warn_cut(fits: Fits, stacklevel: int, *, draws: bool = False, note: str = ""
             GridWarning,
             stacklevel=stacklevel + 1,
         )
-
-
-def _cut_shares(fit: Fit, draws: bool) -> tuple[float, float]:
-    """Shares of the mass in the fuller outermost velocity bin and outside the grid; 0 if not known."""
-    samples = fit.samples or {}
-    pdf = np.asarray(samples.get("intrinsic_pdf", np.empty((0, 0))), dtype=np.float64)
-    drawn = np.median(pdf, axis=0) if pdf.ndim == 2 and pdf.size else None
-    clipped = None if draws else fit.clipped
-    median = drawn if clipped is None else np.asarray(clipped["losvd_median"], dtype=np.float64)
-    edge, truncated = 0.0, False
-    if median is not None and median.sum() > 0:
-        edge = float(median[[0, -1]].max() / median.sum())
-        if drawn is not None and drawn.shape == median.shape:
-            truncated = bool((median[[0, -1]] < _TRUNCATED * drawn[[0, -1]]).any())
-    outside = np.asarray(samples.get("outside_grid", ()), dtype=np.float64)
-    return edge, float(np.median(outside)) if outside.size and not truncated else 0.0
 
 
 def warn_doubtful(rows: SolvedBins, stacklevel: int) -> None:

@@ -18,9 +18,9 @@ from veldist._version import __version__
 from veldist.export.dynamite.doubts import warn_cut, warn_misplaced
 from veldist.export.dynamite.files import DynamiteFiles, check_paths, warn_orphaned, write_files
 from veldist.export.dynamite.layout import read_layout
-from veldist.export.rows.hermite import collect_series
-from veldist.export.rows.losvds import find_solved
-from veldist.fits.draws import check_fits
+from veldist.export.rows.hermite import collect_series, read_series
+from veldist.export.rows.losvds import check_solved
+from veldist.fits.draws import check_fits, is_fitted
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -127,10 +127,12 @@ def write_dynamite_gauss_hermite(
     v_systemic = to_float(v_systemic, "v_systemic", "km/s")
     paths = check_paths(output_dir, kin_filename, aperture_filename, bins_filename, overwrite=overwrite)
     fits = check_fits(solvers)
-    solved = find_solved(fits)
+    solved = is_fitted(fits)
+    check_solved(solved)
     layout = read_layout(voronoi_bin_metadata, solved, with_flux=False)
-    rows = collect_series(fits, solved, order, velocity_floor, coefficient_floor, stacklevel=2)
-    warn_cut(fits, stacklevel=2, draws=True)
+    of_bins = read_series(fits, order)
+    rows = collect_series(of_bins, solved.size, velocity_floor, coefficient_floor, stacklevel=2)
+    warn_cut({i: row.cut for i, row in of_bins.items()}, solved.size, stacklevel=2, draws=True)
     warn_misplaced(layout, stacklevel=2)
     warn_orphaned(paths, layout, stacklevel=2)
     rows.values[:, 0] -= v_systemic

@@ -7,23 +7,25 @@ BAYES-LOSVD: Falcon-Barroso & Martig (2021), A&A 646, A31.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from veldist._support.validate import to_float
 from veldist._version import __version__
 from veldist.export.dynamite.doubts import warn_cut, warn_doubtful, warn_misplaced
 from veldist.export.dynamite.files import DynamiteFiles, check_paths, warn_orphaned, write_files
 from veldist.export.dynamite.layout import VoronoiLayout, read_layout
-from veldist.export.rows.losvds import Floor, SolvedBins, collect_losvds, find_solved
-from veldist.fits.draws import check_fits
+from veldist.export.rows.losvds import Floor, LosvdRow, SolvedBins, check_solved, collect_losvds, read_rows
+from veldist.fits.draws import check_fits, is_fitted
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["DynamiteFiles", "write_dynamite_kinematics"]
+__all__ = ["DynamiteFiles", "write_dynamite_kinematics", "write_rows"]
 
 _FLUX_MODES = ("nstars", "uniform", "custom")
 _PAD_NOTE = (
@@ -142,18 +144,63 @@ def write_dynamite_kinematics(
     veldist.export.read_dynamite_kinematics : reads the three files again.
     veldist.export.validate_dynamite_inputs : checks them.
     """
+    fits = check_fits(solvers)
+    return write_rows(
+        partial(read_rows, fits),
+        is_fitted(fits),
+        output_dir,
+        voronoi_bin_metadata,
+        kin_filename,
+        aperture_filename,
+        bins_filename,
+        bin_flux_mode,
+        overwrite=overwrite,
+        pad=pad,
+        v_systemic=v_systemic,
+        stacklevel=3,
+    )
+
+
+def write_rows(
+    read: Callable[[], Mapping[int, LosvdRow]],
+    solved: NDArray[np.bool_],
+    output_dir: str | os.PathLike[str],
+    voronoi_bin_metadata: dict[str, Any],
+    kin_filename: str = "bayes_losvd_kins.ecsv",
+    aperture_filename: str = "aperture.dat",
+    bins_filename: str = "bins.dat",
+    bin_flux_mode: str = "nstars",
+    *,
+    overwrite: bool = True,
+    pad: bool = False,
+    v_systemic: Any = 0.0,
+    stacklevel: int = 2,
+) -> DynamiteFiles:
+    """As `write_dynamite_kinematics`, from the rows of the bins.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the rows; called when everything else has been checked.
+    solved : ndarray of bool, shape (n_bins,)
+        Which bins have one.
+    stacklevel : int
+        Of warnings, as in `warnings.warn`.
+    **others
+        As `write_dynamite_kinematics`.
+    """
     if bin_flux_mode not in _FLUX_MODES:
         raise ValueError(f"bin_flux_mode must be one of {list(_FLUX_MODES)}, got {bin_flux_mode!r}.")
     v_systemic = to_float(v_systemic, "v_systemic", "km/s")
     paths = check_paths(output_dir, kin_filename, aperture_filename, bins_filename, overwrite=overwrite)
-    fits = check_fits(solvers)
-    solved = find_solved(fits)
+    check_solved(solved)
     layout = read_layout(voronoi_bin_metadata, solved, with_flux=bin_flux_mode == "custom")
-    rows = collect_losvds(fits, solved).shifted(v_systemic)
-    warn_cut(fits, stacklevel=2, note=_PAD_NOTE)
-    warn_doubtful(rows, stacklevel=2)
-    warn_misplaced(layout, stacklevel=2)
-    warn_orphaned(paths, layout, stacklevel=2)
+    of_bins = read()
+    rows = collect_losvds(of_bins, solved.size).shifted(v_systemic)
+    warn_cut({i: row.cut for i, row in of_bins.items()}, solved.size, stacklevel, note=_PAD_NOTE)
+    warn_doubtful(rows, stacklevel)
+    warn_misplaced(layout, stacklevel)
+    warn_orphaned(paths, layout, stacklevel)
     if pad:
         rows = rows.padded()
     table = _make_table(rows, layout, bin_flux_mode)

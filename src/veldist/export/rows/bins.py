@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.validate import name_first
+from veldist.errors import OrderError
 
-__all__ = ["describe_bins"]
+__all__ = ["describe_bins", "refuse_not_run"]
 
 
 def describe_bins(bad: NDArray[np.bool_], limit: int = 5) -> str:
@@ -15,3 +16,12 @@ def describe_bins(bad: NDArray[np.bool_], limit: int = 5) -> str:
     bins = np.flatnonzero(bad)
     word = "indices" if bins.size > 1 else "index"
     return f"{bins.size} of {bad.size} bins ({word} {name_first(bins, limit)})"
+
+
+def refuse_not_run(not_run: NDArray[np.bool_]) -> None:
+    """Raise `OrderError` if bins have a solver that has not been run, naming them."""
+    if not_run.any():
+        raise OrderError(
+            f"run() has not been called in {describe_bins(not_run)}: "
+            "run these solvers, or pass None to skip them."
+        )

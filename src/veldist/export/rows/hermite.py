@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
 from veldist._support.validate import check_count, to_float
 from veldist.errors import ConvergenceWarning
-from veldist.export.rows.bins import describe_bins
+from veldist.export.rows.bins import describe_bins, refuse_not_run
+from veldist.export.rows.cut import Cut, cut_of
 from veldist.fits.draws import Fits, resolved_draws
 from veldist.summaries.gauss_hermite.series_fit import ENOUGH_CONVERGED, gauss_hermite
 
-__all__ = ["SeriesRows", "collect_series"]
+__all__ = ["SeriesRow", "SeriesRows", "collect_series", "read_series"]
 
 
 @dataclass(frozen=True)
@@ -48,24 +49,70 @@ class SeriesRows:
     n_stars: list[int]
 
 
+class SeriesRow(NamedTuple):
+    """The series of one bin.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Names of its parameters.
+    pairs : list of (float, float)
+        Their medians and uncertainties.
+    converged : float
+        Share of the draws whose fit converged.
+    n_stars : int
+        Number of stars.
+    cut : Cut
+        What the velocity grid leaves out.
+    """
+
+    names: tuple[str, ...]
+    pairs: list[tuple[float, float]]
+    converged: float
+    n_stars: int
+    cut: Cut
+
+
+def read_series(fits: Fits, order: int) -> dict[int, SeriesRow]:
+    """Fit the series to all draws of all fitted bins, one after the other, none kept.
+
+    Raises
+    ------
+    TypeError, ValueError, OrderError
+        If an entry is neither a solver nor None, or has not been run, naming it.
+    """
+    rows: dict[int, SeriesRow] = {}
+    not_run = np.zeros(len(fits), dtype=bool)
+    # Not enumerate(fits), which would hold one while the next is loaded.
+    for i in range(len(fits)):
+        fit = fits[i]
+        if fit is None:
+            continue
+        if fit.samples is None or fit.grid is None:
+            not_run[i] = True
+            continue
+        series = gauss_hermite(*resolved_draws(fit, i), order=order)
+        pairs, converged = list(series.summary().values()), float(series.converged.mean())
+        rows[i] = SeriesRow(series.names, pairs, converged, fit.n_stars, cut_of(fit, draws=True))
+    refuse_not_run(not_run)
+    return rows
+
+
 def collect_series(
-    fits: Fits,
-    solved: NDArray[np.bool_],
-    order: int,
+    rows: Mapping[int, SeriesRow],
+    n_bins: int,
     velocity_floor: Any,
     coefficient_floor: Any,
     stacklevel: int,
 ) -> SeriesRows:
-    """Fit the series to all draws of all solved bins, one after the other, none kept.
+    """Put the series of the solved bins together, fit to be written.
 
     Parameters
     ----------
-    fits : sequence of Fit or None
-        They may come from a store that is larger than the memory.
-    solved : ndarray of bool, shape (n_bins,)
-        Which bins have a solver.
-    order : int
-        Order of the series.
+    rows : mapping of int to SeriesRow
+        As `read_series` returns them.
+    n_bins : int
+        Number of bins, skipped ones included.
     velocity_floor : float or Quantity
         Smallest uncertainty of V and sigma, km/s.
     coefficient_floor : float
@@ -92,17 +139,12 @@ def collect_series(
             raise ValueError(
                 f"{name}_floor must be positive, got {floor}: orbit codes divide by uncertainties."
             )
-    pairs, converged, n_stars = [], [], []
-    names: tuple[str, ...] = ()
-    for i, fit in enumerate(fits):
-        if fit is not None:
-            series = gauss_hermite(*resolved_draws(fit, i), order=order)
-            names = series.names
-            pairs.append(list(series.summary().values()))
-            converged.append(float(series.converged.mean()))
-            n_stars.append(check_count(fit.n_stars, f"solvers[{i}].n_stars", minimum=1))
-    values, errors = np.moveaxis(np.array(pairs), -1, 0).copy()
-    bins, shares = np.flatnonzero(solved), np.array(converged)
+    kept = sorted(rows.items())
+    solved = np.isin(np.arange(n_bins), list(rows))
+    names = kept[0][1].names
+    n_stars = [check_count(row.n_stars, f"solvers[{i}].n_stars", minimum=1) for i, row in kept]
+    values, errors = np.moveaxis(np.array([row.pairs for _, row in kept]), -1, 0).copy()
+    bins, shares = np.flatnonzero(solved), np.array([row.converged for _, row in kept])
     nothing, low = np.zeros_like(solved), np.zeros_like(solved)
     nothing[solved] = ~np.isfinite(values).all(axis=1)
     if nothing.any():
@@ -121,6 +163,6 @@ def collect_series(
             ConvergenceWarning,
             stacklevel=stacklevel + 1,
         )
-    least = np.array([floors["velocity"]] * 2 + [floors["coefficient"]] * (order - 2))
+    least = np.array([floors["velocity"]] * 2 + [floors["coefficient"]] * (len(names) - 2))
     n_floored = int(np.count_nonzero(errors < least))
     return SeriesRows(names, values, np.maximum(errors, least), n_floored, shares, floors, n_stars)

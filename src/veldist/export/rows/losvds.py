@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats, Ints
 from veldist._support.validate import check_count, check_keys
-from veldist.errors import OrderError
-from veldist.export.rows.bins import describe_bins
+from veldist.export.rows.bins import describe_bins, refuse_not_run
+from veldist.export.rows.cut import Cut, cut_of
 from veldist.fits.draws import Fits
+from veldist.fits.fit import Fit
 from veldist.fits.grid import VelocityGrid
 
-__all__ = ["Floor", "SolvedBins", "collect_losvds", "find_solved"]
+__all__ = ["Floor", "LosvdRow", "SolvedBins", "check_solved", "collect_losvds", "losvd_row", "read_rows"]
 
 # Velocity grids count as equal, and bins as equally wide, within this fraction of a bin.
 _GRID_TOLERANCE = 1e-6
@@ -107,42 +108,72 @@ class SolvedBins:
         return v, sigma
 
 
-def find_solved(fits: Fits) -> NDArray[np.bool_]:
-    """Tell which Voronoi bins have been fitted, after checking that none is half done.
+class LosvdRow(NamedTuple):
+    """What is written of the LOSVD of one bin.
 
-    Returns
-    -------
-    ndarray of bool, shape (n_bins,)
+    Attributes
+    ----------
+    grid : VelocityGrid
+        Its velocity bins.
+    n_stars : int
+        Number of stars.
+    clipped : mapping
+        Medians and uncertainties of the masses, as `veldist.fits.clipping` makes them.
+    cut : Cut
+        What the grid leaves out.
+    """
+
+    grid: VelocityGrid
+    n_stars: int
+    clipped: Mapping[str, Any]
+    cut: Cut
+
+
+def losvd_row(index: int, fit: Fit) -> LosvdRow | None:
+    """What is written of a fitted bin; None if it has not been fitted yet."""
+    if fit.samples is None or fit.grid is None:
+        return None
+    # Of what is written: the clipping must not be done twice.
+    clipped = fit.summary
+    return LosvdRow(fit.grid, fit.n_stars, clipped, cut_of(replace(fit, clipped=clipped)))
+
+
+def check_solved(solved: NDArray[np.bool_]) -> None:
+    """Raise `ValueError` if no bin has been fitted."""
+    if not solved.any():
+        raise ValueError(
+            f"all {solved.size} entries of solvers are None: there is nothing to write. "
+            "Lower min_stars, or make larger bins."
+        )
+
+
+def read_rows(fits: Fits) -> dict[int, LosvdRow]:
+    """Rows of the fitted bins, in one walk that keeps no fit: they may be read from a store.
 
     Raises
     ------
     TypeError
         If an entry is neither a solver nor None.
-    ValueError
-        If there is no solver at all.
     OrderError
         If some were never run.
     """
-    solved, not_run = np.zeros((2, len(fits)), dtype=bool)
-    # One after the other, none kept: they may come from a store that is larger than the memory.
-    for i, fit in enumerate(fits):
-        if fit is not None:
-            solved[i], not_run[i] = True, fit.samples is None or fit.grid is None
-    if not solved.any():
-        raise ValueError(
-            f"all {len(fits)} entries of solvers are None: there is nothing to write. "
-            "Lower min_stars, or make larger bins."
-        )
-    if not_run.any():
-        raise OrderError(
-            f"run() has not been called in {describe_bins(not_run)}: "
-            "run these solvers, or pass None to skip them."
-        )
-    return solved
+    rows: dict[int, LosvdRow] = {}
+    not_run = np.zeros(len(fits), dtype=bool)
+    # Not enumerate(fits), which would hold one while the next is loaded.
+    for i in range(len(fits)):
+        fit = fits[i]
+        if fit is None:
+            continue
+        row = losvd_row(i, fit)
+        not_run[i] = row is None
+        if row is not None:
+            rows[i] = row
+    refuse_not_run(not_run)
+    return rows
 
 
-def collect_losvds(fits: Fits, solved: NDArray[np.bool_]) -> SolvedBins:
-    """Gather and check the masses of the solved bins.
+def collect_losvds(rows: Mapping[int, LosvdRow], n_bins: int) -> SolvedBins:
+    """Put the rows of the solved bins together, and check their masses.
 
     Raises
     ------
@@ -150,27 +181,25 @@ def collect_losvds(fits: Fits, solved: NDArray[np.bool_]) -> SolvedBins:
         If the velocity grids differ or are not ascending and uniform, or if masses or uncertainties have
         the wrong shape, are not finite, are negative (uncertainties: not positive) or cannot be masses.
     """
-    kept: list[tuple[int, Any, Any, Any]] = []
-    for i, fit in enumerate(fits):
-        if fit is not None:
-            kept.append((i, fit.grid, fit.n_stars, fit.summary))
-    centers, dv = _common_grid([(i, grid) for i, grid, _, _ in kept], solved)
+    solved = np.isin(np.arange(n_bins), list(rows))
+    kept = sorted(rows.items())
+    centers, dv = _common_grid([(i, row.grid) for i, row in kept], solved)
     losvd, dlosvd = np.empty((2, len(kept), centers.size))
     n_stars = np.empty(len(kept), dtype=np.int64)
     floors: list[Floor | None] = []
-    for row, (i, _, number, clipped) in enumerate(kept):
-        n_stars[row] = check_count(number, f"solvers[{i}].n_stars", minimum=1)
+    for k, (i, row) in enumerate(kept):
+        n_stars[k] = check_count(row.n_stars, f"solvers[{i}].n_stars", minimum=1)
         name = f"solvers[{i}].clipped_samples"
-        check_keys(clipped, ("losvd_median", "losvd_uncertainty"), name)
+        check_keys(row.clipped, ("losvd_median", "losvd_uncertainty"), name)
         for key, target in (("losvd_median", losvd), ("losvd_uncertainty", dlosvd)):
-            values = np.asarray(clipped[key], dtype=np.float64)
+            values = np.asarray(row.clipped[key], dtype=np.float64)
             if values.shape != centers.shape:
                 raise ValueError(
                     f"{name}['{key}'] has shape {values.shape}, but the grid has {centers.size} bins: "
                     "call run() again after a change of the grid."
                 )
-            target[row] = values
-        floors.append(_floor(clipped))
+            target[k] = values
+        floors.append(_floor(row.clipped))
     _check_masses(losvd, dlosvd, solved)
     return SolvedBins(solved, centers, dv, losvd, dlosvd, n_stars, floors)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
 from veldist._support.percentiles import percentiles
+from veldist.export.rows.cut import Cut, cut_of
 from veldist.fits.draws import Fits, is_fitted, resolved_draws
 from veldist.summaries.moments import histogram_moments
 
@@ -26,6 +27,8 @@ class MomentDraws:
         Place in the list of solvers.
     n_stars : float
         Number of stars, NaN if it is not known.
+    cut : Cut
+        What the velocity grid leaves out.
     v, sigma : ndarray, shape (n_draws,)
         Mean and dispersion, km/s.
     skewness, kurtosis : ndarray, shape (n_draws,)
@@ -34,6 +37,7 @@ class MomentDraws:
 
     index: int
     n_stars: float
+    cut: Cut
     v: Floats
     sigma: Floats
     skewness: Floats
@@ -74,7 +78,7 @@ def iterate_moments(fits: Fits) -> Iterator[MomentDraws]:
     for index, fit in enumerate(fits):
         if fit is not None:
             moments = histogram_moments(*resolved_draws(fit, index))
-            yield MomentDraws(index, float(fit.n_stars or np.nan), *moments)
+            yield MomentDraws(index, float(fit.n_stars or np.nan), cut_of(fit, draws=True), *moments)
 
 
 def median_and_uncertainty(draws: Floats) -> tuple[float, float]:

@@ -1,0 +1,48 @@
+"""How much of an LOSVD its velocity grid cuts off."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from veldist.fits.fit import Fit
+
+__all__ = ["Cut", "cut_of"]
+
+# An outermost bin with less than this fraction of what the draws have there was emptied by `truncate_losvd`.
+_TRUNCATED = 1e-3
+
+
+class Cut(NamedTuple):
+    """Shares of the mass in the fuller outermost velocity bin and outside the grid; 0 if not known."""
+
+    edge: float
+    outside: float
+
+
+def cut_of(fit: Fit, *, draws: bool = False) -> Cut:
+    """What the grid of a fitted bin leaves out.
+
+    What is outside does not count where `veldist.KinematicSolver.truncate_losvd` emptied an outermost bin:
+    the user has said then that the wing is not real.
+
+    Parameters
+    ----------
+    fit : Fit
+        The bin. Its clipped medians are looked at, or its draws if there are none.
+    draws : bool
+        Whether the draws are looked at in any case: ``truncate_losvd`` leaves them alone.
+    """
+    samples = fit.samples or {}
+    pdf = np.asarray(samples.get("intrinsic_pdf", np.empty((0, 0))), dtype=np.float64)
+    drawn = np.median(pdf, axis=0) if pdf.ndim == 2 and pdf.size else None
+    clipped = None if draws else fit.clipped
+    median = drawn if clipped is None else np.asarray(clipped["losvd_median"], dtype=np.float64)
+    edge, truncated = 0.0, False
+    if median is not None and median.sum() > 0:
+        edge = float(median[[0, -1]].max() / median.sum())
+        if drawn is not None and drawn.shape == median.shape:
+            truncated = bool((median[[0, -1]] < _TRUNCATED * drawn[[0, -1]]).any())
+    outside = np.asarray(samples.get("outside_grid", ()), dtype=np.float64)
+    return Cut(edge, float(np.median(outside)) if outside.size and not truncated else 0.0)
