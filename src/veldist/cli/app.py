@@ -259,8 +259,9 @@ def _run(
     """Fit, write, and say what was written."""
     import matplotlib as mpl
 
-    from veldist.pipeline.fit import fit_catalog, write_results
+    from veldist.pipeline.fit import fit_catalog
     from veldist.pipeline.folder import STORE
+    from veldist.pipeline.write import write_results
 
     # Headless machines have no display; nothing is shown on one anyway.
     mpl.use("Agg")
@@ -268,9 +269,9 @@ def _run(
     out.mkdir(parents=True, exist_ok=True)
     result = fit_catalog(catalog, settings, store=out / STORE)
     paths = write_results(result, out)
-    diagnostics = [s.diagnostics for s in result.solvers if s is not None and s.diagnostics is not None]
+    diagnostics = result.diagnostics
     typer.echo(
-        f"{len(diagnostics)} of {len(result.solvers)} bins fitted, "
+        f"{len(diagnostics)} of {len(result.fits)} bins fitted, "
         f"{sum(d.converged for d in diagnostics)} converged; smallest effective sample size "
         f"{min(d.ess_min for d in diagnostics):.0f}; "
         f"{sum(d.log_bayes_factor > 3 for d in diagnostics)} bins clearly not Gaussian (log Bayes factor > 3)"

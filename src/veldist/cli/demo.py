@@ -89,23 +89,14 @@ def compare_with_truth(result: MapResult, cluster: MockCluster, out: str | Path)
     """
     from matplotlib import pyplot as plt
 
-    from veldist.analysis import summary_draws
-
     truth = cluster.bin_truth(result.bins.bin_ids, n_bins=result.bins.n_bins)
     figure, axes = plt.subplots(1, len(_PANELS), figsize=(11, 3.1), layout="constrained")
-    fitted = [k for k, s in enumerate(result.solvers) if s is not None]
-    percentiles: dict[str, list[np.ndarray]] = {name: [] for name, _ in _PANELS}
-    for k in fitted:
-        solver = result.solvers[k]
-        assert solver is not None
-        assert solver.samples is not None
-        assert solver.grid is not None
-        draws = summary_draws(solver.samples["intrinsic_pdf"], solver.grid["centers"])
-        for name in percentiles:
-            percentiles[name].append(np.percentile(draws[name], [16.0, 50.0, 84.0]))
+    fitted = sorted(result.products)
     lines = ["bins whose 68 % interval holds the truth:"]
     for ax, (name, label) in zip(axes, _PANELS, strict=True):
-        low, median, high = np.transpose(percentiles[name])
+        summaries = [result.products[k].summary for k in fitted]
+        low, high = np.transpose([summary.intervals[name] for summary in summaries])
+        median = np.array([summary.values[name][0] for summary in summaries])
         true = truth[name][fitted]
         inside = np.mean((low <= true) & (true <= high))
         lines.append(f"  {name:9s} {inside:.0%} of {len(fitted)}")

@@ -1,24 +1,26 @@
-"""From a star catalogue to LOSVDs, maps, tables and DYNAMITE input in one folder."""
+"""From a star catalogue to a fitted map."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tqdm import tqdm
 
-from veldist.batch.fit_all import BatchError, fit_all_bins
-from veldist.fits.grid import suggest_grid
+from veldist.batch.fit_all import BatchError, FittedBins, as_solvers, fit_bins
+from veldist.fits.draws import Fits, is_fitted
+from veldist.fits.each import over_bins
+from veldist.fits.grid import VelocityGrid, suggest_grid
+from veldist.inference import Diagnostics
+from veldist.pipeline.products import BinProducts, make_products
+from veldist.pipeline.stages import stage
 from veldist.sky.binning import PixelGrid, SpatialBins, bin_stars, pixelize
 from veldist.sky.catalog import StarCatalog
-from veldist.sky.layout import Layout
-from veldist.solver import KinematicSolver
 
-__all__ = ["MapResult", "PipelineSettings", "fit_catalog", "write_results"]
+__all__ = ["MapResult", "PipelineSettings", "fit_catalog"]
 
 logger = logging.getLogger(__name__)
 
@@ -70,20 +72,29 @@ class MapResult:
         Pixel grid for pictures and for DYNAMITE.
     pixel_ids : ndarray of int, (ny, nx)
         Bin of every pixel, counted from 1; 0 where there is none.
-    solvers : sequence of KinematicSolver or None
+    fits : sequence of Fit or None
         One per spatial bin.
+    products : dict of int to BinProducts
+        What is written of every fitted bin.
     settings : PipelineSettings
         With the velocity grid filled in.
     failures : dict of int to Exception
-        Bins that could not be fitted, and why; their solvers are None.
+        Bins that could not be fitted, and why; their fits are None.
     """
 
     bins: SpatialBins
     pixels: PixelGrid
     pixel_ids: np.ndarray
-    solvers: Sequence[KinematicSolver | None]
+    fits: Fits
+    products: dict[int, BinProducts]
     settings: PipelineSettings
     failures: dict[int, BaseException]
+
+    @property
+    def diagnostics(self) -> list[Diagnostics]:
+        """Diagnostics of the fitted bins."""
+        found = (product.state.diagnostics for product in self.products.values())
+        return [diagnostics for diagnostics in found if diagnostics is not None]
 
 
 def fit_catalog(
@@ -108,9 +119,10 @@ def fit_catalog(
     """
     settings = settings or PipelineSettings()
     if settings.grid is not None:
-        KinematicSolver().setup_grid(**settings.grid)
-    bins = bin_stars(catalog.x, catalog.y, settings.stars_per_bin)
-    pixels, pixel_ids = pixelize(bins, catalog.x, catalog.y)
+        VelocityGrid.read(settings.grid, "grid")
+    with stage("binning"):
+        bins = bin_stars(catalog.x, catalog.y, settings.stars_per_bin)
+        pixels, pixel_ids = pixelize(bins, catalog.x, catalog.y)
     members = [bins.bin_ids == k for k in range(bins.n_bins)]
     data = [{"vel": catalog.vel[m], "err": catalog.err[m]} for m in members]
     settings = replace(settings, grid=settings.grid or suggest_grid(data, settings.min_stars))
@@ -125,9 +137,8 @@ def fit_catalog(
         settings.grid["width"] / 2,
         settings.grid["n_bins"],
     )
-    failures: dict[int, BaseException] = {}
-    try:
-        solvers = fit_all_bins(
+    with stage("fits and summaries"):
+        fitted = fit_bins(
             data,
             grid_kwargs=settings.grid,
             run_kwargs={"num_samples": settings.num_samples, "seed": settings.seed},
@@ -135,101 +146,30 @@ def fit_catalog(
             n_jobs=settings.n_jobs,
             progress=progress,
             store=store,
+            product=make_products,
+            stacklevel=3,
         )
-    except BatchError as error:
-        if all(solver is None for solver in error.solvers):
-            raise
-        solvers, failures = error.solvers, error.failures
+        products = _complete(fitted, settings.n_jobs, progress)
+    fitted.notes.warn(stacklevel=2)
+    if not products:
+        raise BatchError(as_solvers(fitted.fits), fitted.failures)
     return MapResult(
         bins=bins,
         pixels=pixels,
         pixel_ids=pixel_ids,
-        solvers=solvers,
+        fits=fitted.fits,
+        products=products,
         settings=settings,
-        failures=failures,
+        failures=fitted.failures,
     )
 
 
-def write_results(result: MapResult, out: str | Path) -> list[Path]:
-    """Write pictures, the summary table, the DYNAMITE input and the layout of a map.
-
-    If the fit was kept in ``map.zarr`` in the same folder, as `fit_catalog` does if told so, a report that
-    shows every LOSVD is written as well.
-
-    Parameters
-    ----------
-    result : MapResult
-        A fitted map.
-    out : str or Path
-        Folder; made if it does not exist. Files of the same names are replaced.
-
-    Returns
-    -------
-    list of Path
-        ``kinematic_maps.png``, ``losvds.png``, ``summary.ecsv``, the files in ``dynamite_input``,
-        ``pixels.ecsv``, and ``report.html`` if there is a ``map.zarr``.
-    """
-    from matplotlib import pyplot as plt
-
-    from veldist.analysis import compute_summary_maps, summary_table
-    from veldist.export.dynamite.write_losvds import write_dynamite_kinematics
-    from veldist.pipeline.folder import LAYOUT, REPORT, STORE, report_on
-    from veldist.plotting import plot_kinematic_maps, plot_losvd_grid
-    from veldist.sky.layout import write_layout
-
-    start = time.perf_counter()
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    bins, solvers = result.bins, result.solvers
-    paths = [out / "kinematic_maps.png", out / "losvds.png", out / "summary.ecsv"]
-    maps = compute_summary_maps(solvers)
-    table = summary_table(solvers, x=bins.x_bin, y=bins.y_bin, maps=maps)
-    figure, _ = plot_kinematic_maps(maps, result.pixels, result.pixel_ids, table["n_stars"])
-    figure.savefig(paths[0], dpi=200)
-    plt.close(figure)
-    figure = plot_losvd_grid(solvers, n_max=100)
-    figure.savefig(paths[1], dpi=200)
-    plt.close(figure)
-    # Flat, with short keys: FITS headers hold no dictionaries.
-    grid = result.settings.grid or {}
-    names = {"center": "gridcen", "width": "gridwid", "n_bins": "gridbins"}
-    table.meta |= {name: grid[key] for key, name in names.items() if key in grid}
-    table.meta["seed"] = result.settings.seed
-    table.write(paths[2], format="ascii.ecsv", overwrite=True)
-    files = write_dynamite_kinematics(
-        solvers,
-        out / "dynamite_input",
-        dynamite_metadata(result),
-        v_systemic=result.settings.v_systemic,
+def _complete(fitted: FittedBins, n_jobs: int | None, progress: bool) -> dict[int, BinProducts]:
+    """The products of all fitted bins, those that were in the store before included."""
+    products: dict[int, BinProducts] = dict(fitted.products)
+    before = [k for k in np.flatnonzero(is_fitted(fitted.fits)).tolist() if k not in products]
+    found = over_bins(make_products, fitted.fits, n_jobs, before)
+    products |= dict(
+        tqdm(found, desc="summaries", unit="bin", total=len(before), disable=not (progress and before))
     )
-    paths += [files.kinematics, files.aperture, files.bins]
-    paths.append(write_layout(out / LAYOUT, _layout(result)))
-    if getattr(solvers, "path", None) == (out / STORE).absolute():
-        paths.append(report_on(out, out / REPORT, maps=maps))
-    logger.info("pictures and tables took %.1f s", time.perf_counter() - start)
-    return paths
-
-
-def _layout(result: MapResult) -> Layout:
-    """The layout of a map, with the settings that its store does not know."""
-    settings = {"stars_per_bin": result.settings.stars_per_bin, "psf_sigma": result.settings.psf_sigma}
-    return Layout(result.pixels, result.pixel_ids, result.bins.x_bin, result.bins.y_bin, settings)
-
-
-def dynamite_metadata(result: MapResult) -> dict[str, Any]:
-    """The layout of a map in the form that `veldist.write_dynamite_kinematics` takes."""
-    bins, pixels = result.bins, result.pixels
-    return {
-        "bins": [{"xbin": float(x), "ybin": float(y)} for x, y in zip(bins.x_bin, bins.y_bin, strict=True)],
-        "aperture": {
-            "x_start": pixels.x_start,
-            "y_start": pixels.y_start,
-            "x_size": pixels.x_size,
-            "y_size": pixels.y_size,
-            "angle_deg": pixels.angle_deg,
-            "nx": pixels.nx,
-            "ny": pixels.ny,
-        },
-        "pixel_bin_ids": result.pixel_ids,
-        "psf": {"sigma": [result.settings.psf_sigma], "weight": [1.0]},
-    }
+    return products

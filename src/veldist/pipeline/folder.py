@@ -12,7 +12,7 @@ from veldist.batch.store import MANIFEST, MapStore
 from veldist.report import write_report
 from veldist.sky.layout import Layout, read_layout
 
-__all__ = ["LAYOUT", "REPORT", "STORE", "remove_store", "report_on"]
+__all__ = ["LAYOUT", "REPORT", "STORE", "describe", "remove_store", "report_on"]
 
 STORE = "map"
 LAYOUT = "pixels.ecsv"
@@ -54,27 +54,24 @@ def report_on(
     """
     store, layout = _find(Path(result))
     # Not load(), which warns of bins that are not done: the page shows them.
-    solvers = FitMap(MapStore(store))
-    settings: dict[str, Any] = {}
+    fits = FitMap(MapStore(store))
     where: dict[str, Any] = {}
     if layout is not None:
-        if layout.x.size != len(solvers):
+        if layout.x.size != len(fits):
             raise ValueError(
-                f"{store.parent / LAYOUT} has {layout.x.size} bins, but {store} has {len(solvers)}: they are "
+                f"{store.parent / LAYOUT} has {layout.x.size} bins, but {store} has {len(fits)}: they are "
                 "of different maps. Remove the layout, or report on the folder that it belongs to."
             )
         where = {"grid": layout.grid, "ids": layout.ids, "x": layout.x, "y": layout.y}
-        settings |= layout.settings
-    settings |= solvers.settings
-    folder = store.parent if store.name == STORE else store
-    return write_report(
-        out,
-        solvers,
-        maps=maps,
-        title=title or f"LOSVDs of {folder.resolve().name}",
-        settings=settings,
-        **where,
-    )
+    heading, settings = describe(fits, layout)
+    return write_report(out, fits, maps=maps, title=title or heading, settings=settings, **where)
+
+
+def describe(fits: FitMap, layout: Layout | None) -> tuple[str, dict[str, Any]]:
+    """Heading of a map's report, and the settings that it was made with."""
+    folder = fits.path.parent if fits.path.name == STORE else fits.path
+    settings = {} if layout is None else dict(layout.settings)
+    return f"LOSVDs of {folder.resolve().name}", {**settings, **fits.settings}
 
 
 def _find(result: Path) -> tuple[Path, Layout | None]:

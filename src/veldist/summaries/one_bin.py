@@ -47,12 +47,15 @@ class BinSummary:
         Which of `METRICS` the prior dominates.
     width : float
         Width of the velocity bins that were summarised, km/s.
+    intervals : dict of str to (float, float)
+        16 and 84 percent percentiles of what was computed draw by draw.
     """
 
     values: dict[str, tuple[float, float]]
     prior_ratio: Floats
     prior_dominated: NDArray[np.bool_]
     width: float
+    intervals: dict[str, tuple[float, float]]
 
     def dominated(self, name: str) -> bool:
         """Whether the prior dominates a summary, or the moment closest to it."""
@@ -101,6 +104,7 @@ def summarise_bin(index: int, fit: Fit, order: int | None) -> BinSummary:
         values |= _correlations(series, effective / n_draws)
     low, median, high = percentiles(list(draws.values()), (16.0, 50.0, 84.0))
     spread = 0.5 * (high - low)
+    intervals = dict(zip(draws, zip(low.tolist(), high.tolist(), strict=True), strict=True))
     values |= {name: (float(median[k]), float(spread[k])) for k, name in enumerate(draws)}
     ratio, dominated = prior_weight(fit, masses, edges, spread[: len(METRICS)])
     values[METRICS[-1]] = (
@@ -111,7 +115,7 @@ def summarise_bin(index: int, fit: Fit, order: int | None) -> BinSummary:
     values |= _peaks(modality)
     evidence = np.nan if diagnostics is None else diagnostics.log_bayes_factor
     values["log_bayes_factor"] = (float(evidence), np.nan)
-    return BinSummary(values, ratio, dominated, float(edges[1] - edges[0]))
+    return BinSummary(values, ratio, dominated, float(edges[1] - edges[0]), intervals)
 
 
 def _peaks(modality: Any) -> dict[str, tuple[float, float]]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from veldist._support.validate import check_keys
 from veldist.fits.draws import check_fits
 from veldist.fits.fit import Fit
+from veldist.inference import Diagnostics
 from veldist.sky.positions import read_positions
 from veldist.summaries.columns import MAP_COLUMNS, NUMBERS
 from veldist.summaries.maps import compute_summary_maps
@@ -74,15 +75,15 @@ def summary_table(
 
 
 class BinState(NamedTuple):
-    """What a table says of a fitted bin beside its summaries: the last is None if it is not known."""
+    """What is known of a fitted bin beside its LOSVD: the last is None where there are only draws."""
 
     n_stars: int
-    converged: bool | None
+    diagnostics: Diagnostics | None
 
 
 def bin_state(fit: Fit) -> BinState:
     """State of a fitted bin."""
-    return BinState(fit.n_stars, None if fit.diagnostics is None else fit.diagnostics.converged)
+    return BinState(fit.n_stars, fit.diagnostics)
 
 
 def make_table(
@@ -104,8 +105,9 @@ def make_table(
     n_stars = np.full(n_bins, np.nan)
     converged = np.zeros(n_bins, dtype=bool)
     for i, state in states.items():
-        n_stars[i], converged[i] = state.n_stars, bool(state.converged)
-    diagnosed = any(state.converged is not None for state in states.values())
+        n_stars[i] = state.n_stars
+        converged[i] = state.diagnostics is not None and state.diagnostics.converged
+    diagnosed = any(state.diagnostics is not None for state in states.values())
     check_keys(maps, METRICS, "maps")
     for name, entry in maps.items():
         for key, array in entry.items():

@@ -1,0 +1,168 @@
+"""Pictures, tables, exports and the report of a fitted map in one folder."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from veldist.batch.solver_map import FitMap
+from veldist.export.dynamite.write_losvds import write_rows
+from veldist.pipeline.fit import MapResult
+from veldist.pipeline.folder import LAYOUT, REPORT, STORE, describe
+from veldist.pipeline.stages import stage
+from veldist.report.write import write_entries
+from veldist.sky.layout import Layout, write_layout
+from veldist.summaries.maps import DEFAULT_ORDER, summary_maps
+from veldist.summaries.tables import make_table
+
+__all__ = ["write_results"]
+
+logger = logging.getLogger(__name__)
+
+# LOSVDs on the page of them.
+_ON_PAGE = 100
+_DPI = 200
+
+
+def write_results(result: MapResult, out: str | Path, *, progress: bool = False) -> list[Path]:
+    """Write pictures, the summary table, the DYNAMITE input and the layout of a map.
+
+    If the fit was kept in ``map`` in the same folder, as `fit_catalog` does if told so, a report that shows
+    every LOSVD is written as well.
+
+    Parameters
+    ----------
+    result : MapResult
+        A fitted map.
+    out : str or Path
+        Folder; made if it does not exist. Files of the same names are replaced.
+    progress : bool
+        Whether to show a progress bar.
+
+    Returns
+    -------
+    list of Path
+        ``kinematic_maps.png``, ``losvds.png``, ``summary.ecsv``, the files in ``dynamite_input``,
+        ``pixels.ecsv``, and ``report.html`` if there is a ``map``.
+    """
+    start = time.perf_counter()
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    bins, products, n_bins = result.bins, result.products, len(result.fits)
+    kept = result.fits if isinstance(result.fits, FitMap) else None
+    stored = kept is not None and kept.path == (out / STORE).absolute()
+    bar = tqdm(total=5 + stored, desc="writing", unit="file", disable=not progress)
+
+    @contextmanager
+    def writing(name: str) -> Generator[None]:
+        bar.set_postfix_str(name)
+        with stage(name):
+            yield
+        bar.update()
+
+    with bar:
+        summaries = {k: product.summary for k, product in products.items()}
+        maps = summary_maps(summaries, n_bins, DEFAULT_ORDER)
+        states = {k: product.state for k, product in products.items()}
+        table = make_table(states, maps, {"x": bins.x_bin, "y": bins.y_bin}, n_bins)
+        paths = []
+        with writing("kinematic_maps.png"):
+            paths.append(_draw_maps(result, maps, np.asarray(table["n_stars"]), out / "kinematic_maps.png"))
+        with writing("losvds.png"):
+            paths.append(_draw_page(result, out / "losvds.png"))
+        with writing("summary.ecsv"):
+            paths.append(_write_table(result, table, out / "summary.ecsv"))
+        with writing("dynamite_input"):
+            files = write_rows(
+                lambda: {k: product.row for k, product in products.items() if product.row is not None},
+                np.isin(np.arange(n_bins), list(products)),
+                out / "dynamite_input",
+                dynamite_metadata(result),
+                v_systemic=result.settings.v_systemic,
+                stacklevel=3,
+            )
+            paths += [files.kinematics, files.aperture, files.bins]
+        with writing(LAYOUT):
+            layout = _layout(result)
+            paths.append(write_layout(out / LAYOUT, layout))
+        if kept is not None and stored:
+            with writing(REPORT):
+                title, settings = describe(kept, layout)
+                entries = {k: product.entry for k, product in products.items()}
+                where = {"grid": layout.grid, "ids": layout.ids, "x": layout.x, "y": layout.y}
+                paths.append(
+                    write_entries(
+                        out / REPORT, entries, maps, n_bins=n_bins, title=title, settings=settings, **where
+                    )
+                )
+    logger.info("pictures and tables took %.1f s", time.perf_counter() - start)
+    return paths
+
+
+def _draw_maps(result: MapResult, maps: Any, n_stars: Any, path: Path) -> Path:
+    from matplotlib import pyplot as plt
+
+    from veldist.figures.kinematic_maps import plot_kinematic_maps
+
+    figure, _ = plot_kinematic_maps(maps, result.pixels, result.pixel_ids, n_stars)
+    figure.savefig(path, dpi=_DPI)
+    plt.close(figure)
+    return path
+
+
+def _draw_page(result: MapResult, path: Path) -> Path:
+    from matplotlib import pyplot as plt
+
+    from veldist.figures.page import draw_page, evenly_spread
+
+    fitted = sorted(result.products)
+    figure = draw_page(
+        [result.products[fitted[k]].strip for k in evenly_spread(len(fitted), _ON_PAGE)],
+        n_fitted=len(fitted),
+        n_skipped=len(result.fits) - len(fitted),
+    )
+    figure.savefig(path, dpi=_DPI)
+    plt.close(figure)
+    return path
+
+
+def _write_table(result: MapResult, table: Any, path: Path) -> Path:
+    # Flat, with short keys: FITS headers hold no dictionaries.
+    grid = result.settings.grid or {}
+    names = {"center": "gridcen", "width": "gridwid", "n_bins": "gridbins"}
+    table.meta |= {name: grid[key] for key, name in names.items() if key in grid}
+    table.meta["seed"] = result.settings.seed
+    table.write(path, format="ascii.ecsv", overwrite=True)
+    return path
+
+
+def _layout(result: MapResult) -> Layout:
+    """The layout of a map, with the settings that its store does not know."""
+    settings = {"stars_per_bin": result.settings.stars_per_bin, "psf_sigma": result.settings.psf_sigma}
+    return Layout(result.pixels, result.pixel_ids, result.bins.x_bin, result.bins.y_bin, settings)
+
+
+def dynamite_metadata(result: MapResult) -> dict[str, Any]:
+    """The layout of a map in the form that `veldist.write_dynamite_kinematics` takes."""
+    bins, pixels = result.bins, result.pixels
+    return {
+        "bins": [{"xbin": float(x), "ybin": float(y)} for x, y in zip(bins.x_bin, bins.y_bin, strict=True)],
+        "aperture": {
+            "x_start": pixels.x_start,
+            "y_start": pixels.y_start,
+            "x_size": pixels.x_size,
+            "y_size": pixels.y_size,
+            "angle_deg": pixels.angle_deg,
+            "nx": pixels.nx,
+            "ny": pixels.ny,
+        },
+        "pixel_bin_ids": result.pixel_ids,
+        "psf": {"sigma": [result.settings.psf_sigma], "weight": [1.0]},
+    }
