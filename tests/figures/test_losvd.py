@@ -437,25 +437,25 @@ def solvers(n, skipped=()):
 
 
 class TestLosvdGrid:
-    def visible(self, figure):
-        return [ax for ax in figure.axes if ax.get_visible()]
+    def titles(self, figure):
+        """Titles of the panels."""
+        (ax,) = figure.axes
+        return [text.get_text() for text in ax.texts if text.get_ha() == "left"]
+
+    def artists(self, figure):
+        return {artist.get_label(): artist for artist in figure.axes[0].collections}
 
     def test_panels_show_the_bins_that_were_solved(self):
-        all_bins = solvers(8, skipped=(1, 4))
-        figure = plot_losvd_grid(all_bins, n_columns=4)
-        panels = self.visible(figure)
-        assert [ax.texts[0].get_text() for ax in panels] == [
-            f"bin {i + 1}, N = {100 + i}" for i in (0, 2, 3, 5, 6, 7)
-        ]
-        density = all_bins[3].samples["intrinsic_pdf"] / 10.0
-        np.testing.assert_allclose(
-            steps(panels[2])["posterior median"].get_data().values, np.median(density, axis=0)
-        )
-        band = steps(panels[2])["68 %"].get_data()
-        np.testing.assert_allclose(band.baseline, np.percentile(density, 16.0, axis=0))
-        assert len({ax.get_ylim() for ax in panels}) == 1
+        figure = plot_losvd_grid(solvers(8, skipped=(1, 4)), n_columns=4)
+        assert self.titles(figure) == [f"bin {i + 1}, N = {100 + i}" for i in (0, 2, 3, 5, 6, 7)]
+        assert len(self.artists(figure)["68 %"].get_paths()) == 6
         assert "6 of 6 fitted bins (2 more skipped)" in figure.get_suptitle()
         figure.canvas.draw()
+
+    def test_numbers_of_stars_need_not_be_known(self):
+        (solver,) = solvers(1)
+        del solver.n_stars
+        assert self.titles(plot_losvd_grid([solver])) == ["bin 1, N = ?"]
 
     def test_only_those_shown_are_read_of_a_lazy_map(self):
         class Lazy(list):
@@ -497,29 +497,17 @@ class TestLosvdGrid:
 
     def test_evenly_spread_when_there_are_more_than_fit(self):
         figure = plot_losvd_grid(solvers(41), n_max=5)
-        numbers = [int(ax.texts[0].get_text().split(",")[0][4:]) for ax in self.visible(figure)]
+        numbers = [int(title.split(",")[0][4:]) for title in self.titles(figure)]
         assert numbers == [1, 11, 21, 31, 41]
         assert figure.get_suptitle().startswith("5 of 41 fitted bins |")
-
-    def test_all_bands_are_inside_the_common_axes(self):
-        panels = self.visible(plot_losvd_grid(solvers(6)))
-        tallest = max(steps(ax)["68 %"].get_data().values.max() for ax in panels)
-        assert panels[0].get_ylim()[1] > tallest
-        low, high = panels[0].get_xlim()
-        assert -60.0 <= low < high <= 60.0
 
     def test_mean_truth_and_gaussian_of_each_bin(self):
         bins = [gaussian_solver(mean=5.0 * i) for i in range(4)]
         truth = [stats.norm(0.0, 15.0).pdf, None, None, bins[3].vel]
         figure = plot_losvd_grid(bins, central="mean", true_intrinsic=truth, gaussian=True)
-        panels = self.visible(figure)
-        assert ["true density" in lines(ax) for ax in panels] == [True, False, False, False]
-        assert ["true velocities" in steps(ax) for ax in panels] == [False, False, False, True]
-        for i, ax in enumerate(panels):
-            density = bins[i].samples["intrinsic_pdf"] / 5.0
-            np.testing.assert_allclose(steps(ax)["posterior mean"].get_data().values, density.mean(axis=0))
-            v, gaussian = lines(ax)["best Gaussian"].get_data()
-            assert v[np.argmax(gaussian)] == pytest.approx(5.0 * i, abs=0.6)
+        counts = {name: len(artist.get_paths()) for name, artist in self.artists(figure).items()}
+        assert counts["posterior mean"] == counts["best Gaussian"] == 4
+        assert counts["truth"] == 2
         assert "truth" in figure.get_suptitle()
         figure.canvas.draw()
         assert "truth" not in plot_losvd_grid(bins, gaussian=True).get_suptitle()
@@ -531,7 +519,7 @@ class TestLosvdGrid:
 
     def test_titles_belong_to_solvers(self):
         figure = plot_losvd_grid(solvers(3, skipped=(1,)), titles=["a", "b", "c"])
-        assert [ax.texts[0].get_text() for ax in self.visible(figure)] == ["a", "c"]
+        assert self.titles(figure) == ["a", "c"]
 
     @pytest.mark.parametrize(
         ("arguments", "message"),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
-from veldist._support.validate import check_finite, to_array
 from veldist.fits.predictive import expected_fractions
-from veldist.models.losvd.frame import Frame
+from veldist.summaries.curves import Curve
+from veldist.summaries.strip import density_percentiles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,18 +22,17 @@ __all__ = [
     "DENSITY_LABEL",
     "GAUSSIAN",
     "RUG_STRIP",
+    "TRUTH",
     "VELOCITY_LABEL",
     "VERMILLION",
     "Band",
-    "Truth",
     "check_central",
+    "draw_band",
     "draw_bands",
-    "draw_gaussian",
     "draw_legend",
     "draw_rug",
     "draw_star_histogram",
     "draw_truth",
-    "read_truth",
     "shown_range",
     "star_bins",
 ]
@@ -46,8 +44,16 @@ DENSITY_LABEL = r"Probability density [(km s$^{-1}$)$^{-1}$]"
 RUG_STRIP = 0.07
 """Share of the height below zero density that is set apart for the stars."""
 CENTRAL = ("median", "mean")
-GAUSSIAN: dict[str, Any] = {"color": "0.4", "linestyle": (0, (2.0, 1.6)), "linewidth": 1.1}
+GAUSSIAN: dict[str, Any] = {
+    "color": "0.4",
+    "linestyle": (0, (2.0, 1.6)),
+    "linewidth": 1.1,
+    "zorder": 1.9,
+    "label": "best Gaussian",
+}
 """Style of the Gaussian: dashes shorter than those of the truth."""
+TRUTH: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": 1.2, "zorder": 2.4}
+"""Style of the truth."""
 
 # What of the LOSVD may lie outside the part of a wide grid that is shown.
 _OUTSIDE = 1e-3
@@ -73,106 +79,46 @@ class Band(NamedTuple):
 BANDS = (Band(2.5, 97.5, "95 %", opacity=0.2), Band(16.0, 84.0, "68 %", opacity=0.3))
 
 
-class Truth(NamedTuple):
-    """A true LOSVD: abscissae, or bin edges of a histogram, and densities."""
-
-    velocity: Floats
-    density: Floats
-
-    @property
-    def is_histogram(self) -> bool:
-        """Whether it was made of velocities."""
-        return self.velocity.size > self.density.size
-
-
 def check_central(central: str) -> None:
     """Raise `ValueError` for an unknown kind of central line."""
     if central not in CENTRAL:
         raise ValueError(f"central must be one of {list(CENTRAL)}, got {central!r}.")
 
 
-def draw_bands(
-    ax: Axes,
-    edges: Floats,
-    masses: Floats,
-    color: str,
-    bands: Sequence[Band],
-    label: str,
-    linewidth: float,
-    central: str = "median",
-) -> Floats:
-    """Draw the median or mean density and credible bands, widest first; return the last one's upper limit."""
-    density = masses / np.diff(edges)
-    upper = density
-    for k, band in enumerate(bands):
-        lower, upper = np.percentile(density, [band.lower, band.upper], axis=0)
-        ax.stairs(
-            upper,
-            edges,
-            baseline=lower,
-            fill=True,
-            color=color,
-            alpha=band.opacity,
-            linewidth=0,
-            zorder=1 + 0.1 * k,
-            label=band.name,
-        )
-    line = np.mean(density, axis=0) if central == "mean" else np.median(density, axis=0)
-    ax.stairs(line, edges, color=color, linewidth=linewidth, label=label, zorder=2)
-    return upper
+def draw_bands(ax: Axes, edges: Floats, masses: Floats, color: str, label: str, central: str) -> None:
+    """Draw the median or mean density, and `BANDS`."""
+    sides = [side for band in BANDS for side in (band.lower, band.upper)]
+    *limits, line = density_percentiles(masses, edges, (*sides, 50.0))
+    for k, band in enumerate(BANDS):
+        draw_band(ax, edges, limits[2 * k], limits[2 * k + 1], color, band.opacity, band.name, 1 + 0.1 * k)
+    if central == "mean":
+        line = masses.mean(axis=0) / np.diff(edges)
+    ax.stairs(line, edges, color=color, linewidth=1.6, label=label, zorder=2)
 
 
-def read_truth(
-    true_intrinsic: Any | Callable[[NDArray[np.float64]], Any], edges: Floats, name: str = "true_intrinsic"
-) -> Truth:
-    """Density function, or histogram of the velocities, that ``true_intrinsic`` is.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If it is neither a function that returns finite densities, nor velocities, some of them on the grid.
-    """
-    if callable(true_intrinsic):
-        velocity = np.linspace(edges[0], edges[-1], max(1000, 20 * edges.size))
-        density = np.asarray(true_intrinsic(velocity), dtype=np.float64)
-        if density.shape != velocity.shape:
-            raise ValueError(
-                f"{name} returned shape {density.shape} for velocities of shape {velocity.shape}: "
-                "it must accept an array of velocities (km/s) and return one density for each."
-            )
-        check_finite(density, f"{name}(velocity)")
-        return Truth(velocity, density)
-    velocity = to_array(true_intrinsic, name, "km/s")
-    check_finite(velocity, name)
-    counts, _ = np.histogram(velocity, edges)
-    if counts.sum() == 0:
-        raise ValueError(
-            f"none of the {velocity.size} velocities of {name} lies on the grid, "
-            f"{edges[0]} to {edges[-1]} km/s (they span {velocity.min()} to {velocity.max()}): "
-            "pass velocities, or a density function."
-        )
-    return Truth(edges, counts / (counts.sum() * np.diff(edges)))
-
-
-def draw_truth(ax: Axes, truth: Truth, linewidth: float = 1.2) -> None:
-    """Draw the truth, dashed in black."""
-    style: dict[str, Any] = {"color": "black", "linestyle": "--", "linewidth": linewidth, "zorder": 2.4}
-    if truth.is_histogram:
-        ax.stairs(truth.density, truth.velocity, label="true velocities", **style)
-    else:
-        ax.plot(truth.velocity, truth.density, label="true density", **style)
-
-
-def draw_gaussian(ax: Axes, gaussian: Frame, edges: Floats, linewidth: float = 1.1) -> None:
-    """Draw a Gaussian over a velocity grid."""
-    # Narrow ones need points of their own.
-    velocity = np.concatenate(
-        [np.linspace(edges[0], edges[-1], 500), gaussian.velocity(np.linspace(-5.0, 5.0, 301))]
+def draw_band(
+    ax: Axes, edges: Any, lower: Any, upper: Any, color: str, opacity: float, name: str, zorder: float
+) -> None:
+    """Fill the room between two histograms."""
+    ax.stairs(
+        upper,
+        edges,
+        baseline=lower,
+        fill=True,
+        color=color,
+        alpha=opacity,
+        linewidth=0,
+        zorder=zorder,
+        label=name,
     )
-    velocity = np.sort(velocity[(velocity >= edges[0]) & (velocity <= edges[-1])])
-    density = np.exp(-0.5 * gaussian.standardise(velocity) ** 2) / (gaussian.scale * np.sqrt(2.0 * np.pi))
-    line = ax.plot(velocity, density, label="best Gaussian", zorder=1.9)[0]
-    line.set(**(GAUSSIAN | {"linewidth": linewidth}))
+
+
+def draw_truth(ax: Axes, truth: Curve) -> None:
+    """Draw the truth, dashed in black."""
+    if truth.is_histogram:
+        ax.stairs(truth.density, truth.velocity, label="true velocities", **TRUTH)
+    else:
+        ax.plot(truth.velocity, truth.density, label="true density", **TRUTH)
 
 
 def draw_rug(ax: Axes, edges: Floats, vel: Floats, err: Floats | None) -> None:

@@ -16,22 +16,21 @@ from veldist._support.validate import (
     to_masses,
 )
 from veldist.figures.layers import (
-    BANDS,
     BLUE,
     DENSITY_LABEL,
+    GAUSSIAN,
     RUG_STRIP,
     VELOCITY_LABEL,
     check_central,
     draw_bands,
-    draw_gaussian,
     draw_legend,
     draw_rug,
     draw_star_histogram,
     draw_truth,
-    read_truth,
     shown_range,
 )
 from veldist.models.losvd.frame import fit_frame
+from veldist.summaries.curves import gaussian_curve, read_truth
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -85,7 +84,7 @@ def plot_losvd(
         convolved with the stars' errors; or not at all.
     gaussian : bool
         Whether to draw the best Gaussian for comparison: error-corrected maximum likelihood from ``vel`` and
-        ``err`` (see `veldist.inference.fit_frame`).
+        ``err`` (see `veldist.models.losvd.frame.fit_frame`).
     color : str
         Colour of the posterior.
     label : str, optional
@@ -127,11 +126,9 @@ def plot_losvd(
         import matplotlib.pyplot as plt
 
         _, ax = plt.subplots(figsize=(5.5, 3.8), layout="constrained")
-    draw_bands(
-        ax, edges, masses, color, BANDS, label=label or f"posterior {central}", linewidth=1.6, central=central
-    )
+    draw_bands(ax, edges, masses, color, label or f"posterior {central}", central)
     if gaussian:
-        draw_gaussian(ax, fit_frame(vel, err), edges)
+        ax.plot(*gaussian_curve(fit_frame(vel, err), edges[0], edges[-1]), **GAUSSIAN)
     if truth is not None:
         draw_truth(ax, truth)
     ax.set_xlim(shown_range(edges, masses, vel))

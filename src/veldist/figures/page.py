@@ -3,34 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from veldist._support.arrays import Floats
+from veldist._support.arrays import Floats, Ints
 from veldist._support.validate import check_count
 from veldist.errors import OrderError
 from veldist.figures.layers import (
     BLUE,
     DENSITY_LABEL,
+    GAUSSIAN,
+    TRUTH,
     VELOCITY_LABEL,
-    Band,
-    Truth,
     check_central,
-    draw_bands,
-    draw_gaussian,
-    draw_truth,
-    read_truth,
 )
+from veldist.figures.panels import FONT_SIZE, Panels, draw_frames, steps
 from veldist.fits.draws import check_fits, fit_draws, is_fitted
 from veldist.fits.fit import Fit
-from veldist.models.losvd.frame import Frame, fit_frame
-from veldist.summaries.moments import histogram_cdf, histogram_percentile
+from veldist.summaries.curves import Curve, gaussian_curve
+from veldist.summaries.strip import Strip, strip_of
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_losvd_grid"]
+__all__ = ["draw_page", "evenly_spread", "plot_losvd_grid"]
+
+# In inches: width of a page, and room left, right, below and above the panels (for one line of title).
+_WIDTH, _LEFT, _RIGHT, _BOTTOM, _TOP, _LINE = 7.1, 0.75, 0.1, 0.45, 0.3, 0.15
+# Between panels, in units of their width and height.
+_GAPS = 0.06, 0.08
 
 
 def plot_losvd_grid(
@@ -91,112 +94,155 @@ def plot_losvd_grid(
             raise ValueError(
                 f"{name} has {len(given)} entries, but there are {len(solvers)} solvers: pass one each."
             )
-    shown = [solved[k] for k in np.linspace(0, len(solved) - 1, min(n_max, len(solved))).round().astype(int)]
-
-    panels = [_panel(fit, i, true_intrinsic, gaussian) for i in shown for fit in [fits[i]] if fit is not None]
-
-    import matplotlib.pyplot as plt
-    from matplotlib.ticker import MaxNLocator
-
-    n_columns = min(n_columns, len(shown))
-    n_rows = -(-len(shown) // n_columns)
-    # In inches, for the width of a page. A layout engine would take seconds for a hundred panels.
-    compared = any(panel.truth is not None or panel.gaussian is not None for panel in panels)
-    left, right, bottom, top = 0.75, 0.1, 0.45, 0.45 if compared else 0.3
-    panel_width = max((7.1 - left - right) / n_columns, 1.0)
-    panel_height = 0.82 * min(panel_width, 3.0)
-    width, height = left + right + n_columns * panel_width, bottom + top + n_rows * panel_height
-    figure, axes = plt.subplots(
-        n_rows, n_columns, sharex=True, sharey=True, squeeze=False, figsize=(width, height)
+    shown = [solved[k] for k in evenly_spread(len(solved), n_max)]
+    # A fit is looked at once only: fits may be read from a store one by one.
+    read = ((i, fits[i]) for i in shown)
+    strips = [_strip(fit, i, true_intrinsic, gaussian) for i, fit in read if fit is not None]
+    return draw_page(
+        strips,
+        n_columns=n_columns,
+        titles=None if titles is None else [titles[i] for i in shown],
+        central=central,
+        color=color,
+        n_fitted=len(solved),
+        n_skipped=len(solvers) - len(solved),
     )
-    figure.subplots_adjust(
-        left / width, bottom / height, 1.0 - right / width, 1.0 - top / height, wspace=0.06, hspace=0.08
-    )
-    ranges, peak = [], 0.0
-    for ax, i, panel in zip(axes.flat, shown, panels, strict=False):
-        masses, edges = panel.masses, panel.edges
-        upper = draw_bands(
-            ax,
-            edges,
-            masses,
-            color,
-            (Band(16.0, 84.0, "68 %", 0.35),),
-            label=f"posterior {central}",
-            linewidth=1.0,
-            central=central,
-        )
-        if panel.gaussian is not None:
-            draw_gaussian(ax, panel.gaussian, edges, linewidth=0.8)
-        if panel.truth is not None:
-            draw_truth(ax, panel.truth, linewidth=0.8)
-        peak = max(peak, float(upper.max()))
-        cdf = histogram_cdf(masses.mean(axis=0, keepdims=True))
-        ranges.append([histogram_percentile(cdf, edges, q)[0] for q in (0.002, 0.5, 0.998)])
-        title = titles[i] if titles is not None else f"bin {i + 1}, N = {panel.n_stars}"
-        ax.text(0.05, 0.94, title, transform=ax.transAxes, va="top", fontsize=6.5)
-        ax.tick_params(labelsize=6.5, direction="in", length=2.5)
-    low, middle, high = np.array(ranges).T
-    systemic = float(np.median(middle))
-    for ax in axes.flat[: len(shown)]:
-        ax.axvline(systemic, color="0.6", linewidth=0.6, linestyle=":", zorder=0)
-    for ax in axes.flat[len(shown) :]:
-        ax.set_visible(False)
-    for column in range(n_columns):
-        # With an incomplete last row, the lowest panel of the other columns carries the velocities.
-        lowest = axes[(len(shown) - 1 - column) // n_columns, column]
-        lowest.tick_params(labelbottom=True)
-    axes[0, 0].set_xlim(low.min(), high.max())
-    axes[0, 0].set_ylim(0.0, 1.3 * peak)
-    axes[0, 0].xaxis.set_major_locator(MaxNLocator(3, prune="both"))
-    # The highest label would collide with the lowest one of the row above.
-    axes[0, 0].yaxis.set_major_locator(MaxNLocator(3, prune="upper"))
-    skipped = len(solvers) - len(solved)
-    figure.suptitle(
-        f"{len(shown)} of {len(solved)} fitted bins"
-        + (f" ({skipped} more skipped)" if skipped else "")
-        + f" | posterior {central} and 68 % band | dotted: common median velocity"
-        + ("\ndashed: " if compared else "")
-        + " and ".join(
-            name
-            for name, shown_too in (
-                ("best Gaussian (grey)", gaussian),
-                ("truth (black)", any(panel.truth is not None for panel in panels)),
-            )
-            if shown_too
-        ),
-        fontsize=8,
-        y=1.0 - 0.08 / height,
-    )
-    figure.supxlabel(VELOCITY_LABEL, fontsize=9, y=0.05 / height, va="bottom")
-    figure.supylabel(DENSITY_LABEL, fontsize=9, x=0.08 / width, ha="left")
-    return figure
 
 
-class _Panel(NamedTuple):
-    """What is drawn of one bin."""
-
-    masses: Floats
-    edges: Floats
-    n_stars: Any
-    truth: Truth | None
-    gaussian: Frame | None
+def evenly_spread(n: int, n_max: int) -> Ints:
+    """Indices of at most ``n_max`` of ``n`` things, the first and the last among them if there is room."""
+    return np.linspace(0, n - 1, min(n_max, n)).round().astype(np.int64)
 
 
-def _panel(fit: Fit, i: int, true_intrinsic: Sequence[Any] | None, gaussian: bool) -> _Panel:
-    """Look at a fit once only: fits may be read from a store one by one."""
+def _strip(fit: Fit, i: int, true_intrinsic: Sequence[Any] | None, gaussian: bool) -> Strip:
+    """What is drawn of a bin."""
     masses, edges = fit_draws(fit, i)
-    true = None if true_intrinsic is None else true_intrinsic[i]
-    fitted = None
-    if fit.stars is not None:
-        fitted = fit_frame(fit.stars.vel, fit.stars.err) if gaussian else None
-    elif gaussian:
+    if gaussian and fit.stars is None:
         raise OrderError(
             f"solvers[{i}] has no stars to fit a Gaussian to: call add_data(), or gaussian=False."
         )
-    return _Panel(
-        masses,
-        edges,
-        fit.n_stars or "?",
-        None if true is None else read_truth(true, edges, f"true_intrinsic[{i}]"),
-        fitted,
+    stars = (fit.stars.vel, fit.stars.err) if gaussian and fit.stars is not None else None
+    true = None if true_intrinsic is None else true_intrinsic[i]
+    return strip_of(masses, edges, i + 1, fit.n_stars or None, stars=stars, true_intrinsic=true)
+
+
+def draw_page(
+    strips: Sequence[Strip],
+    *,
+    n_columns: int = 6,
+    titles: Sequence[str] | None = None,
+    central: str = "median",
+    color: str = BLUE,
+    n_fitted: int | None = None,
+    n_skipped: int = 0,
+) -> Figure:
+    """Draw strips as panels with common axes, row by row.
+
+    All panels lie in one axes of the figure, whose coordinates are inches: axes of their own for a hundred
+    panels would take seconds.
+
+    Parameters
+    ----------
+    strips : sequence of Strip
+        The bins to draw, at least one.
+    n_columns : int
+        Panels per row, 1 or more.
+    titles : sequence of str, optional
+        What to write into each panel, one for each strip. By default number of the bin and number of stars.
+    central : {"median", "mean"}
+        What of the draws the line is, in each velocity bin.
+    color : str
+        Colour of the posterior.
+    n_fitted : int, optional
+        Number of bins that were fitted, for the title of the figure; by default as many as are drawn.
+    n_skipped : int
+        Number of bins that were not.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    import matplotlib.pyplot as plt
+
+    panels = _panels(strips, n_columns, central)
+    gaussians = [(k, strip.gaussian) for k, strip in enumerate(strips) if strip.gaussian is not None]
+    truths = [(k, strip.truth) for k, strip in enumerate(strips) if strip.truth is not None]
+    compared = ["best Gaussian (grey)"] * bool(gaussians) + ["truth (black)"] * bool(truths)
+    width, height = panels.size
+    page = _LEFT + width + _RIGHT, _BOTTOM + height + _TOP + (_LINE if compared else 0.0)
+    figure = plt.figure(figsize=page)
+    ax = figure.add_axes((_LEFT / page[0], _BOTTOM / page[1], width / page[0], height / page[1]))
+    ax.set(xlim=(0.0, width), ylim=(0.0, height))
+    ax.set_axis_off()
+    _draw_posteriors(ax, panels, strips, central, color)
+    smooth = [panels.line(k, gaussian_curve(frame, panels.low, panels.high)) for k, frame in gaussians]
+    true = [panels.line(k, curve) for k, curve in truths]
+    _add_lines(ax, smooth, **(GAUSSIAN | {"linewidth": 0.8}))
+    _add_lines(ax, true, **(TRUTH | {"linewidth": 0.8, "label": "truth"}))
+    draw_frames(ax, panels)
+    for k, strip in enumerate(strips):
+        x, y = panels.corner(k)
+        title = f"bin {strip.number}, N = {'?' if strip.n_stars is None else strip.n_stars}"
+        ax.text(
+            x + 0.05 * panels.width,
+            y + 0.94 * panels.height,
+            title if titles is None else titles[k],
+            va="top",
+            fontsize=FONT_SIZE,
+        )
+    figure.suptitle(
+        f"{len(strips)} of {len(strips) if n_fitted is None else n_fitted} fitted bins"
+        + (f" ({n_skipped} more skipped)" if n_skipped else "")
+        + f" | posterior {central} and 68 % band | dotted: common median velocity"
+        + ("\ndashed: " + " and ".join(compared) if compared else ""),
+        fontsize=8,
+        y=1.0 - 0.08 / page[1],
     )
+    figure.supxlabel(VELOCITY_LABEL, fontsize=9, y=0.05 / page[1], va="bottom")
+    figure.supylabel(DENSITY_LABEL, fontsize=9, x=0.08 / page[0], ha="left")
+    return figure
+
+
+def _panels(strips: Sequence[Strip], n_columns: int, central: str) -> Panels:
+    """Panels that fill the width of a page, and hold all bands."""
+    n_columns = min(n_columns, len(strips))
+    n_rows = -(-len(strips) // n_columns)
+    pitch = max((_WIDTH - _LEFT - _RIGHT) / n_columns, 1.0)
+    width = n_columns * pitch / (n_columns + _GAPS[0] * (n_columns - 1))
+    height = n_rows * 0.82 * min(pitch, 3.0) / (n_rows + _GAPS[1] * (n_rows - 1))
+    return Panels(
+        count=len(strips),
+        n_columns=n_columns,
+        width=width,
+        height=height,
+        gap=(_GAPS[0] * width, _GAPS[1] * height),
+        low=min(strip.reach[0] for strip in strips),
+        high=max(strip.reach[2] for strip in strips),
+        top=1.3 * max(float(np.maximum(strip.upper, strip.line(central)).max()) for strip in strips),
+    )
+
+
+def _draw_posteriors(ax: Axes, panels: Panels, strips: Sequence[Strip], central: str, color: str) -> None:
+    """Bands, lines, and the common median velocity."""
+    from matplotlib.collections import PolyCollection
+
+    bands, lines = [], []
+    for k, strip in enumerate(strips):
+        edges = panels.x(k, np.clip(strip.edges, panels.low, panels.high))
+        # Without the ends, which are at zero.
+        upper, lower = (steps(edges, panels.y(k, side))[1:-1] for side in (strip.upper, strip.lower))
+        bands.append(np.concatenate([upper, lower[::-1]]))
+        lines.append(panels.line(k, Curve(strip.edges, strip.line(central))))
+    band = PolyCollection(bands, facecolor=color, alpha=0.35, linewidth=0, zorder=1, label="68 %")
+    ax.add_collection(band, autolim=False)
+    _add_lines(ax, lines, color=color, linewidth=1.0, zorder=2, label=f"posterior {central}")
+    systemic = float(np.median([strip.reach[1] for strip in strips]))
+    upright = Curve(np.array([systemic, systemic]), np.array([0.0, panels.top]))
+    lines = [panels.line(k, upright) for k in range(len(strips))]
+    _add_lines(ax, lines, color="0.6", linewidth=0.6, linestyle=":", zorder=0, label="common median")
+
+
+def _add_lines(ax: Axes, lines: Sequence[Floats], **style: Any) -> None:
+    from matplotlib.collections import LineCollection
+
+    ax.add_collection(LineCollection(lines, joinstyle="miter", **style), autolim=False)

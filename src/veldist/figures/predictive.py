@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.validate import check_count
-from veldist.figures.layers import BANDS, BLUE, star_bins
+from veldist.figures.layers import BANDS, BLUE, draw_band, star_bins
 from veldist.fits.draws import as_fit
 from veldist.fits.predictive import predictive_fractions, predictive_pit
 
@@ -84,7 +84,9 @@ def _draw_velocities(
     """Observed and predicted numbers of stars per velocity bin."""
     for k, band in enumerate(BANDS):
         lower, upper = np.percentile(counts, [band.lower, band.upper], axis=0)
-        _band(ax, bins, lower, upper, color, band.opacity, f"{band.name} of samples predicted", 1 + 0.1 * k)
+        draw_band(
+            ax, bins, lower, upper, color, band.opacity, f"{band.name} of samples predicted", 1 + 0.1 * k
+        )
     ax.stairs(
         vel.size * fractions.mean(axis=0),
         bins,
@@ -125,7 +127,7 @@ def _draw_pit(ax: Axes, pit: NDArray[np.float64], legend: bool) -> None:
     for k, band in enumerate(BANDS):
         lower, upper = binom.ppf([0.01 * band.lower, 0.01 * band.upper], pit.size, 1.0 / n_bins) / level
         ends = np.array([0.0, 1.0])
-        _band(ax, ends, [lower], [upper], "0.4", band.opacity, f"{band.name} if uniform", 1 + 0.1 * k)
+        draw_band(ax, ends, [lower], [upper], "0.4", band.opacity, f"{band.name} if uniform", 1 + 0.1 * k)
         reach = max(reach, float(upper) - 1.0)
     ax.axhline(1.0, color="0.4", linewidth=1.0, zorder=2)
     counts, _ = np.histogram(pit, bins)
@@ -137,22 +139,6 @@ def _draw_pit(ax: Axes, pit: NDArray[np.float64], legend: bool) -> None:
     ax.set_ylabel("Stars / number if uniform")
     if legend:
         _legend_on_top(ax)
-
-
-def _band(
-    ax: Axes, edges: Any, lower: Any, upper: Any, color: str, opacity: float, name: str, zorder: float
-) -> None:
-    ax.stairs(
-        upper,
-        edges,
-        baseline=lower,
-        fill=True,
-        color=color,
-        alpha=opacity,
-        linewidth=0,
-        zorder=zorder,
-        label=name,
-    )
 
 
 def _legend_on_top(ax: Axes) -> None:

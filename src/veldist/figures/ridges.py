@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from veldist._support.arrays import Floats
+from veldist._support.percentiles import percentiles
 from veldist._support.validate import check_finite, to_array, to_float
-from veldist.figures.layers import BLUE, DENSITY_LABEL, VELOCITY_LABEL, VERMILLION, Band, check_central
+from veldist.figures.layers import BLUE, DENSITY_LABEL, VELOCITY_LABEL, VERMILLION, check_central, draw_band
 from veldist.fits.draws import check_fits, fit_draws
 from veldist.summaries.moments import histogram_cdf, histogram_percentile
+from veldist.summaries.strip import Strip, strip_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,26 +22,17 @@ if TYPE_CHECKING:
 __all__ = ["plot_ridge"]
 
 _KINDS = ("ridge", "image")
-_BAND = Band(16.0, 84.0, "68 %", opacity=0.45)
-# The range shown holds all but this much of each LOSVD at either end.
-_OUTSIDE = 0.002
+_BAND_OPACITY = 0.45
 _MOST_LABELS = 16
 _MOST_RIDGES = 60
 
 
 class _Row(NamedTuple):
-    """LOSVD at one coordinate: density with its band, and percentiles of the draws' median velocity.
-
-    The draws themselves are not kept: those of thousands of bins would fill the memory.
-    """
+    """LOSVD at one coordinate, and percentiles 16, 50 and 84 of the draws' median velocity (km/s)."""
 
     coordinate: float
-    edges: Floats
-    lower: Floats
-    density: Floats
-    upper: Floats
-    reach: tuple[float, float]
-    median: tuple[float, float, float]
+    strip: Strip
+    median: Floats
 
 
 def plot_ridge(
@@ -103,7 +96,7 @@ def plot_ridge(
     check_central(central)
     if not to_float(overlap, "overlap", "") > 0:
         raise ValueError(f"overlap must be positive, got {overlap}.")
-    rows = _rows(solvers, coordinate, kind, central)
+    rows = _rows(solvers, coordinate, kind)
     if kind == "ridge" and len(rows) > _MOST_RIDGES:
         warnings.warn(
             f"{len(rows)} ridges are more than can be told apart (about {_MOST_RIDGES}): use kind='image', "
@@ -118,21 +111,21 @@ def plot_ridge(
         height = float(np.clip(1.0 + 0.3 * len(rows), 3.2, 8.0)) if kind == "ridge" else 4.2
         _, ax = plt.subplots(figsize=(4.6, height), layout="constrained")
     if kind == "ridge":
-        _draw_ridges(ax, rows, overlap, color)
+        _draw_ridges(ax, rows, central, overlap, color)
     else:
-        _draw_image(ax, rows, cmap)
+        _draw_image(ax, rows, central, cmap)
     line = {"ridge": "0.45", "image": "white"}[kind]
     ax.axvline(
         center, color=line, linestyle=":", linewidth=1.0, zorder=2 if kind == "image" else len(rows) + 1.9
     )
-    low, high = min(row.reach[0] for row in rows), max(row.reach[1] for row in rows)
+    low, high = min(row.strip.reach[0] for row in rows), max(row.strip.reach[2] for row in rows)
     ax.set_xlim(min(low, center), max(high, center))
     ax.set_xlabel(VELOCITY_LABEL)
     ax.set_ylabel(label)
     return ax
 
 
-def _rows(solvers: Sequence[Any], coordinate: Any, kind: str, central: str) -> list[_Row]:
+def _rows(solvers: Sequence[Any], coordinate: Any, kind: str) -> list[_Row]:
     """Solved bins by ascending coordinate."""
     position = to_array(coordinate, "coordinate", "arcsec")
     if position.size != len(solvers):
@@ -144,15 +137,12 @@ def _rows(solvers: Sequence[Any], coordinate: Any, kind: str, central: str) -> l
         if fit is None:
             continue
         masses, edges = fit_draws(fit, i)
-        cdf = histogram_cdf(masses)
-        mean = cdf.mean(axis=0, keepdims=True)
-        low, high = (float(histogram_percentile(mean, edges, q)[0]) for q in (_OUTSIDE, 1.0 - _OUTSIDE))
-        p16, p50, p84 = np.percentile(histogram_percentile(cdf, edges, 0.5), [16.0, 50.0, 84.0])
-        density = masses / np.diff(edges)
-        lower, line, upper = np.percentile(density, [_BAND.lower, 50.0, _BAND.upper], axis=0)
-        if central == "mean":
-            line = density.mean(axis=0)
-        rows.append(_Row(float(position[i]), edges, lower, line, upper, (low, high), (p16, p50, p84)))
+        medians = histogram_percentile(histogram_cdf(masses), edges, 0.5)
+        # The draws themselves are not kept: those of thousands of bins would fill the memory.
+        row = _Row(
+            float(position[i]), strip_of(masses, edges, i + 1), percentiles(medians, (16.0, 50.0, 84.0))
+        )
+        rows.append(row)
         positions.append(position[i])
     if not rows:
         raise ValueError(f"solvers holds no solved bin (of {len(solvers)}): there is nothing to draw.")
@@ -169,30 +159,21 @@ def _rows(solvers: Sequence[Any], coordinate: Any, kind: str, central: str) -> l
     return rows
 
 
-def _draw_ridges(ax: Axes, rows: Sequence[_Row], overlap: float, color: str) -> None:
+def _draw_ridges(ax: Axes, rows: Sequence[_Row], central: str, overlap: float, color: str) -> None:
     """One density above the other, each hiding what is behind it."""
     from matplotlib.ticker import ScalarFormatter as Formatter
 
-    peak = max(float(row.density.max()) for row in rows)
-    unit = overlap / peak
+    lines = [row.strip.line(central) for row in rows]
+    unit = overlap / max(float(line.max()) for line in lines)
     top = 0.0
-    for k, row in enumerate(rows):
-        lower, line, upper = row.lower, row.density, row.upper
+    for k, (row, line) in enumerate(zip(rows, lines, strict=True)):
+        edges, lower, upper = row.strip.edges, row.strip.lower, row.strip.upper
         # Lower ridges are in front.
         z = 1.0 + (len(rows) - k)
-        ax.stairs(k + unit * upper, row.edges, baseline=k, fill=True, color="white", zorder=z, linewidth=0)
-        ax.stairs(
-            k + unit * upper,
-            row.edges,
-            baseline=k + unit * lower,
-            fill=True,
-            color=color,
-            alpha=_BAND.opacity,
-            linewidth=0,
-            zorder=z + 0.2,
-        )
-        ax.stairs(k + unit * line, row.edges, baseline=None, color=color, linewidth=1.1, zorder=z + 0.3)
-        ax.plot([row.edges[0], row.edges[-1]], [k, k], color="0.7", linewidth=0.5, zorder=z + 0.1)
+        draw_band(ax, edges, k, k + unit * upper, "white", 1.0, "", z)
+        draw_band(ax, edges, k + unit * lower, k + unit * upper, color, _BAND_OPACITY, "", z + 0.2)
+        ax.stairs(k + unit * line, edges, baseline=None, color=color, linewidth=1.1, zorder=z + 0.3)
+        ax.plot([edges[0], edges[-1]], [k, k], color="0.7", linewidth=0.5, zorder=z + 0.1)
         top = max(top, k + unit * float(upper.max()))
     front = len(rows) + 2.0
     ax.plot(
@@ -224,18 +205,18 @@ def _names(coordinates: Floats) -> list[str]:
     return [f"{value:.{decimals}f}" for value in coordinates]
 
 
-def _draw_image(ax: Axes, rows: Sequence[_Row], cmap: str) -> None:
+def _draw_image(ax: Axes, rows: Sequence[_Row], central: str, cmap: str) -> None:
     """Density by colour, and the median velocities with their 68 % intervals."""
     position = np.array([row.coordinate for row in rows])
     # A bin alone has no neighbour to reach half-way to.
     half = 0.5 * np.diff(position) if position.size > 1 else np.array([0.5])
     between = position[:-1] + half[: position.size - 1]
     bounds = np.concatenate([[position[0] - half[0]], between, [position[-1] + half[-1]]])
-    densities = [row.density for row in rows]
+    densities = [row.strip.line(central) for row in rows]
     peak = max(float(density.max()) for density in densities)
     for row, density, low, high in zip(rows, densities, bounds[:-1], bounds[1:], strict=True):
         image = ax.pcolormesh(
-            row.edges, [low, high], density[None, :], cmap=cmap, vmin=0.0, vmax=peak, rasterized=True
+            row.strip.edges, [low, high], density[None, :], cmap=cmap, vmin=0.0, vmax=peak, rasterized=True
         )
     p16, p50, p84 = np.transpose([row.median for row in rows])
     ax.errorbar(
