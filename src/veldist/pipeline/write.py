@@ -145,7 +145,7 @@ def _write_table(result: MapResult, table: Any, path: Path) -> Path:
 
 def _layout(result: MapResult) -> Layout:
     """The layout of a map, with the settings that its store does not know."""
-    settings = {"stars_per_bin": result.settings.stars_per_bin, "psf_sigma": result.settings.psf_sigma}
+    settings = {"psf_sigma": result.settings.psf_sigma, "stars_per_bin": result.settings.stars_per_bin}
     return Layout(result.pixels, result.pixel_ids, result.bins.x_bin, result.bins.y_bin, settings)
 
 
