@@ -17,6 +17,7 @@ lint: $(VENV)/.test $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ty check --python $(VENV)
+	$(BIN)/lint-imports
 
 # The pictures of the documentation.
 figures: $(VENV)/.core

@@ -37,23 +37,8 @@ class KinematicSolver:
 
     Attributes
     ----------
-    grid : dict or None
-        ``centers`` (n_bins,), ``edges`` (n_bins + 1,), ``width`` (of the whole grid), ``n_bins``,
-        ``bin_width``; km/s.
-    vel, err : ndarray (n_stars,) or None
-        The stars, km/s.
-    n_stars : int
-        Number of stars.
-    samples : dict or None
-        ``intrinsic_pdf``: probability mass per velocity bin in every posterior draw, (num_samples,
-        n_bins), rows sum to 1. ``outside_grid``: mass outside the grid, which each draw is conditioned
-        not to have, (num_samples,).
-    clipped_samples : dict or None
-        Median and uncertainty per bin, see `clip_uncertainties`.
-    posterior : LosvdPosterior or None
-        The draws in the LOSVD's own frame, from which any grid can be filled.
     fit : Fit
-        All of this as one record that does not change.
+        All that is known, as one record that does not change; what the properties show is in it.
 
     Examples
     --------
@@ -99,17 +84,26 @@ class KinematicSolver:
 
     @property
     def grid(self) -> dict[str, Any] | None:
-        """The velocity grid; None before `setup_grid`."""
+        """The velocity grid; None before `setup_grid`.
+
+        ``centers`` (n_bins,), ``edges`` (n_bins + 1,), ``width`` (of the whole grid), ``n_bins``,
+        ``bin_width``; km/s.
+        """
         return None if self.fit.grid is None else self.fit.grid.as_dict()
 
     @property
     def posterior(self) -> LosvdPosterior | None:
-        """The draws in the LOSVD's own frame; None before `run`."""
+        """The draws in the LOSVD's own frame, from which any grid can be filled; None before `run`."""
         return self.fit.posterior
 
     @property
     def samples(self) -> dict[str, Floats] | None:
-        """The draws on the velocity grid; None before `run`."""
+        """The draws on the velocity grid; None before `run`.
+
+        ``intrinsic_pdf``: probability mass per velocity bin in every posterior draw, (num_samples, n_bins),
+        rows sum to 1. ``outside_grid``: mass outside the grid, which each draw is conditioned not to have,
+        (num_samples,).
+        """
         return self.fit.samples
 
     @property
@@ -140,10 +134,8 @@ class KinematicSolver:
 
         Raises
         ------
-        TypeError
-            If ``n_bins`` is not an integer or the others are not numbers.
-        ValueError
-            If a value is out of range, or no star lies on the new grid.
+        TypeError, ValueError
+            If an argument is no number or out of range, or no star lies on the new grid.
         """
         grid = VelocityGrid.of(center, width, n_bins)
         if self.fit.stars is not None:
@@ -168,11 +160,9 @@ class KinematicSolver:
         ------
         OrderError
             Before `setup_grid`.
-        TypeError
-            If the values are not real numbers.
-        ValueError
-            If values are NaN, infinite or masked, errors are not positive, lengths differ, there is no
-            star, a unit is wrong, or all stars lie outside the grid.
+        TypeError, ValueError
+            If values are no real numbers, NaN, infinite or masked, errors are not positive, lengths differ,
+            there is no star, a unit is wrong, or all stars lie outside the grid.
 
         Warns
         -----
@@ -225,10 +215,8 @@ class KinematicSolver:
         ------
         OrderError
             Before `setup_grid` and `add_data`.
-        ImportError
-            If ``gpu`` is true and JAX is not installed.
-        RuntimeError
-            If ``gpu`` is true and JAX sees no GPU.
+        ImportError, RuntimeError
+            If ``gpu`` is true and JAX is not installed, or sees no GPU.
 
         Warns
         -----
@@ -243,18 +231,9 @@ class KinematicSolver:
         if stars is None or grid is None:
             raise OrderError("run() needs a grid and stars: call setup_grid() and add_data() first.")
         check_run(num_warmup, num_samples, gpu, seed, settings, prior)
-        self.fit = fit_stars(
-            stars,
-            grid,
-            num_samples=num_samples,
-            seed=seed,
-            settings=settings,
-            prior=prior,
-            gpu=gpu,
-            stacklevel=3,
-        )
-        samples, _ = self.fit.need_draws("run()")
-        return samples
+        options: dict[str, Any] = {"settings": settings, "prior": prior, "gpu": gpu}
+        self.fit = fit_stars(stars, grid, num_samples=num_samples, seed=seed, stacklevel=3, **options)
+        return self.fit.need_draws("run()")[0]
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write everything to one file, which `load` reads.
@@ -266,11 +245,6 @@ class KinematicSolver:
         ----------
         path : str or path-like
             The file, any name.
-
-        Raises
-        ------
-        OSError
-            If the file cannot be written.
         """
         from veldist.fits.record import write_file
 
@@ -290,10 +264,8 @@ class KinematicSolver:
 
         Raises
         ------
-        OSError
-            If there is no such file.
-        ValueError
-            If the file is not a saved solver, is damaged, or its format is of a newer version.
+        OSError, ValueError
+            If there is no such file, or it is no saved solver, damaged, or of a newer format.
         """
         from veldist.fits.record import read_file
 
@@ -320,17 +292,14 @@ class KinematicSolver:
 
         Raises
         ------
-        OrderError
-            Before `run`.
-        TypeError, ValueError
-            If an argument is no integer, ``num_samples`` < 1 or ``seed`` < 0.
+        OrderError, TypeError, ValueError
+            Before `run`; if an argument is no integer, ``num_samples`` < 1 or ``seed`` < 0.
         """
-        _, grid = self.fit.need_draws("sample_prior()")
+        posterior, grid = self.fit.need_posterior("sample_prior()")
         num_samples = validate.check_count(num_samples, "num_samples", 1)
         rng = np.random.default_rng(validate.check_count(seed, "seed", 0))
-        assert self.posterior is not None
         with one_thread():
-            return self.posterior.prior_bin_masses(num_samples, rng, grid.edges)
+            return posterior.prior_bin_masses(num_samples, rng, grid.edges)
 
     def clip_uncertainties(self, floor_fraction: float = 0.01, abs_floor: float = 1e-10) -> dict[str, Floats]:
         """Summarise the draws by median and uncertainty per bin, with a floor on the uncertainty.
@@ -355,10 +324,8 @@ class KinematicSolver:
 
         Raises
         ------
-        OrderError
-            Before `run`.
-        ValueError
-            If a floor is out of range.
+        OrderError, ValueError
+            Before `run`; if a floor is out of range.
         """
         self.fit = self.fit.clip(floor_fraction, abs_floor)
         return dict(self.fit.summary)
@@ -384,10 +351,8 @@ class KinematicSolver:
 
         Raises
         ------
-        OrderError
-            Before `run`.
-        ValueError
-            If an argument is out of range or no bin would be left.
+        OrderError, ValueError
+            Before `run`; if an argument is out of range or no bin would be left.
         """
         self.fit = self.fit.truncate(n_sigma, abs_floor)
         return dict(self.fit.summary)
@@ -396,15 +361,9 @@ class KinematicSolver:
         self,
         ax: Axes | None = None,
         true_intrinsic: Floats | Callable[[Floats], Floats] | None = None,
-        *,
-        central: str = "median",
-        stars: str | None = "rug",
-        gaussian: bool = True,
-        color: str | None = None,
-        label: str | None = None,
-        legend: bool = True,
+        **options: Any,
     ) -> Axes:
-        """Plot the posterior of the LOSVD as a density, with its 68 and 95 % bands.
+        """Plot the posterior of the LOSVD as a density, with its 68 and 95 % bands, and the stars.
 
         Parameters
         ----------
@@ -412,76 +371,36 @@ class KinematicSolver:
             Where to plot; a new figure by default.
         true_intrinsic : ndarray or callable, optional
             True velocities of the stars (drawn as a histogram), or a density function of velocity.
-        central : {"median", "mean"}
-            What of the draws the line is, in each bin.
-        stars : {"rug", "histogram"} or None
-            The stars as ticks along the bottom; as a histogram of their observed velocities, beside the
-            posterior's prediction for it; or not at all.
-        gaussian : bool
-            Whether to draw the best Gaussian, by error-corrected maximum likelihood, for comparison.
-        color : str, optional
-            Colour of the posterior.
-        label : str, optional
-            Legend entry of the line.
-        legend : bool
-            Whether to draw the legend.
+        **options
+            ``central``, ``stars``, ``gaussian``, ``color``, ``label``, ``legend``: see
+            `veldist.plotting.plot_losvd`.
 
         Raises
         ------
-        OrderError
-            Before `run`.
-        ValueError
-            If an option is unknown, or the truth is unusable.
+        OrderError, TypeError, ValueError
+            Before `run`; if an option is unknown, or the truth is unusable.
         """
         samples, grid = self.fit.need_draws("plot_result()")
-        from veldist.figures.layers import BLUE
         from veldist.figures.losvd import plot_losvd
 
+        given: dict[str, Any] = {"stars": "rug", "gaussian": True} | options
+        masses = samples["intrinsic_pdf"]
         return plot_losvd(
-            grid.edges,
-            samples["intrinsic_pdf"],
-            ax=ax,
-            true_intrinsic=true_intrinsic,
-            vel=self.vel,
-            err=self.err,
-            central=central,
-            stars=stars,
-            gaussian=gaussian,
-            label=label,
-            legend=legend,
-            color=color or BLUE,
+            grid.edges, masses, ax=ax, true_intrinsic=true_intrinsic, vel=self.vel, err=self.err, **given
         )
 
     def to_xarray(self) -> Dataset:
         """All draws, stars and diagnostics with their names, units and settings, as an `xarray.Dataset`.
 
-        Everything in it can be written by ``to_netcdf``. `veldist.to_xarray` does the like for a map.
-
-        Returns
-        -------
-        xarray.Dataset
-            ``intrinsic_pdf`` (chain, draw, velocity), ``outside_grid`` (chain, draw), ``coefficients``
-            (chain, draw, coefficient) and ``component`` (chain, draw), an index into the names
-            ``prior_component``. The "chains" are the independently started groups of the sampler, within
-            which one Markov chain follows another; all their draws are there, a few more than
-            ``num_samples``. ``sample_row`` (chain, draw) is the row of `samples` that holds the same draw:
-            `samples` have one round of all Markov chains after another. Rows from ``num_samples`` on are
-            not in `samples`.
-
-            ``vel`` and ``err`` (star) are the stars; ``ess`` and ``rhat`` (quantity) the diagnostics of the
-            monitored quantities; ``component_probability`` and ``component_log_evidence``
-            (prior_component) what the data say of the prior's components.
-
-            Coordinates ``velocity`` (bin centres), ``velocity_left`` and ``velocity_right``, km/s. The
-            attributes of the dataset are the version, the frame, and the scalars of `diagnostics`, where
-            ``converged`` is 1 or 0 and ``messages`` says what is wrong.
+        Everything in it can be written by ``to_netcdf``; `veldist.fits.labelled.to_dataset` lists the
+        variables. `veldist.to_xarray` does the like for a map.
 
         Raises
         ------
         OrderError
             Before `run`.
         """
-        self.fit.need_draws("to_xarray()")
+        self.fit.need_posterior("to_xarray()")
         from veldist.fits.labelled import to_dataset
 
         return to_dataset(self.fit)
@@ -489,16 +408,12 @@ class KinematicSolver:
     def to_arviz(self) -> DataTree:
         """The content of `to_xarray` as an `xarray.DataTree` in the groups that ArviZ expects.
 
-        Group ``posterior`` holds ``intrinsic_pdf``, ``outside_grid`` and ``coefficients``, ``sample_stats``
-        the prior component and the sample's row of every draw, ``observed_data`` the velocities,
-        ``constant_data`` their errors, and ``diagnostics`` what `diagnostics` holds.
-
         Raises
         ------
         OrderError
             Before `run`.
         """
-        self.fit.need_draws("to_arviz()")
+        self.fit.need_posterior("to_arviz()")
         from veldist.fits.labelled import to_datatree
 
         return to_datatree(self.fit)

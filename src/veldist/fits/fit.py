@@ -78,6 +78,12 @@ class Fit:
             raise OrderError(f"{caller} needs draws: call run() first.")
         return self.samples, self.grid
 
+    def need_posterior(self, caller: str) -> tuple[LosvdPosterior, VelocityGrid]:
+        """Posterior and grid, or an `OrderError` that names the caller."""
+        if self.posterior is None or self.grid is None:
+            raise OrderError(f"{caller} needs a posterior: call run() first.")
+        return self.posterior, self.grid
+
     def clip(
         self,
         floor_fraction: float = clipping.FLOOR_FRACTION,

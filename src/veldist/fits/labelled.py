@@ -32,7 +32,27 @@ _GROUPS = {
 
 
 def to_dataset(fit: Fit) -> Dataset:
-    """All that is known of one fitted bin as a dataset; see `KinematicSolver.to_xarray`."""
+    """All that is known of one fitted bin as a dataset, for `KinematicSolver.to_xarray`.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``intrinsic_pdf`` (chain, draw, velocity), ``outside_grid`` (chain, draw), ``coefficients``
+        (chain, draw, coefficient) and ``component`` (chain, draw), an index into the names
+        ``prior_component``. The "chains" are the independently started groups of the sampler, within
+        which one Markov chain follows another; all their draws are there, a few more than
+        ``num_samples``. ``sample_row`` (chain, draw) is the row of `samples` that holds the same draw:
+        `samples` have one round of all Markov chains after another. Rows from ``num_samples`` on are
+        not in `samples`.
+
+        ``vel`` and ``err`` (star) are the stars; ``ess`` and ``rhat`` (quantity) the diagnostics of the
+        monitored quantities; ``component_probability`` and ``component_log_evidence``
+        (prior_component) what the data say of the prior's components.
+
+        Coordinates ``velocity`` (bin centres), ``velocity_left`` and ``velocity_right``, km/s. The
+        attributes of the dataset are the version, the frame, and the scalars of `diagnostics`, where
+        ``converged`` is 1 or 0 and ``messages`` says what is wrong.
+    """
     from xarray import Dataset
 
     posterior, grid, stars = fit.posterior, fit.grid, fit.stars
@@ -107,7 +127,12 @@ def to_dataset(fit: Fit) -> Dataset:
 
 
 def to_datatree(fit: Fit) -> DataTree:
-    """The variables of `to_dataset` in the groups of ArviZ; see `KinematicSolver.to_arviz`."""
+    """The variables of `to_dataset` in the groups of ArviZ, for `KinematicSolver.to_arviz`.
+
+    Group ``posterior`` holds ``intrinsic_pdf``, ``outside_grid`` and ``coefficients``, ``sample_stats``
+    the prior component and the sample's row of every draw, ``observed_data`` the velocities,
+    ``constant_data`` their errors, and ``diagnostics`` what `diagnostics` holds.
+    """
     from xarray import DataTree
 
     dataset = to_dataset(fit)
