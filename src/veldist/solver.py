@@ -236,15 +236,10 @@ class KinematicSolver:
         return self.fit.need_draws("run()")[0]
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write everything to one file, which `load` reads.
+        """Write everything to a file of any name, which `load` reads.
 
         The file replaces an older one of that name as a whole, or not at all. It is a NumPy ``.npz`` archive
         without pickled objects: reading it runs no code, and `numpy.load` shows what is in it.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file, any name.
         """
         from veldist.fits.record import write_file
 
@@ -256,11 +251,6 @@ class KinematicSolver:
 
         The draws have the bits of those saved; `samples` are integrated over the grid again, with the same
         bits where NumPy and its linear algebra are the same.
-
-        Parameters
-        ----------
-        path : str or path-like
-            The file.
 
         Raises
         ------
@@ -394,11 +384,6 @@ class KinematicSolver:
 
         Everything in it can be written by ``to_netcdf``; `veldist.fits.labelled.to_dataset` lists the
         variables. `veldist.to_xarray` does the like for a map.
-
-        Raises
-        ------
-        OrderError
-            Before `run`.
         """
         self.fit.need_posterior("to_xarray()")
         from veldist.fits.labelled import to_dataset
@@ -406,13 +391,7 @@ class KinematicSolver:
         return to_dataset(self.fit)
 
     def to_arviz(self) -> DataTree:
-        """The content of `to_xarray` as an `xarray.DataTree` in the groups that ArviZ expects.
-
-        Raises
-        ------
-        OrderError
-            Before `run`.
-        """
+        """The content of `to_xarray` as an `xarray.DataTree` in the groups that ArviZ expects."""
         self.fit.need_posterior("to_arviz()")
         from veldist.fits.labelled import to_datatree
 
