@@ -13,7 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Cells", "Frame", "fit_frame", "make_cells", "overlap_matrix", "robust_frame"]
+__all__ = ["LEAST_INSIDE", "Cells", "Frame", "fit_frame", "make_cells", "overlap_matrix", "robust_frame"]
+
+LEAST_INSIDE = 1e-6
+"""An LOSVD conditional on a range that holds less than this of it means nothing."""
 
 # Cells reach this far at least: to where the prior turns the tails Gaussian again (see `basis`).
 _REACH = 8.0

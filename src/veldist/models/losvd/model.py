@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from veldist.inference import Evaluator, MixturePrior, Posterior, Settings, infer, masses
 from veldist.models.losvd.basis import PriorSettings, losvd_prior
 from veldist.models.losvd.design import gaussian_design_matrix
-from veldist.models.losvd.frame import Cells, Frame, fit_frame, make_cells, overlap_matrix
+from veldist.models.losvd.frame import LEAST_INSIDE, Cells, Frame, fit_frame, make_cells, overlap_matrix
 from veldist.models.losvd.merge import MergedStars, merge_stars
 from veldist.models.losvd.resolution import Resolution
 
@@ -24,8 +24,6 @@ __all__ = ["LosvdModel", "LosvdPosterior", "fit_losvd"]
 
 # The monitored masses: half a dispersion wide, out to three dispersions.
 _MONITOR_EDGES = np.linspace(-3.0, 3.0, 13)
-# A LOSVD conditional on a grid that holds less than this of it means nothing.
-_LEAST_INSIDE = 1e-6
 # A tenth of usable prior draws is enough for all of a thousand to be found by then.
 _PRIOR_ATTEMPTS = 100
 
@@ -101,7 +99,7 @@ class LosvdPosterior:
             _, beta = self.posterior.prior.sample(missing + missing // 4, rng)
             raw = masses(beta, self.posterior.psi, self.posterior.log_base) @ overlap
             inside = raw.sum(axis=1)
-            good = inside >= _LEAST_INSIDE
+            good = inside >= LEAST_INSIDE
             found = np.concatenate([found, raw[good] / inside[good, None]])
         raise ValueError(
             f"the prior around {self.frame.location:.4g} km/s has no mass on the grid [{edges[0]:g}, "
@@ -114,7 +112,7 @@ class LosvdPosterior:
         """As `bin_masses`, for given cell masses, (n, K)."""
         raw = cell_masses @ overlap_matrix(self.velocity_edges, edges)
         inside = raw.sum(axis=1)
-        if inside.min() < _LEAST_INSIDE:
+        if inside.min() < LEAST_INSIDE:
             raise ValueError(
                 f"some draws of the LOSVD have next to no mass on the grid [{edges[0]:g}, {edges[-1]:g}] "
                 f"km/s: choose a grid around {self.frame.location:.4g} km/s that is wider than "
