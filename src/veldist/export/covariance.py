@@ -32,7 +32,7 @@ _STEP = 1e-3
 _LEAST_DRAWS = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EffectiveErrors:
     """Error bars for codes that take velocity bins as independent.
 

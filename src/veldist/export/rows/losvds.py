@@ -35,7 +35,7 @@ class Floor(NamedTuple):
     """Number of velocity bins whose uncertainty was below."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SolvedBins:
     """LOSVDs of the solved Voronoi bins on their common velocity grid.
 
