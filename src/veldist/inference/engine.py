@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats
 from veldist.inference.diagnostics import effective_sample_size, nested_rhat, pareto_k
 from veldist.inference.evidence import Evidence, combine_evidence
 from veldist.inference.importance import ImportanceSample, importance_sample, resample
@@ -37,16 +38,16 @@ _DEFENSIVE_SHARE = 0.02
 
 
 def infer(
-    design: NDArray[np.float64],
-    psi: NDArray[np.float64],
-    log_base: NDArray[np.float64],
+    design: Floats,
+    psi: Floats,
+    log_base: Floats,
     prior: MixturePrior,
-    functionals: NDArray[np.float64],
+    functionals: Floats,
     functional_names: tuple[str, ...],
     rng: np.random.Generator,
     settings: Settings | None = None,
-    background: NDArray[np.float64] | None = None,
-    weight: NDArray[np.float64] | None = None,
+    background: Floats | None = None,
+    weight: Floats | None = None,
     log_offset: float = 0.0,
     evaluator: Evaluator | None = None,
 ) -> Posterior:
@@ -144,8 +145,8 @@ class _Run:
 
     coefficients: NDArray[np.float32]
     component: NDArray[np.intp]
-    ess: NDArray[np.float64]
-    rhat: NDArray[np.float64]
+    ess: Floats
+    rhat: Floats
     acceptance: float
     component_acceptance: float
     n_rounds: int
@@ -157,9 +158,9 @@ def _run_chains(
     sample: ImportanceSample,
     evidence: Evidence,
     prior: MixturePrior,
-    psi: NDArray[np.float64],
-    log_base: NDArray[np.float64],
-    functionals: NDArray[np.float64],
+    psi: Floats,
+    log_base: Floats,
+    functionals: Floats,
     functional_names: tuple[str, ...],
     settings: Settings,
     rng: np.random.Generator,
@@ -214,7 +215,7 @@ def _run_chains(
 def _sample_enough(
     target: Target,
     prior: MixturePrior,
-    laplace: NDArray[np.float64],
+    laplace: Floats,
     settings: Settings,
     rng: np.random.Generator,
 ) -> tuple[ImportanceSample, int]:
@@ -249,8 +250,8 @@ def _rate(accepted: NDArray[np.bool_], which: NDArray[np.bool_]) -> float:
 
 def _judge(
     names: tuple[str, ...],
-    ess: NDArray[np.float64],
-    rhat: NDArray[np.float64],
+    ess: Floats,
+    rhat: Floats,
     acceptance: float,
     n_draws: int,
     settings: Settings,

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
+
+from veldist._support.arrays import Floats
 
 __all__ = ["Array", "Curvature", "Evaluator", "Likelihood"]
 
@@ -103,7 +104,7 @@ class Likelihood:
     background: Array | None
     n_stars: float
     log_reference: float
-    log_mass: NDArray[np.float64]
+    log_mass: Floats
     hidden: Array | None
     hidden_excess: Array
     evaluator: Evaluator | None = None
@@ -111,10 +112,10 @@ class Likelihood:
     @classmethod
     def from_design(
         cls,
-        design: NDArray[np.float64],
-        log_reference_mass: NDArray[np.float64],
-        background: NDArray[np.float64] | None = None,
-        weight: NDArray[np.float64] | None = None,
+        design: Floats,
+        log_reference_mass: Floats,
+        background: Floats | None = None,
+        weight: Floats | None = None,
         log_offset: float = 0.0,
         evaluator: Evaluator | None = None,
     ) -> Likelihood:

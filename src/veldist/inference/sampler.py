@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats
 from veldist.inference.likelihood import Array
 from veldist.inference.target import Target
 
@@ -75,7 +76,7 @@ class Sweep:
 def sweep(
     target: Target,
     chains: Chains,
-    log_proposal: NDArray[np.float64],
+    log_proposal: Floats,
     n_steps: int,
     rng: np.random.Generator,
 ) -> Sweep:

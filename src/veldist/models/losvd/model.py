@@ -11,8 +11,8 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats
 from veldist.inference import Evaluator, MixturePrior, Posterior, Settings, infer, masses
 from veldist.models.losvd.basis import PriorSettings, losvd_prior
 from veldist.models.losvd.design import gaussian_design_matrix
@@ -49,11 +49,11 @@ class LosvdPosterior:
     posterior: Posterior
 
     @property
-    def velocity_edges(self) -> NDArray[np.float64]:
+    def velocity_edges(self) -> Floats:
         """Cell edges in km/s, (K + 1,)."""
         return self.frame.velocity(self.cells.edges)
 
-    def bin_masses(self, edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def bin_masses(self, edges: Floats) -> tuple[Floats, Floats]:
         """Integrate every draw over the bins of a velocity grid.
 
         Parameters
@@ -70,9 +70,7 @@ class LosvdPosterior:
         """
         return self.regrid(self.posterior.cell_masses(), edges)
 
-    def prior_bin_masses(
-        self, n: int, rng: np.random.Generator, edges: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def prior_bin_masses(self, n: int, rng: np.random.Generator, edges: Floats) -> Floats:
         """Draws from the prior on a velocity grid, (n, B), conditional on the grid as in `bin_masses`.
 
         Draws that have next to no mass on the grid, because they are far away from it, are drawn anew.
@@ -108,9 +106,7 @@ class LosvdPosterior:
             f"{edges[-1]:g}] km/s: choose a wider one."
         )
 
-    def regrid(
-        self, cell_masses: NDArray[np.float64], edges: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def regrid(self, cell_masses: Floats, edges: Floats) -> tuple[Floats, Floats]:
         """As `bin_masses`, for given cell masses, (n, K)."""
         raw = cell_masses @ overlap_matrix(self.velocity_edges, edges)
         inside = raw.sum(axis=1)
@@ -141,7 +137,7 @@ class LosvdModel:
 
     frame: Frame
     cells: Cells
-    psi: NDArray[np.float64]
+    psi: Floats
     prior: MixturePrior
 
     @classmethod
@@ -174,9 +170,7 @@ class LosvdModel:
         psi, prior = _prior_on(cells.edges.tobytes(), resolution, settings)
         return cls(frame=frame, cells=cells, psi=psi, prior=prior)
 
-    def design(
-        self, vel: NDArray[np.float64], err: NDArray[np.float64], standardised: bool = False
-    ) -> NDArray[np.float64]:
+    def design(self, vel: Floats, err: Floats, standardised: bool = False) -> Floats:
         """Density of every star given every cell, (N, K), per km/s, for Gaussian errors.
 
         ``vel`` and ``err`` are in km/s, or in units of the frame if ``standardised``.
@@ -186,15 +180,15 @@ class LosvdModel:
         # In standardised velocity densities carry units of 1 / z: Jacobian of the frame.
         return gaussian_design_matrix(vel, err, self.cells.edges) / self.frame.scale
 
-    def sample_prior(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    def sample_prior(self, n: int, rng: np.random.Generator) -> Floats:
         """Cell masses of ``n`` exact draws from the prior, (n, K)."""
         _, beta = self.prior.sample(n, rng)
         return masses(beta, self.psi, np.log(self.cells.widths))
 
     def fit(
         self,
-        vel: NDArray[np.float64],
-        err: NDArray[np.float64],
+        vel: Floats,
+        err: Floats,
         rng: np.random.Generator,
         settings: Settings | None = None,
         evaluator: Evaluator | None = None,
@@ -227,9 +221,7 @@ class LosvdModel:
 
 
 @lru_cache(maxsize=32)
-def _prior_on(
-    edges: bytes, resolution: Resolution, settings: PriorSettings
-) -> tuple[NDArray[np.float64], MixturePrior]:
+def _prior_on(edges: bytes, resolution: Resolution, settings: PriorSettings) -> tuple[Floats, MixturePrior]:
     """Basis and prior on cells; most bins of a map share them."""
     cells = Cells(edges=np.frombuffer(edges))
     psi, prior = losvd_prior(cells.centers, cells.widths, resolution, settings)
@@ -238,8 +230,8 @@ def _prior_on(
 
 
 def fit_losvd(
-    vel: NDArray[np.float64],
-    err: NDArray[np.float64],
+    vel: Floats,
+    err: Floats,
     rng: np.random.Generator,
     settings: Settings | None = None,
     prior: PriorSettings | None = None,
