@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist._support.arrays import Floats
-from veldist.inference.likelihood import Array
+from veldist._support.arrays import Array, Floats
 from veldist.inference.sampler import Chains
 from veldist.inference.target import Target
 

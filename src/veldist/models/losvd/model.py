@@ -13,7 +13,17 @@ from itertools import pairwise
 import numpy as np
 
 from veldist._support.arrays import Floats
-from veldist.inference import Evaluator, MixturePrior, Posterior, Settings, infer, masses
+from veldist.inference import (
+    Blocks,
+    Evaluator,
+    Likelihood,
+    MixturePrior,
+    Monitor,
+    Posterior,
+    Settings,
+    infer,
+    masses,
+)
 from veldist.models.losvd.basis import PriorSettings, losvd_prior
 from veldist.models.losvd.design import gaussian_design_matrix
 from veldist.models.losvd.frame import Cells, Frame, fit_frame, make_cells, overlap_matrix
@@ -170,6 +180,20 @@ class LosvdModel:
         psi, prior = _prior_on(cells.edges.tobytes(), resolution, settings)
         return cls(frame=frame, cells=cells, psi=psi, prior=prior)
 
+    @property
+    def blocks(self) -> Blocks:
+        """The cells as a single block of a softmax."""
+        return Blocks(self.psi, np.log(self.cells.widths), self.prior)
+
+    @property
+    def monitor(self) -> Monitor:
+        """Moments of z and masses half a dispersion wide, whose convergence is monitored."""
+        moments = self.cells.centers[:, None] ** np.arange(1, 5)[None, :]
+        bins = overlap_matrix(self.cells.edges, _MONITOR_EDGES)
+        names = [f"z^{k}" for k in range(1, 5)]
+        names += [f"mass[{a:g}, {b:g}]" for a, b in pairwise(_MONITOR_EDGES)]
+        return Monitor(np.concatenate([moments, bins], axis=1), tuple(names))
+
     def design(self, vel: Floats, err: Floats, standardised: bool = False) -> Floats:
         """Density of every star given every cell, (N, K), per km/s, for Gaussian errors.
 
@@ -194,29 +218,16 @@ class LosvdModel:
         evaluator: Evaluator | None = None,
     ) -> LosvdPosterior:
         """Posterior given stars, as `fit_losvd`."""
-        monitor = overlap_matrix(self.cells.edges, _MONITOR_EDGES)
-        moments = self.cells.centers[:, None] ** np.arange(1, 5)[None, :]
-        names = tuple(f"z^{k}" for k in range(1, 5)) + tuple(
-            f"mass[{a:g}, {b:g}]" for a, b in pairwise(_MONITOR_EDGES)
-        )
         settings = settings or Settings()
         z, error = self.frame.standardise(vel), err / self.frame.scale
         stars = MergedStars(z, error, np.ones(z.size))
         if z.size > settings.merge_above:
             stars = merge_stars(z, error, self.cells.edges, settings.merge_tolerance)
-        posterior = infer(
-            design=self.design(stars.z, stars.error, standardised=True),
-            psi=self.psi,
-            log_base=np.log(self.cells.widths),
-            prior=self.prior,
-            functionals=np.concatenate([moments, monitor], axis=1),
-            functional_names=names,
-            rng=rng,
-            settings=settings,
-            weight=stars.weight,
-            log_offset=stars.log_offset,
-            evaluator=evaluator,
+        design, blocks = self.design(stars.z, stars.error, standardised=True), self.blocks
+        likelihood = Likelihood.from_design(
+            design, blocks.log_center, stars.weight, stars.log_offset, evaluator
         )
+        posterior = infer(likelihood, blocks, self.monitor, rng, settings)
         return LosvdPosterior(frame=self.frame, cells=self.cells, posterior=posterior)
 
 
