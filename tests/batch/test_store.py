@@ -375,7 +375,7 @@ def test_another_fit_is_refused(tmp_path_factory, changes, message):
 def test_load_says_what_is_wrong_with_the_path(tmp_path):
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "nothing")
-    with pytest.raises(FileNotFoundError, match="there is no store at .*nothing"):
+    with pytest.raises(FileNotFoundError, match=r"there is no store at .*nothing"):
         MapStore(tmp_path / "nothing")
     with pytest.raises(ValueError, match="is no store of veldist"):
         load(tmp_path)
@@ -409,7 +409,7 @@ def test_a_record_of_a_newer_format_is_not_taken_for_a_good_one(tmp_path, monkey
     with monkeypatch.context() as patch:
         patch.setattr("veldist.fits.record._VERSION", 99)
         stored = fit(store=path)
-    with pytest.raises(DamagedRecordError, match="bin 1 in .* has format 99.*install that version"):
+    with pytest.raises(DamagedRecordError, match=r"bin 1 in .* has format 99.*install that version"):
         stored[0]
 
 
