@@ -9,7 +9,7 @@ import pytest
 
 from veldist import BatchError, GridWarning, KinematicSolver, fit_all_bins
 from veldist._support.validate import name_first
-from veldist.batch.fit_all import fit_bins
+from veldist.batch.fit_all import Workers, fit_bins
 from veldist.fits.fit import Fit
 
 GRID = {"center": 0.0, "width": 160.0, "n_bins": 32}
@@ -198,7 +198,7 @@ def test_bins_as_records_carry_what_went_wrong_and_what_was_made_of_them():
     bins = make_bins([30, 5, 40, 20])
     bins[3]["vel"][0] = np.nan
     with pytest.warns(UserWarning, match="1 of 4 bins have fewer"):
-        fitted = fit_bins(bins, GRID, RUN, progress=False, product=count)
+        fitted = fit_bins(bins, GRID, RUN, 10, Workers(progress=False), product=count)
     assert [type(fit) for fit in fitted.fits] == [Fit, type(None), Fit, type(None)]
     assert fitted.products == {0: (0, 30), 2: (2, 40)}
     assert list(fitted.failures) == [3]
@@ -209,7 +209,9 @@ def test_bins_as_records_carry_what_went_wrong_and_what_was_made_of_them():
 
 def test_what_cannot_be_made_of_a_bin_fails_with_it():
     with pytest.warns(UserWarning, match="1 of 3 bins have fewer"):
-        fitted = fit_bins(make_bins([30, 5, 40]), GRID, RUN, progress=False, product=refuse_the_larger)
+        fitted = fit_bins(
+            make_bins([30, 5, 40]), GRID, RUN, 10, Workers(progress=False), product=refuse_the_larger
+        )
     assert fitted.products == {0: 0}
     assert list(fitted.failures) == [2]
     assert fitted.fits[2] is None
