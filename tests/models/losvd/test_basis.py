@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from scipy.stats import norm
 
+import veldist
 from veldist.inference import MixturePrior
 from veldist.models.losvd.basis import PriorSettings, losvd_prior
 from veldist.models.losvd.frame import make_cells
@@ -133,6 +134,13 @@ def test_rules_are_compared_by_value_and_can_be_hashed():
     assert rule == ResolutionRule()
     assert hash(PriorSettings(resolution=rule)) == hash(PriorSettings())
     assert PriorSettings(resolution=ResolutionRule(limits=(50.0, 1000.0, 5000.0))) != PriorSettings()
+
+
+def test_the_prior_is_found_where_users_know_it():
+    assert veldist.PriorSettings is PriorSettings
+    assert veldist.inference.PriorSettings is PriorSettings
+    with pytest.raises(AttributeError, match=r"veldist\.inference.* no attribute 'Frame'"):
+        _ = veldist.inference.Frame
 
 
 @pytest.mark.parametrize(
