@@ -7,13 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy import stats
-from scipy.integrate import quad
 
 from tests.helpers.solvers import gaussian_solver
 from veldist import KinematicSolver, OrderError, simulate
 from veldist.fits import predictive
 from veldist.fits.grid import VelocityGrid
-from veldist.fits.predictive import expected_fractions, observed_cdf, predictive_fractions, predictive_pit
+from veldist.fits.predictive import predictive_fractions, predictive_pit
 from veldist.fits.stars import Stars
 
 # Cells of width d hold the exact masses of a unit Gaussian, so that within them the CDF is off by at most
@@ -26,20 +25,6 @@ DISCRETE = WIDTH**2 / 8.0 * 0.242
 def exact_fit(vel, err, edges=FINE, sigma=1.0):
     fit = gaussian_solver(sigma=sigma, edges=edges, n_draws=1, spread=0.0).fit
     return replace(fit, stars=Stars(np.asarray(vel, dtype=float), np.asarray(err, dtype=float)))
-
-
-@pytest.mark.parametrize("error", [1e-6, 0.01, 0.7, 40.0, 1e4])
-@pytest.mark.parametrize("velocity", [-3.0, 0.3, 1.9, 30.0])
-def test_cdf_of_a_cell_is_that_of_quadrature(velocity, error):
-    edges = np.array([-1.0, 0.5, 2.0])
-    got = observed_cdf(np.array([velocity]), np.array([error]), edges)[0]
-    for a, b, value in zip(edges[:-1], edges[1:], got, strict=True):
-        points = [velocity] if a < velocity < b else None
-        integral, _ = quad(
-            lambda v: stats.norm.cdf((velocity - v) / error), a, b, points=points, epsabs=1e-12, limit=500
-        )
-        # A step as steep as the smallest error costs the quadrature some digits.
-        assert value == pytest.approx(integral / (b - a), abs=1e-7)
 
 
 def test_pit_of_a_gaussian_is_the_normal_cdf():
@@ -103,19 +88,6 @@ def test_posterior_cells_are_used_where_there_are_any():
     np.testing.assert_array_equal(predictive_pit(solver.fit), pit)
     # Every star is somewhere.
     np.testing.assert_allclose(predictive_fractions(solver.fit, [-1e4, 0.0, 1e4]).sum(axis=1), 1.0, atol=1e-9)
-
-
-@pytest.mark.parametrize("n_errors", [40, 400])
-def test_expected_fractions_average_over_the_stars(n_errors):
-    err = np.geomspace(0.05, 3.0, n_errors)
-    masses = exact_fit([0.0], [1.0]).samples["intrinsic_pdf"]
-    bins = np.linspace(-3.0, 3.0, 13)
-    got = expected_fractions(bins, err, FINE, np.repeat(masses, 2, axis=0))
-    assert got.shape == (2, 12)
-    expected = np.diff(stats.norm.cdf(bins[:, None] / np.hypot(1.0, err)[None, :]).mean(axis=1))
-    # Merged errors change the observed density by less than 3e-4 of its peak.
-    bound = 2.0 * DISCRETE + (3e-4 * expected.max() if n_errors > 100 else 0.0)
-    np.testing.assert_allclose(got, np.tile(expected, (2, 1)), atol=bound)
 
 
 def test_order_errors_say_what_to_call():

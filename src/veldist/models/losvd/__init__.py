@@ -4,7 +4,8 @@ from veldist.models.losvd.basis import PriorSettings, losvd_prior
 from veldist.models.losvd.design import gaussian_design_matrix
 from veldist.models.losvd.frame import Cells, Frame, fit_frame, make_cells, overlap_matrix, robust_frame
 from veldist.models.losvd.model import LosvdModel, LosvdPosterior, fit_losvd
-from veldist.models.losvd.resolution import Resolution
+from veldist.models.losvd.observed import expected_fractions, observed_cdf
+from veldist.models.losvd.resolution import Resolution, ResolutionRule
 
 __all__ = [
     "Cells",
@@ -13,11 +14,14 @@ __all__ = [
     "LosvdPosterior",
     "PriorSettings",
     "Resolution",
+    "ResolutionRule",
+    "expected_fractions",
     "fit_frame",
     "fit_losvd",
     "gaussian_design_matrix",
     "losvd_prior",
     "make_cells",
+    "observed_cdf",
     "overlap_matrix",
     "robust_frame",
 ]

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
-__all__ = ["Resolution", "choose_resolution"]
+__all__ = ["Resolution", "ResolutionRule"]
 
-# Below this many stars' worth of information the dispersion may be off the frame's by a factor.
-_FEW = 100
-_PRECISIONS = (0.2, 0.45, 1.0, 2.2)
-_RELATIVE_WIDTH = 0.5
-# With more, one Gaussian will do. Its mean lies below 1 by its variance, so that at b2 = 1 it falls like
-# 1 / b2; without that the dispersions come out low.
-_ONE_PRECISION = ((1.0 - 0.35**2, 0.35, 1.0),)
+# One Gaussian for b2. Its mean lies below 1 by its variance, so that at b2 = 1 it falls like 1 / b2; without
+# that the dispersions come out low.
+_ONE_PRECISION = ((1.0 - 0.35**2, 0.35),)
+# With few stars the dispersion may be off the frame's by a factor: four octaves of b2.
+_FOUR_OCTAVES = ((0.2, 0.1), (0.45, 0.225), (1.0, 0.5), (2.2, 1.1))
 
 
 @dataclass(frozen=True)
@@ -37,35 +36,81 @@ class Resolution:
     cell_width: float
     n_functions: int
     lengths: tuple[float, ...]
-    precisions: tuple[tuple[float, float, float], ...] = _ONE_PRECISION
+    precisions: tuple[tuple[float, float, float], ...]
 
 
-def choose_resolution(n_stars: int, error_ratio: float) -> Resolution:
-    r"""Resolution that grows with the information in the data.
+@dataclass(frozen=True)
+class ResolutionRule:
+    r"""Resolution that grows, level by level, with the information in the data.
 
-    Where that is little, the prior of the dispersion must be broad: a mixture over four octaves of b2,
-    with weights :math:`b^{-1/2} / (1 + r^2 b)` at logarithmic steps, which is flat in the dispersion as long
-    as it exceeds the errors r.
+    That of n stars with errors r in units of the frame's scale is worth :math:`n / (1 + r^2)^2` stars without
+    errors: large errors smear structure below about their own size and make small cells useless.
 
-    Parameters
+    Where the information is little, the prior of the dispersion must be broad: a mixture over b2 with weights
+    :math:`b^{-1/2} / (1 + r^2 b)` at logarithmic steps, which is flat in the dispersion as long as it exceeds
+    the errors.
+
+    Attributes
     ----------
-    n_stars : int
-        Number of stars.
-    error_ratio : float
-        Typical error in units of the frame's scale. Errors smear structure below about their own size, so
-        large ones make small cells useless.
+    limits : tuple of float
+        Informative stars with which each level but the first begins, ascending.
+    cell_widths, n_functions, lengths : tuple
+        Of each level, one more than ``limits``, as in `Resolution`.
+    precisions : tuple of tuple of (mean, standard deviation)
+        The Gaussians of b2 at each level.
     """
-    informative = n_stars / (1.0 + error_ratio**2) ** 2
-    if informative < _FEW:
-        center = np.array(_PRECISIONS)
-        weight = center**-0.5 / (1.0 + error_ratio**2 * center)
+
+    limits: tuple[float, ...] = (100.0, 1000.0, 5000.0)
+    cell_widths: tuple[float, ...] = (0.2, 0.2, 0.15, 0.1)
+    n_functions: tuple[int, ...] = (28, 28, 36, 44)
+    lengths: tuple[tuple[float, ...], ...] = (
+        (0.45, 0.75, 1.25),
+        (0.45, 0.75, 1.25),
+        (0.35, 0.6, 1.1),
+        (0.25, 0.5, 1.0),
+    )
+    precisions: tuple[tuple[tuple[float, float], ...], ...] = (
+        _FOUR_OCTAVES,
+        _ONE_PRECISION,
+        _ONE_PRECISION,
+        _ONE_PRECISION,
+    )
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            # Hashable, whatever sequences were given.
+            object.__setattr__(self, field.name, _tuples(getattr(self, field.name)))
+        if not all(a < b for a, b in zip((0.0, *self.limits), self.limits, strict=False)):
+            raise ValueError(f"limits = {self.limits} must be positive and ascend.")
+        n_levels = len(self.limits) + 1
+        for name in ("cell_widths", "n_functions", "lengths", "precisions"):
+            value = getattr(self, name)
+            if len(value) != n_levels:
+                raise ValueError(f"{name} = {value} must have one entry for each of the {n_levels} levels.")
+            if not (all(value) and all(number > 0 for number in _flat(value))):
+                raise ValueError(f"{name} = {value} must be positive, with something at every level.")
+
+    def __call__(self, n_stars: int, error_ratio: float) -> Resolution:
+        """Resolution for so many stars with errors of ``error_ratio`` times the frame's scale."""
+        informative = n_stars / (1.0 + error_ratio**2) ** 2
+        level = sum(limit <= informative for limit in self.limits)
+        mean = np.array([b for b, _ in self.precisions[level]])
+        weight = mean**-0.5 / (1.0 + error_ratio**2 * mean)
         weight /= weight.sum()
-        precisions = tuple(
-            (float(b), _RELATIVE_WIDTH * float(b), float(w)) for b, w in zip(center, weight, strict=True)
+        return Resolution(
+            cell_width=self.cell_widths[level],
+            n_functions=self.n_functions[level],
+            lengths=self.lengths[level],
+            precisions=tuple(
+                (b, s, float(w)) for (b, s), w in zip(self.precisions[level], weight, strict=True)
+            ),
         )
-        return Resolution(cell_width=0.2, n_functions=28, lengths=(0.45, 0.75, 1.25), precisions=precisions)
-    if informative < 1000:
-        return Resolution(cell_width=0.2, n_functions=28, lengths=(0.45, 0.75, 1.25))
-    if informative < 5000:
-        return Resolution(cell_width=0.15, n_functions=36, lengths=(0.35, 0.6, 1.1))
-    return Resolution(cell_width=0.1, n_functions=44, lengths=(0.25, 0.5, 1.0))
+
+
+def _tuples(value: Any) -> Any:
+    """Tuples in the place of lists and arrays, at any depth."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple | np.ndarray) else value
+
+
+def _flat(value: Any) -> list[Any]:
+    return [number for item in value for number in _flat(item)] if isinstance(value, tuple) else [value]
