@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -271,8 +272,16 @@ class TestMap:
     def test_lines_at_bin_boundaries_only(self):
         ax = plot_map([1.0, 2.0, 3.0, 4.0], GRID, IDS)
         (collection,) = [c for c in ax.collections if isinstance(c, LineCollection)]
-        got = {tuple(map(tuple, segment)) for segment in collection.get_segments()}
+        lines = np.concatenate([path.vertices.reshape(-1, 3, 2)[:, :2] for path in collection.get_paths()])
         x, y = np.linspace(-20, 20, 5), np.linspace(-10, 10, 3)
+        # Sides of pixels in columns and rows of pixels, as many as a line is long.
+        got = set()
+        for (x0, y0), (x1, y1) in lines:
+            i, j = np.searchsorted(x, [x0, x1]), np.searchsorted(y, [y0, y1])
+            n = max(i[1] - i[0], j[1] - j[0])
+            corners = [(x[i[0] + k * (i[1] > i[0])], y[j[0] + k * (j[1] > j[0])]) for k in range(n + 1)]
+            assert not got & set(pairwise(corners))
+            got |= set(pairwise(corners))
         upright = [(1, 0), (3, 0), (4, 0), (0, 1), (2, 1), (3, 1), (4, 1)]
         level = [(1, 0), (2, 0), (3, 0), (0, 1), (1, 1), (2, 1), (0, 2), (1, 2), (2, 2), (3, 2)]
         expected = {((x[i], y[j]), (x[i], y[j + 1])) for i, j in upright}
