@@ -35,9 +35,7 @@ def check_new(path: str | os.PathLike[str], overwrite: bool) -> Path:
         raise IsADirectoryError(f"'{path}' is a directory: name a file.")
     folder = next((folder for folder in path.absolute().parents if folder.exists()), None)
     if folder is not None and not folder.is_dir():
-        raise NotADirectoryError(
-            f"'{folder}' is a file, so that there can be no '{path}': name another folder."
-        )
+        raise NotADirectoryError(f"'{folder}' is a file and can hold no '{path.name}': name a directory.")
     if path.exists() and not path.is_file():
         raise OSError(f"'{path}' is a device or a pipe, not a file: it is not replaced; name a file.")
     if path.exists() and not overwrite:
