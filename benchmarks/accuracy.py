@@ -71,13 +71,15 @@ def print_same_model() -> None:
 def main(arguments: list[str]) -> None:
     """Run the contest."""
     parser = make_parser(__name__, __doc__)
+    parser.add_argument("--stars", type=int, nargs="+", default=N_STARS, help="numbers of stars")
     parser.add_argument("--mocks", type=int, default=60, help="mocks per combination for the coverage")
     parser.add_argument("--contest-mocks", type=int, default=8, help="the same for all methods")
     parser.add_argument("--nuts-mocks", type=int, default=3, help="the same for NUTS, on its subset; 0: none")
     options = parser.parse_args(arguments)
 
-    contest = [scores("veldist", Veldist(), n_mocks=options.contest_mocks)]
-    contest += [scores(m.name, m, n_mocks=options.contest_mocks) for m in RIVALS]
+    sizes = {"n_stars": options.stars, "n_mocks": options.contest_mocks}
+    contest = [scores("veldist", Veldist(), **sizes)]
+    contest += [scores(method.name, method, **sizes) for method in RIVALS]
     tables = {"contest": vstack(contest)}
     if options.nuts_mocks:
         from benchmarks.methods.random_walk_nuts import RandomWalkNuts
@@ -89,7 +91,7 @@ def main(arguments: list[str]) -> None:
         tables["subset"] = vstack(
             [scores("veldist", Veldist(), **subset), scores(nuts.name, nuts, **subset, n_jobs=1)]
         )
-    tables["coverage"] = scores("veldist", Veldist(), n_mocks=options.mocks)
+    tables["coverage"] = scores("veldist", Veldist(), n_stars=options.stars, n_mocks=options.mocks)
 
     for part, table in tables.items():
         table["part"] = part

@@ -60,27 +60,9 @@ def print_all(tables: dict[str, Table]) -> None:
         part = select(cover, quantity=quantity, grid="fitted")
         show(f"Coverage of {quantity}, mean over errors", part, "truth", "n_stars", "coverage68")
         show(f"Bias of {quantity} in uncertainties", part, "truth", "n_stars", "bias_ratio")
-    _print_cells(bins, cover, many)
     _print_contest(tables["contest"])
     if "subset" in tables:
         _print_subset(tables["subset"])
-
-
-def _print_cells(bins: Table, cover: Table, many: tuple[int, ...]) -> None:
-    print(f"\nCells (truth, N >= 75, errors together) with a coverage inside {GOOD[0]}-{GOOD[1]}:")
-    for grid in unique(bins["grid"]):
-        for quantity in (BINS, "v_mean", "sigma"):
-            part = select(cover, quantity=quantity, grid=grid, n_stars=many)
-            values = matrix(part, "truth", "n_stars", "coverage68")
-            good = (values >= GOOD[0]) & (values <= GOOD[1])
-            n = int(select(part, truth=part["truth"][0])["n_mocks"].sum() / len(many))
-            span = f"lowest {values.min():.2f}, highest {values.max():.2f}"
-            # That of a yes or no; the average over the bins of a mock scatters less.
-            error = f"{'<= ' if quantity == BINS else ''}{np.sqrt(0.68 * 0.32 / n):.3f}"
-            print(
-                f"  {grid:8s} {quantity:20s} {good.sum()} of {good.size}; {span} "
-                f"({n} mocks each, Monte Carlo error of a cell {error})"
-            )
 
 
 def _print_contest(contest: Table) -> None:
