@@ -82,7 +82,7 @@ class Stages(logging.Handler):
     """Rows of a map's stages, from the pipeline's records."""
 
     def __init__(self, meter: Meter) -> None:
-        super().__init__(logging.INFO)
+        super().__init__(logging.DEBUG)
         self.rows: list[dict[str, Any]] = []
         self._meter = meter
         self._cpu = meter.read()[0]
@@ -113,13 +113,14 @@ def measure(n_stars: int, stars_per_bin: int, jobs: int | None) -> list[dict[str
     import matplotlib as mpl
 
     from veldist.cli.demo import compare_with_truth, make_catalog
-    from veldist.pipeline.fit import PipelineSettings, fit_catalog, write_results
+    from veldist.pipeline.fit import PipelineSettings, fit_catalog
     from veldist.pipeline.folder import STORE
+    from veldist.pipeline.write import write_results
 
     mpl.use("Agg")
     settings = PipelineSettings(stars_per_bin=stars_per_bin, seed=SEED, n_jobs=jobs)
     logger = logging.getLogger("veldist.pipeline")
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)
     meter = Meter()
     meter.start()
     stages = Stages(meter)
@@ -134,7 +135,7 @@ def measure(n_stars: int, stars_per_bin: int, jobs: int | None) -> list[dict[str
         with stages.within("comparison with the truth"):
             compare_with_truth(result, cluster, folder)
     meter.stop()
-    n_bins = len(result.solvers)
+    n_bins = len(result.fits)
     total = {name: sum(row[name] for row in stages.rows) for name in ("seconds", "processor_seconds")}
     peaks = {
         name: float(np.nanmax([row[name] for row in stages.rows])) for name in ("main_MiB", "worker_MiB")

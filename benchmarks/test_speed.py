@@ -94,7 +94,7 @@ def stages(n_stars: int, seed: int) -> dict[str, Callable[[], Any]]:
     def design() -> Likelihood:
         matrix = model.design(stars.z, stars.error, standardised=True)
         typical = model.psi @ model.prior.center + draws.log_base
-        return Likelihood.from_design(matrix, typical, None, stars.weight, stars.log_offset)
+        return Likelihood.from_design(matrix, typical, stars.weight, stars.log_offset)
 
     likelihood = design()
     pdf, centers, edges = solver.samples["intrinsic_pdf"], solver.grid["centers"], solver.grid["edges"]
