@@ -46,6 +46,7 @@ def twice():
         come()
     finally:
         come()
+        sys.stderr.write("tidied\\n")
 with watched():
     {before}
     with told(lambda: "this was kept"):
@@ -68,7 +69,7 @@ BEFORE = "interrupted before anything was done; the same command starts again.\n
         ("pass", "turn()", 130, "this was kept\n"),
         ("pass", "Callback()", 130, "this was kept\n"),
         ("pass", "exec('come()')", 130, "this was kept\n"),
-        ("pass", "twice()", 130, "this was kept\n"),
+        ("pass", "twice()", 130, "tidied\nthis was kept\n"),
     ],
 )
 def test_any_interruption_ends_in_a_message(before, within, code, said):
