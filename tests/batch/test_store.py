@@ -319,6 +319,26 @@ def test_a_store_is_made_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
     assert len(load(tmp_path / "deep" / "map")) == 6
 
 
+def test_a_record_appears_as_a_whole_or_not_at_all(plain, tmp_path, monkeypatch):
+    path, move = tmp_path / "map", Path.replace
+
+    def fail(self, to):
+        if to == record(path, 3):
+            # All of it is written, under another name.
+            assert self.stat().st_size > 1000
+            assert not to.exists()
+            raise OSError("disk full")
+        return move(self, to)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail)
+        with pytest.raises(BatchError, match="bin 2: OSError: disk full"):
+            fit(store=path)
+    names = [f"bin_{k:05d}.npz" for k in (1, 2, 5, 6)]
+    assert sorted(p.name for p in path.iterdir()) == [*names, MANIFEST]
+    assert_all_same(plain, fit(store=path))
+
+
 def test_files_half_written_by_a_killed_run_are_no_records(plain, tmp_path):
     path = tmp_path / "map"
     fit(store=path)
