@@ -34,6 +34,7 @@ __all__ = ["DamagedRecordError", "pack", "read_file", "unpack", "verify", "write
 _FORMAT = "veldist solver"
 _VERSION = 1
 _HEADER = "header"
+_PARTS = ("num_samples", "grid", "stars", "posterior", "draws", "clipped")
 
 
 # That of a fit with a thousand warnings.
@@ -225,6 +226,12 @@ def _read_header(member: bytes, name: str) -> dict[str, Any]:
         raise _NotAFitError(
             f"{name} has format {version}, written by veldist {header.get('veldist')}; this version reads up "
             f"to format {_VERSION}: install that version or a newer one."
+        )
+    lacking = [part for part in _PARTS if part not in header]
+    if lacking:
+        raise _NotAFitError(
+            f"{name} was written by veldist {header.get('veldist')} and lacks {lacking}, which this version "
+            "expects: read it with that version."
         )
     return header
 

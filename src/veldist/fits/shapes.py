@@ -11,8 +11,8 @@ __all__ = ["KNOWN", "Declared", "check_shapes"]
 Declared = tuple[tuple[int, ...], np.dtype]
 """Shape and type of an array."""
 
-# Axes by letter: stars N, velocity bins B, cells K, coefficients P, prior components G, chains C and rounds R,
-# monitored quantities Q, draws without a posterior D. Then the kinds of type.
+# Axes by letter: stars N, velocity bins B, cells K, coefficients P, prior components G, chains C and rounds
+# R, monitored quantities Q, draws without a posterior D. Then the kinds of type.
 KNOWN: dict[str, tuple[str, str]] = {
     "stars.vel": ("N", "f"),
     "stars.err": ("N", "f"),
