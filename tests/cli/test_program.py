@@ -43,7 +43,7 @@ from typer.testing import CliRunner
 from veldist.cli.app import app
 for command in ([], *([name] for name in {COMMANDS})):
     assert CliRunner().invoke(app, [*command, "--help"]).exit_code == 0, command
-print(sorted(set(sys.modules) & {{"numpy", "scipy", "astropy", "matplotlib", "tqdm", "zarr", "xarray"}}))
+print(sorted(set(sys.modules) & {{"numpy", "scipy", "astropy", "matplotlib", "tqdm", "loky", "xarray"}}))
 """
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert process.stdout == "[]\n", process.stderr
