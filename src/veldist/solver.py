@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -110,10 +110,10 @@ class KinematicSolver:
     @property
     def clipped_samples(self) -> dict[str, Floats] | None:
         """Median and uncertainty per bin; None before `clip_uncertainties`."""
-        return None if self.fit.clipped is None else dict(self.fit.clipped)
+        return self.fit.clipped
 
     @clipped_samples.setter
-    def clipped_samples(self, value: Mapping[str, Floats] | None) -> None:
+    def clipped_samples(self, value: dict[str, Floats] | None) -> None:
         self.fit = replace(self.fit, clipped=value)
 
     @property
@@ -321,7 +321,7 @@ class KinematicSolver:
             Before `run`; if a floor is out of range.
         """
         self.fit = self.fit.clip(floor_fraction, abs_floor)
-        return dict(self.fit.summary)
+        return self.fit.summary
 
     def truncate_losvd(self, n_sigma: float = 3.0, abs_floor: float = ABS_FLOOR) -> dict[str, Floats]:
         """Empty the bins of the summary beyond ``n_sigma`` dispersions from the mean.
@@ -348,7 +348,7 @@ class KinematicSolver:
             Before `run`; if an argument is out of range or no bin would be left.
         """
         self.fit = self.fit.truncate(n_sigma, abs_floor)
-        return dict(self.fit.summary)
+        return self.fit.summary
 
     def plot_result(
         self,
