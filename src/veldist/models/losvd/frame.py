@@ -23,6 +23,10 @@ _ROUNDING = 1e-9
 _CORE = 5.5
 _GROWTH = 1.25
 _FAR = 15.0
+# The variance's root is searched from above in steps of so much in its logarithm.
+_STEP = float(np.log(2.0))
+# Stars that count as few.
+_PRECISE = 3
 # Upper quartile of the unit Gaussian.
 _NORMAL_QUARTILE = 0.6744897501960817
 
@@ -61,16 +65,18 @@ class Cells:
 
 
 def fit_frame(vel: NDArray[np.float64], err: NDArray[np.float64]) -> Frame:
-    r"""Error-corrected Gaussian maximum likelihood of location and scale.
+    r"""Error-corrected Gaussian location and scale.
 
-    Maximises :math:`\prod_i N(y_i \mid m, s^2 + e_i^2)`: with weights :math:`w_i = 1 / (s^2 + e_i^2)`, m is
-    the weighted mean, and s solves :math:`\sum_i w_i^2 (y_i - m)^2 = \sum_i w_i` (e.g. Pryor & Meylan 1993,
-    ASP Conf. 50, 357).
+    Of the likelihood :math:`\prod_i N(y_i \mid m, s^2 + e_i^2)`: with weights :math:`w_i = 1 / (s^2 + e_i^2)`, m
+    is the weighted mean, and s solves :math:`\sum_i w_i^2 (y_i - m)^2 = \sum_i w_i` (e.g. Pryor & Meylan 1993,
+    ASP Conf. 50, 357). Of several solutions the broadest is taken: the likelihood is singular where m is the
+    velocity of a star without an error and s is 0, so that the highest of its maxima is on any star that is
+    far more precise than the others, and says nothing of them.
 
-    Where the errors hide the dispersion, the maximum is at zero; the scale is therefore kept above the
+    Where the errors hide the dispersion, there is no such maximum; the scale is therefore kept above the
     dispersion whose square equals the uncertainty of the square,
-    :math:`s^2 \ge \sqrt{2} / \sqrt{\sum_i e_i^{-4}}`, the Cramer-Rao bound at s = 0. With a single
-    velocity value and tiny errors (all stars equal) this still gives a positive scale.
+    :math:`s^2 \ge \sqrt{2} / \sqrt{\sum_i e_i^{-4}}`, the Cramer-Rao bound at s = 0, the three most precise stars
+    left out. With a single velocity value and tiny errors (all stars equal) this still gives a positive scale.
 
     Parameters
     ----------
@@ -114,22 +120,35 @@ def robust_frame(vel: NDArray[np.float64], err: NDArray[np.float64]) -> Frame:
 def _solve_variance(
     excess: Callable[[float], float], e2: NDArray[np.float64], ceiling: float, vel: NDArray[np.float64]
 ) -> float:
-    """Root of a function that falls with the variance, or the smallest variance that can be told from zero.
+    """The largest variance where a function changes its sign, from positive below to negative above.
 
-    That is the Cramer-Rao bound of unresolved stars, and what the velocities' rounding allows.
+    If there is none, the smallest variance that can be told from zero: the Cramer-Rao bound of unresolved
+    stars, and what the velocities' rounding allows.
     """
-    # Referred to the smallest error, whose fourth power could underflow.
-    unresolved = float(np.sqrt(2.0) * e2.min() / np.sqrt(np.sum((e2.min() / e2) ** 2)))
-    floor = max(unresolved, (_ROUNDING * float(np.abs(vel).max())) ** 2)
-    if ceiling <= floor or excess(floor) <= 0.0:
-        return floor
-    # Here, for it takes longer to load than all of the engine.
-    from scipy.optimize import brentq
+    floor = max(_unresolved(e2), (_ROUNDING * float(np.abs(vel).max())) ** 2)
+    above = float(np.log(ceiling) + 1e-3) if ceiling > 0.0 else -np.inf
+    lowest = float(np.log(floor))
+    below = above
+    while below > lowest:
+        below = max(above - _STEP, lowest)
+        if excess(float(np.exp(below))) > 0.0:
+            # Here, for it takes longer to load than all of the engine.
+            from scipy.optimize import brentq
 
-    # In the logarithm: the variance may span many decades.
-    return float(
-        np.exp(brentq(lambda t: excess(np.exp(t)), np.log(floor), np.log(ceiling) + 1e-3, xtol=1e-9))
-    )
+            # In the logarithm: the variance may span many decades.
+            return float(np.exp(brentq(lambda t: excess(float(np.exp(t))), below, above, xtol=1e-9)))
+        above = below
+    return floor
+
+
+def _unresolved(e2: NDArray[np.float64]) -> float:
+    """Variance that so many stars with these squared errors cannot tell from zero."""
+    if e2.size > _PRECISE:
+        # What few stars teach of the scale depends on where they happen to lie.
+        e2 = np.partition(e2, _PRECISE)[_PRECISE:]
+    # Referred to the smallest error, whose fourth power could underflow.
+    least = float(e2.min())
+    return float(np.sqrt(2.0) * least / np.sqrt(np.sum((least / e2) ** 2)))
 
 
 def make_cells(z_min: float, z_max: float, cell_width: float) -> Cells:
