@@ -9,7 +9,7 @@ import numpy as np
 from numpyro.diagnostics import effective_sample_size
 
 from methods.nuts_fixed import nuts_at_component
-from veldist.inference import MixturePrior, Settings, infer, masses
+from veldist.inference import Blocks, Likelihood, MixturePrior, Monitor, Settings, infer, masses
 from veldist.models.losvd.frame import fit_frame, overlap_matrix
 from veldist.models.losvd.model import LosvdModel
 from veldist.simulate import LOSVD, observe
@@ -41,10 +41,11 @@ def compare(truth: LOSVD, err: tuple[float, float], seed: int = 0) -> Comparison
     functionals = np.concatenate([model.cells.centers[:, None] ** np.arange(1, 5), bins], axis=1)
     design, log_base = model.design(vel, error), np.log(model.cells.widths)
     names = tuple(str(k) for k in range(functionals.shape[1]))
+    blocks, monitor = Blocks(model.psi, log_base, prior), Monitor(functionals, names)
 
     started = time.perf_counter()
-    ours = infer(design, model.psi, log_base, prior, functionals, names, np.random.default_rng(seed),
-                 Settings(n_draws=4096))  # fmt: skip
+    likelihood = Likelihood.from_design(design, blocks.log_center)
+    ours = infer(likelihood, blocks, monitor, np.random.default_rng(seed), Settings(n_draws=4096))
     seconds = time.perf_counter() - started
     a = masses(ours.coefficients.reshape(-1, mean.size), model.psi, log_base) @ functionals
     started = time.perf_counter()

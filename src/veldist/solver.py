@@ -13,6 +13,7 @@ from veldist._support import validate
 from veldist._support.arrays import Floats
 from veldist._support.threads import one_thread
 from veldist.errors import OrderError
+from veldist.fits.clipping import ABS_FLOOR, FLOOR_FRACTION
 from veldist.fits.fit import Fit
 from veldist.fits.fitting import DEFAULT_SAMPLES, check_run, fit_stars, warn_outside
 from veldist.fits.grid import VelocityGrid
@@ -291,7 +292,9 @@ class KinematicSolver:
         with one_thread():
             return posterior.prior_bin_masses(num_samples, rng, grid.edges)
 
-    def clip_uncertainties(self, floor_fraction: float = 0.01, abs_floor: float = 1e-10) -> dict[str, Floats]:
+    def clip_uncertainties(
+        self, floor_fraction: float = FLOOR_FRACTION, abs_floor: float = ABS_FLOOR
+    ) -> dict[str, Floats]:
         """Summarise the draws by median and uncertainty per bin, with a floor on the uncertainty.
 
         Orbit-modelling codes divide by the uncertainty, so none may vanish. The floor is
@@ -320,7 +323,7 @@ class KinematicSolver:
         self.fit = self.fit.clip(floor_fraction, abs_floor)
         return dict(self.fit.summary)
 
-    def truncate_losvd(self, n_sigma: float = 3.0, abs_floor: float = 1e-10) -> dict[str, Floats]:
+    def truncate_losvd(self, n_sigma: float = 3.0, abs_floor: float = ABS_FLOOR) -> dict[str, Floats]:
         """Empty the bins of the summary beyond ``n_sigma`` dispersions from the mean.
 
         For LOSVDs with mass in wings that the data do not support. Only `clipped_samples` changes,

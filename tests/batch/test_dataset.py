@@ -1,4 +1,3 @@
-import inspect
 import io
 import re
 import weakref
@@ -16,7 +15,6 @@ from arviz_stats.base import array_stats
 import veldist
 from veldist import KinematicSolver, OrderError, fit_all_bins, simulate, to_xarray
 from veldist.analysis import compute_summary_maps, summary_table
-from veldist.batch import draws as map_draws
 from veldist.inference import Settings
 from veldist.inference.posterior import masses
 
@@ -453,12 +451,6 @@ def test_solvers_of_a_batch_go_straight_in():
     dataset = to_xarray(solved, draws=100)
     assert list(dataset["fitted"].values) == [True, False, True]
     assert np.array_equal(dataset["losvd_uncertainty"][2], solved[2].clipped_samples["losvd_uncertainty"])
-
-
-def test_default_floors_are_those_of_the_solver():
-    defaults = inspect.signature(KinematicSolver.clip_uncertainties).parameters
-    assert defaults["floor_fraction"].default == map_draws._FLOOR_FRACTION
-    assert defaults["abs_floor"].default == map_draws._ABS_FLOOR
 
 
 def test_the_examples_of_the_documentation_run(tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
-"""Saved solvers and the store of a map."""
+"""The store of a map."""
 
+import gc
 import json
 import os
 import pickle
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 import warnings
-import zipfile
+import weakref
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -17,43 +18,34 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.helpers.quick import GRID, QUICK, RUN, assert_all_same, assert_same, make_bins
 from veldist import BatchError, BatchInterrupted, GridWarning, KinematicSolver, fit_all_bins, load
 from veldist.analysis import compute_summary_maps
+from veldist.batch import task
 from veldist.batch.fingerprint import describe_changes, describe_settings
-from veldist.batch.solver_map import SolverMap
-from veldist.batch.store import MapStore
-from veldist.export.rows.losvds import collect_losvds, find_solved
-from veldist.fits.record import DamagedRecordError, pack, unpack
+from veldist.batch.solver_map import FitMap, SolverMap
+from veldist.batch.store import MANIFEST, MapStore, open_store
+from veldist.export.rows.losvds import collect_losvds, read_rows
+from veldist.fits.draws import check_fits, is_fitted
+from veldist.fits.fit import Fit
+from veldist.fits.record import DamagedRecordError
 from veldist.inference import Settings
 from veldist.models.losvd.basis import PriorSettings
 from veldist.models.losvd.resolution import choose_resolution
 
-GRID = {"center": 0.0, "width": 160.0, "n_bins": 32}
-QUICK = Settings(n_chains=32, n_groups=4, n_proposals=40, max_doublings=0, rhat_max=9.0, ess_fraction=0.0)
-RUN = {"num_samples": 60, "seed": 17, "settings": QUICK}
 SIZES = [40, 25, 60, 5, 33, 90]
-
-
-def make_bins(sizes=SIZES, seed=0):
-    rng = np.random.default_rng(seed)
-    return [{"vel": rng.normal(0, 12, n), "err": rng.uniform(1, 4, n)} for n in sizes]
 
 
 def fit(bins=None, **kwargs):
     kwargs = {"grid_kwargs": GRID, "run_kwargs": RUN, "n_jobs": 1, "progress": False} | kwargs
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "1 of 6 bins have fewer")
-        return fit_all_bins(make_bins() if bins is None else bins, **kwargs)
+        return fit_all_bins(make_bins(SIZES) if bins is None else bins, **kwargs)
 
 
-@pytest.fixture(scope="module")
-def solver():
-    solver = KinematicSolver()
-    solver.setup_grid(**GRID)
-    solver.add_data(**make_bins([50])[0])
-    solver.run(**RUN)
-    solver.clip_uncertainties()
-    return solver
+def record(path, number):
+    """The file of a bin, counted from 1."""
+    return path / f"bin_{number:05d}.npz"
 
 
 @pytest.fixture(scope="module")
@@ -61,161 +53,16 @@ def plain():
     return fit()
 
 
-def assert_same(one, two):
-    if one is None or two is None:
-        assert one is two
-        return
-    for name in ("samples", "clipped_samples", "grid"):
-        a, b = getattr(one, name), getattr(two, name)
-        assert a.keys() == b.keys()
-        for key, value in a.items():
-            assert np.array_equal(value, b[key])
-            assert type(value) is type(b[key])
-    # Everything else that a solver holds goes into its bytes.
-    assert pack(one) == pack(two)
-
-
-def assert_all_same(one, two):
-    assert len(one) == len(two)
-    for a, b in zip(one, two, strict=True):
-        assert_same(a, b)
-
-
-# One solver, one file
-
-
-def test_a_saved_solver_comes_back_with_the_same_bits(solver, tmp_path):
-    solver.save(tmp_path / "bin")
-    again = KinematicSolver.load(str(tmp_path / "bin"))
-    assert_same(solver, again)
-    assert str(again.diagnostics) == str(solver.diagnostics)
-    assert again.diagnostics.quantities == solver.diagnostics.quantities
-    assert np.array_equal(again.vel, solver.vel)
-    assert np.array_equal(again.sample_prior(20, seed=3), solver.sample_prior(20, seed=3))
-    a, b = again.posterior.posterior, solver.posterior.posterior
-    for name in ("coefficients", "component", "psi", "log_base"):
-        assert getattr(a, name).dtype == getattr(b, name).dtype
-        assert np.array_equal(getattr(a, name), getattr(b, name))
-    again.setup_grid(center=0.0, width=100.0, n_bins=17)
-    assert again.samples["intrinsic_pdf"].shape == (60, 17)
-    assert again.clipped_samples is None
-
-
-def test_solvers_that_have_not_run_can_be_saved(tmp_path):
-    solver = KinematicSolver()
-    solver.save(tmp_path / "empty")
-    assert KinematicSolver.load(tmp_path / "empty").grid is None
-    solver.setup_grid(**GRID)
-    solver.add_data([1.0, 2.0], 1.0)
-    solver.save(tmp_path / "stars")
-    again = KinematicSolver.load(tmp_path / "stars")
-    assert again.n_stars == 2
-    assert again.samples is None
-    assert np.array_equal(again.run(**RUN)["intrinsic_pdf"], solver.run(**RUN)["intrinsic_pdf"])
-
-
-def test_saving_replaces_a_file_as_a_whole(solver, tmp_path, monkeypatch):
-    path = tmp_path / "bin"
-    path.write_text("the former content")
-
-    def fail(handle):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match="disk full"):
-        solver.save(path)
-    assert path.read_text() == "the former content"
-    assert [p.name for p in tmp_path.iterdir()] == ["bin"]
-
-
-def test_nothing_in_a_file_is_unpickled(solver, tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return os.mkdir, (str(tmp_path / "sprung"),)
-
-    path = tmp_path / "trap.npz"
-    np.savez(path, header=np.array([Trap()], dtype=object), allow_pickle=True)
-    with pytest.raises(ValueError):
-        KinematicSolver.load(path)
-    path.write_bytes(pickle.dumps(Trap()))
-    with pytest.raises(ValueError, match="is no solver saved by veldist"):
-        KinematicSolver.load(path)
-    assert not (tmp_path / "sprung").exists()
-
-
-def edit_header(data, path, **changes):
-    path.write_bytes(data)
-    with np.load(path) as file:
-        arrays = dict(file)
-    header = json.loads(bytes(arrays.pop("header"))) | changes
-    header = {key: value for key, value in header.items() if value is not ...}
-    np.savez(path, header=np.frombuffer(json.dumps(header).encode(), dtype=np.uint8), **arrays)
-    return path.with_name(path.name + ".npz").rename(path) if not path.exists() else path
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"format": "something"}, "is no solver saved by veldist"),
-        ({"format_version": 99, "veldist": "9.1"}, "has format 99, written by veldist 9.1.*newer"),
-        ({"clipped": ...}, "lacks or has other parts"),
-    ],
-)
-def test_other_formats_are_refused(solver, tmp_path, changes, message):
-    path = edit_header(pack(solver), tmp_path / "bin.npz", **changes)
-    with pytest.raises(ValueError, match=message):
-        KinematicSolver.load(path)
-
-
-def test_every_damaged_byte_is_found_or_harmless(solver):
-    data = pack(solver)
-    rng = np.random.default_rng(0)
-    found = 0
-    for position in rng.integers(0, len(data), 150):
-        broken = bytearray(data)
-        broken[position] ^= 1 << rng.integers(8)
-        try:
-            again = unpack(bytes(broken), "it")
-        except ValueError:
-            found += 1
-        else:
-            # File dates and the like.
-            assert pack(again) == data
-    assert found > 100
-    for length in (0, 3, 100, len(data) // 2, len(data) - 1):
-        with pytest.raises(ValueError):
-            unpack(data[:length], "it")
-    with pytest.raises(DamagedRecordError, match="cut off"):
-        unpack(data[: len(data) // 2], "it")
-
-
-def test_load_says_what_is_wrong_with_the_path(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        load(tmp_path / "nothing")
-    with pytest.raises(ValueError, match="is no store of veldist"):
-        load(tmp_path)
-    with pytest.raises(IsADirectoryError, match=r"veldist\.load"):
-        KinematicSolver.load(tmp_path)
-
-
-def test_load_reads_a_file_too(solver, tmp_path):
-    solver.save(tmp_path / "bin")
-    assert_same(load(tmp_path / "bin"), solver)
-
-
-# A map, one store
-
-
 @pytest.mark.parametrize("n_jobs", [1, 2])
 def test_a_store_holds_the_bits_of_a_run_without_one(plain, tmp_path, n_jobs):
-    stored = fit(store=tmp_path / "map.zarr", n_jobs=n_jobs)
+    stored = fit(store=tmp_path / "map", n_jobs=n_jobs)
     assert isinstance(stored, SolverMap)
     assert_all_same(plain, stored)
-    assert_all_same(plain, load(str(tmp_path / "map.zarr")))
+    assert_all_same(plain, load(str(tmp_path / "map")))
 
 
 def test_the_sequence_of_a_store_behaves_like_a_list(plain, tmp_path):
-    stored = fit(store=tmp_path / "map.zarr")
+    stored = fit(store=tmp_path / "map")
     assert len(stored) == 6
     assert stored[3] is None
     assert_same(stored[-1], plain[-1])
@@ -235,98 +82,258 @@ def test_the_sequence_of_a_store_behaves_like_a_list(plain, tmp_path):
 
 
 def test_iterating_keeps_nothing(tmp_path):
-    stored = fit(store=tmp_path / "map.zarr")
+    stored = fit(store=tmp_path / "map")
     for _ in stored:
         assert len(stored._held) <= 2
 
 
 def test_exports_take_a_store_and_keep_nothing(plain, tmp_path, monkeypatch):
-    stored = fit(store=tmp_path / "map.zarr")
-    read, held = MapStore.read, []
+    stored = fit(store=tmp_path / "map")
+    read, alive, most = MapStore.read, weakref.WeakSet(), []
 
     def watch(self, index):
-        held.append(len(stored._held))
-        return read(self, index)
+        gc.collect()
+        most.append(len(alive))
+        fit, notes = read(self, index)
+        alive.add(fit)
+        return fit, notes
 
     monkeypatch.setattr(MapStore, "read", watch)
-    solved = find_solved(stored)
-    assert np.array_equal(solved, find_solved(plain))
-    rows, expected = collect_losvds(stored, solved), collect_losvds(plain, solved)
+    rows = collect_losvds(read_rows(check_fits(stored)), len(stored))
+    expected = collect_losvds(read_rows(check_fits(plain)), len(plain))
+    assert np.array_equal(rows.solved, [True, True, True, False, True, True])
     assert np.array_equal(rows.losvd, expected.losvd)
     assert np.array_equal(rows.dlosvd, expected.dlosvd)
-    assert max(held) <= 1
+    # One may still be held while the next is read.
+    assert len(most) == 5
+    assert max(most) <= 1
+    assert len(stored._held) == 0
+
+
+def test_every_record_is_a_file_of_its_own(plain, tmp_path):
+    path = tmp_path / "map"
+    fit(store=path, n_jobs=2)
+    names = [f"bin_{k:05d}.npz" for k in (1, 2, 3, 5, 6)]
+    assert sorted(p.name for p in path.iterdir()) == [*names, MANIFEST]
+    for number in (1, 2, 3, 5, 6):
+        solver = plain[number - 1]
+        with np.load(record(path, number), allow_pickle=False) as file:
+            assert np.array_equal(file["stars.vel"], solver.vel)
+            assert np.array_equal(
+                file["posterior.posterior.coefficients"], solver.posterior.posterior.coefficients
+            )
+        assert_same(KinematicSolver.load(record(path, number)), solver)
+        assert_same(load(record(path, number)), solver)
+
+
+def test_a_map_of_fits_is_read_bin_by_bin(plain, tmp_path):
+    path = tmp_path / "map"
+    stored = fit(store=path)
+    fits = stored.fits
+    assert isinstance(fits, FitMap)
+    assert check_fits(stored) is fits
+    assert check_fits(fits) is fits
+    assert fits.path == path
+    assert fits.settings["grid_kwargs"] == GRID
+    assert len(fits) == 6
+    assert fits[3] is None
+    assert isinstance(fits[0], Fit)
+    # Nothing is kept.
+    assert fits[0] is not fits[0]
+    assert_same(KinematicSolver.from_fit(fits[-1]), plain[-1])
+    part = pickle.loads(pickle.dumps(fits[::-2]))
+    assert list(part.fitted) == [True, False, True]
+    assert_same(KinematicSolver.from_fit(part[0]), plain[5])
+    with pytest.raises(IndexError):
+        fits[6]
+
+
+def test_fitted_and_unfinished_are_known_without_reading(tmp_path, monkeypatch):
+    path = tmp_path / "map"
+    fit(store=path)
+    record(path, 5).unlink()
+    with pytest.warns(UserWarning, match="are not done"):
+        stored = load(path)
+    monkeypatch.setattr(MapStore, "read", None)
+    monkeypatch.setattr(MapStore, "verify", None)
+    assert list(is_fitted(check_fits(stored))) == [True, True, True, False, False, True]
+    assert list(stored[1:6:2].fitted) == [True, False, True]
+    assert stored.unfinished == stored[:2].unfinished == [4]
+    assert stored.path == path
+
+
+def test_a_map_sent_elsewhere_is_not_read_from_another_store(tmp_path):
+    path = tmp_path / "map"
+    sent = pickle.dumps(fit(store=path))
+    shutil.rmtree(path)
+    fit(make_bins(SIZES, seed=1), store=path)
+    open_store.cache_clear()
+    with pytest.raises(ValueError, match="has been replaced by another: load it again"):
+        pickle.loads(sent)
 
 
 def count_fits(monkeypatch):
     fitted = []
-    original = KinematicSolver.run
+    original = task.fit_stars
 
     @wraps(original)
-    def run(self, **kwargs):
-        fitted.append(self.n_stars)
-        return original(self, **kwargs)
+    def fit_stars(stars, grid, **kwargs):
+        fitted.append(stars.n_stars)
+        return original(stars, grid, **kwargs)
 
-    monkeypatch.setattr(KinematicSolver, "run", run)
+    monkeypatch.setattr(task, "fit_stars", fit_stars)
     return fitted
 
 
 def test_only_what_is_missing_is_fitted(plain, tmp_path, monkeypatch):
-    path = tmp_path / "map.zarr"
+    path = tmp_path / "map"
     fit(store=path)
-    store = MapStore(path, writable=True)
-    store.forget(2)
-    store.forget(4)
-    shutil.rmtree(path / "bins" / "4")  # a record not yet begun, and one that lacks its flag only
-    with pytest.warns(UserWarning, match=r"2 of 5 bins in .* are not done and are None: 2, 4\."):
+    MapStore(path).forget(2)
+    record(path, 5).unlink()
+    with pytest.warns(
+        UserWarning, match=r"2 of 5 bins in .* are not done and are None: 3, 5 \(counted from 1\)\."
+    ):
         assert [s is None for s in load(path)] == [False, False, True, True, True, False]
     fitted = count_fits(monkeypatch)
     # Neither workers nor warm-up, which does nothing, nor defaults written out make another fit.
     again = RUN | {"num_warmup": 7, "gpu": False, "prior": PriorSettings()}
     assert_all_same(plain, fit(store=path, run_kwargs=again))
-    assert sorted(fitted) == [33, 60]
+    # Large bins first.
+    assert fitted == [60, 33]
     fitted.clear()
     assert_all_same(plain, fit(store=path))
     assert fitted == []
 
 
-@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "gone", "metadata"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "text", "header", "directory"])
 def test_a_damaged_record_is_fitted_again(plain, tmp_path, damage):
-    path = tmp_path / "map.zarr"
+    path = tmp_path / "map"
     stored = fit(store=path)
-    chunk = path / "bins" / "1" / "c" / "0"
-    data = bytearray(chunk.read_bytes())
+    file = record(path, 2)
+    data = bytearray(file.read_bytes())
     if damage == "flip":
         data[len(data) // 2] ^= 1
-        chunk.write_bytes(data)
+        file.write_bytes(data)
     elif damage == "cut":
-        chunk.write_bytes(data[: len(data) // 2])
+        file.write_bytes(data[: len(data) // 2])
     elif damage == "empty":
-        chunk.write_bytes(b"")
-    elif damage == "gone":
-        chunk.unlink()
+        # What a power cut can leave.
+        file.write_bytes(b"")
+    elif damage == "text":
+        file.write_text("not a record")
+    elif damage == "header":
+        np.savez(file, header=np.frombuffer(b"{", dtype=np.uint8))
     else:
-        (path / "bins" / "1" / "zarr.json").write_text("{")
-    with pytest.raises(DamagedRecordError, match="the record of bin 1 in the store"):
+        file.unlink()
+        file.mkdir()
+    with pytest.raises(DamagedRecordError, match=r"the record of bin 2 in the store .*fits this bin again"):
         stored[1]
-    with pytest.warns(UserWarning, match=r"records of 1 bins in the store .* fitted again \(1\)"):
+    if damage == "directory":
+        file.rmdir()
+        assert_all_same(plain, fit(store=path))
+        return
+    with pytest.warns(
+        UserWarning, match=r"records of 1 bins in the store .* fitted again \(2, counted from 1\)"
+    ):
         again = fit(store=path)
     assert_all_same(plain, again)
 
 
-def test_a_flag_that_cannot_be_read_costs_its_bin_only(plain, tmp_path):
-    # What a power cut can leave: a file of no length.
-    store = tmp_path / "map.zarr"
-    fit(store=store)
-    (store / "done" / "c" / "2").write_bytes(b"")
-    with pytest.warns(UserWarning, match="1 of 5 bins .* are not done .* 2"):
-        assert load(store)[2] is None
-    assert_all_same(fit(store=store), plain)
+def test_a_removed_record_is_a_bin_not_done(plain, tmp_path):
+    path = tmp_path / "map"
+    stored = fit(store=path)
+    record(path, 2).unlink()
+    with pytest.raises(
+        DamagedRecordError, match=r"bin 2 in the store .* cannot be read .*fits this bin again"
+    ):
+        stored[1]
+    with pytest.warns(UserWarning, match=r"1 of 5 bins .* are not done .* 2 \(counted"):
+        assert load(path)[1] is None
+    assert_all_same(plain, fit(store=path))
+
+
+def test_the_record_of_another_bin_or_store_is_refused_and_fitted_again(plain, tmp_path):
+    path, other = tmp_path / "map", tmp_path / "other"
+    stored = fit(store=path)
+    fit(store=other)
+    # The same stars and settings: only the store is another.
+    shutil.copy(record(other, 1), record(path, 1))
+    shutil.copy(record(path, 3), record(path, 2))
+    for k in (0, 1):
+        with pytest.raises(DamagedRecordError, match=f"bin {k + 1} in .* is that of another bin or store"):
+            stored[k]
+    with pytest.warns(UserWarning, match=r"records of 2 bins .* \(1, 2, counted from 1\)"):
+        again = fit(store=path)
+    assert_all_same(plain, again)
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "text", "list", "parts", "bins"])
+def test_a_damaged_manifest_is_refused_with_file_and_cure(tmp_path, damage):
+    path = tmp_path / "map"
+    fit(store=path)
+    file = path / MANIFEST
+    text, manifest = file.read_text(), json.loads(file.read_text())
+    if damage == "cut":
+        file.write_text(text[: len(text) // 2])
+    elif damage == "empty":
+        file.write_text("")
+    elif damage == "text":
+        file.write_bytes(b"\xff\x00")
+    elif damage == "list":
+        file.write_text("[1, 2]")
+    elif damage == "parts":
+        del manifest["settings"]["min_stars"]
+        file.write_text(json.dumps(manifest))
+    else:
+        manifest["bins"][2]["n_stars"] = "many"
+        file.write_text(json.dumps(manifest))
+    before = sorted((p.name, p.read_bytes()) for p in path.iterdir())
+    for use in (lambda: load(path), lambda: fit(store=path)):
+        with pytest.raises(ValueError, match=f"{MANIFEST} .*copy it again, or pass the path of a new store"):
+            use()
+    assert sorted((p.name, p.read_bytes()) for p in path.iterdir()) == before
+
+
+def test_a_store_without_its_manifest_is_refused(tmp_path):
+    path = tmp_path / "map"
+    fit(store=path)
+    (path / MANIFEST).unlink()
+    for use in (lambda: load(path), lambda: fit(store=path)):
+        with pytest.raises(ValueError, match=f"{path} .*is no store of veldist: pass another path"):
+            use()
+    assert len(list(path.iterdir())) == 5
+
+
+def test_a_store_is_made_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("veldist.batch.store.write_whole", fail)
+        with pytest.raises(OSError, match="disk full"):
+            fit(store=tmp_path / "deep" / "map")
+    assert list((tmp_path / "deep").iterdir()) == []
+    # An empty folder is as good as none.
+    (tmp_path / "deep" / "map").mkdir()
+    fit(store=tmp_path / "deep" / "map")
+    assert len(load(tmp_path / "deep" / "map")) == 6
+
+
+def test_files_half_written_by_a_killed_run_are_no_records(plain, tmp_path):
+    path = tmp_path / "map"
+    fit(store=path)
+    data = record(path, 1).read_bytes()
+    record(path, 1).unlink()
+    (path / f".{record(path, 1).name}.0123.partial").write_bytes(data[:1000])
+    with pytest.warns(UserWarning, match=r"1 of 5 bins .* are not done .* 1 \(counted"):
+        assert load(path)[0] is None
+    assert_all_same(plain, fit(store=path))
 
 
 def test_functions_without_a_name_of_their_own_are_refused(tmp_path):
     nameless = PriorSettings(resolution=lambda n_stars, error_ratio: choose_resolution(n_stars, error_ratio))
     with pytest.raises(ValueError, match="top of a module"):
-        fit(store=tmp_path / "map.zarr", run_kwargs=RUN | {"prior": nameless})
+        fit(store=tmp_path / "map", run_kwargs=RUN | {"prior": nameless})
 
 
 def half(n_stars, error_ratio):
@@ -350,11 +357,11 @@ def half(n_stars, error_ratio):
         ({"grid_kwargs": GRID | {"width": 170}}, "grid_kwargs.width: 160.0 -> 170.0"),
         ({"min_stars": 30}, "min_stars: 10 -> 30"),
         ({"bins": make_bins(SIZES[:5])}, "number of bins: 6 -> 5"),
-        ({"bins": make_bins(seed=1)}, "stars of 6 of 6 bins: 0, 1, 2, 3, 4, 5"),
+        ({"bins": make_bins(SIZES, seed=1)}, "stars of 6 of 6 bins: 1, 2, 3, 4, 5, 6 \\(counted from 1\\)"),
     ],
 )
 def test_another_fit_is_refused(tmp_path_factory, changes, message):
-    path = tmp_path_factory.getbasetemp() / "refused.zarr"
+    path = tmp_path_factory.getbasetemp() / "refused"
     fit(store=path)
     with (
         warnings.catch_warnings(),
@@ -363,6 +370,15 @@ def test_another_fit_is_refused(tmp_path_factory, changes, message):
         warnings.filterwarnings("ignore", ".*bins have fewer than min_stars")
         fit(store=path, **changes)
     assert "or the path of a new store" in str(caught.value)
+
+
+def test_load_says_what_is_wrong_with_the_path(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "nothing")
+    with pytest.raises(FileNotFoundError, match="there is no store at .*nothing"):
+        MapStore(tmp_path / "nothing")
+    with pytest.raises(ValueError, match="is no store of veldist"):
+        load(tmp_path)
 
 
 def test_what_is_no_store_is_not_touched(tmp_path):
@@ -376,45 +392,54 @@ def test_what_is_no_store_is_not_touched(tmp_path):
 
 
 def test_newer_stores_are_refused_and_other_versions_told(tmp_path, monkeypatch):
-    path = tmp_path / "map.zarr"
+    path = tmp_path / "map"
     fit(store=path)
     monkeypatch.setattr("veldist.batch.store.__version__", "0.9")
     with pytest.warns(UserWarning, match=r"begun with veldist .*; this is 0\.9"):
         fit(store=path)
-    attributes = json.loads((path / "zarr.json").read_text())
-    attributes["attributes"]["format_version"] = 99
-    (path / "zarr.json").write_text(json.dumps(attributes))
-    with pytest.raises(ValueError, match="has format 99"):
-        load(path)
+    manifest = json.loads((path / MANIFEST).read_text()) | {"format_version": 99, "veldist": "9.1"}
+    (path / MANIFEST).write_text(json.dumps(manifest))
+    for use in (lambda: load(path), lambda: fit(store=path)):
+        with pytest.raises(ValueError, match=r"has format 99, written by veldist 9\.1.*install that version"):
+            use()
+
+
+def test_a_record_of_a_newer_format_is_not_taken_for_a_good_one(tmp_path, monkeypatch):
+    path = tmp_path / "map"
+    with monkeypatch.context() as patch:
+        patch.setattr("veldist.fits.record._VERSION", 99)
+        stored = fit(store=path)
+    with pytest.raises(DamagedRecordError, match="bin 1 in .* has format 99.*install that version"):
+        stored[0]
 
 
 def test_a_bin_put_right_goes_into_the_same_store(plain, tmp_path):
-    bins = make_bins()
+    bins = make_bins(SIZES)
     good = bins[2]["vel"][0]
     bins[2]["vel"][0] = np.nan
     with pytest.raises(BatchError, match="bin 2") as caught:
-        fit(bins, store=tmp_path / "map.zarr")
+        fit(bins, store=tmp_path / "map")
     assert [s is None for s in caught.value.solvers] == [False, False, True, True, False, False]
     bins[2]["vel"][0] = good
-    assert_all_same(plain, fit(bins, store=tmp_path / "map.zarr"))
+    assert_all_same(plain, fit(bins, store=tmp_path / "map"))
     # From then on these stars are those of the store.
     bins[2]["vel"][0] += 1.0
-    with pytest.raises(ValueError, match="stars of 1 of 6 bins: 2"):
-        fit(bins, store=tmp_path / "map.zarr")
+    with pytest.raises(ValueError, match=r"stars of 1 of 6 bins: 3 \(counted from 1\)"):
+        fit(bins, store=tmp_path / "map")
 
 
 def test_warnings_are_told_again_by_a_resumed_run(tmp_path):
-    bins = make_bins()
+    bins = make_bins(SIZES)
     for k in (0, 2):
         bins[k]["vel"][:2] = 85.0
         bins[k]["err"][:2] = 30.0
     for _ in range(2):
         with pytest.warns(GridWarning, match=r"2 of 5 bins \(0, 2\):\n  bin 0: 2 of 40"):
-            fit(bins, store=tmp_path / "map.zarr")
+            fit(bins, store=tmp_path / "map")
 
 
 def test_another_store_may_take_the_place_of_a_removed_one(plain, tmp_path):
-    path = tmp_path / "map.zarr"
+    path = tmp_path / "map"
     fit(make_bins([20, 20]), store=path)
     shutil.rmtree(path)
     assert_all_same(plain, fit(store=path))
@@ -433,7 +458,8 @@ SCRIPT = """
 import signal
 import sys
 import numpy as np
-from tests.batch.test_store import fit, make_bins
+from tests.batch.test_store import fit
+from tests.helpers.quick import make_bins
 from veldist import BatchInterrupted
 # Ignored in programs that a shell started in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -476,13 +502,13 @@ def wait_for(condition, process, seconds=60.0):
 def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_bits(tmp_path, n_jobs):
     sizes = [30 + k for k in range(20)]
     expected = fit(make_bins(sizes))
-    store = tmp_path / "map.zarr"
+    store = tmp_path / "map"
     rng = np.random.default_rng(n_jobs)
     before = {}
 
     def finished():
-        flags = [p.name for p in (store / "done" / "c").glob("[0-9]*") if "." not in p.name]
-        return {k: (store / "bins" / k / "c" / "0").stat().st_mtime_ns for k in flags}
+        # What is there may be moved while one looks.
+        return {p.name: p.stat().st_mtime_ns for p in store.glob("bin_*.npz")}
 
     for _ in range(3):
         process = start(tmp_path, store, 20, n_jobs)
@@ -503,9 +529,9 @@ def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_bits(tmp_p
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
 def test_ctrl_c_stops_at_once_and_keeps_what_was_done(tmp_path):
-    store = tmp_path / "map.zarr"
+    store = tmp_path / "map"
     process = start(tmp_path, store, 400, 2)
-    wait_for(lambda: len(list((store / "done" / "c").glob("[0-9]*"))) >= 3, process)
+    wait_for(lambda: len(list(store.glob("bin_*.npz"))) >= 3, process)
     # As a terminal does it: to all processes.
     os.killpg(process.pid, signal.SIGINT)
     began = time.monotonic()
@@ -520,15 +546,15 @@ def test_ctrl_c_stops_at_once_and_keeps_what_was_done(tmp_path):
 
 
 def test_without_a_store_the_interruption_carries_what_was_done(plain, monkeypatch):
-    original = KinematicSolver.run
+    original = task.fit_stars
 
     @wraps(original)
-    def run(self, **kwargs):
-        if self.n_stars == 33:
+    def fit_stars(stars, grid, **kwargs):
+        if stars.n_stars == 33:
             raise KeyboardInterrupt
-        return original(self, **kwargs)
+        return original(stars, grid, **kwargs)
 
-    monkeypatch.setattr(KinematicSolver, "run", run)
+    monkeypatch.setattr(task, "fit_stars", fit_stars)
     with pytest.raises(BatchInterrupted, match="after 3 of 5 bins: they are in the attribute") as caught:
         fit()
     assert isinstance(caught.value, KeyboardInterrupt)
@@ -537,8 +563,21 @@ def test_without_a_store_the_interruption_carries_what_was_done(plain, monkeypat
     assert_same(solvers[5], plain[5])
 
 
-def test_a_file_is_an_ordinary_npz(solver, tmp_path):
-    solver.save(tmp_path / "bin.npz")
-    assert zipfile.ZipFile(tmp_path / "bin.npz").testzip() is None
-    with np.load(tmp_path / "bin.npz", allow_pickle=False) as file:
-        assert np.array_equal(file["stars.vel"], solver.vel)
+def test_with_a_store_the_interruption_carries_what_is_in_it(plain, tmp_path, monkeypatch):
+    original = task.fit_stars
+
+    @wraps(original)
+    def fit_stars(stars, grid, **kwargs):
+        if stars.n_stars == 33:
+            raise KeyboardInterrupt
+        return original(stars, grid, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(task, "fit_stars", fit_stars)
+        with pytest.raises(BatchInterrupted, match=r"after 3 of 5 bins: they are in the store .*") as caught:
+            fit(store=tmp_path / "map")
+    assert "the same call goes on from there" in str(caught.value)
+    solvers = pickle.loads(pickle.dumps(caught.value)).solvers
+    assert [s is None for s in solvers] == [False, True, False, True, True, False]
+    assert_same(solvers[5], plain[5])
+    assert_all_same(plain, fit(store=tmp_path / "map"))

@@ -10,7 +10,7 @@ from scipy.special import softmax
 from scipy.stats import norm
 
 from veldist import simulate
-from veldist.inference import MixturePrior, Settings, infer, masses
+from veldist.inference import Blocks, Likelihood, MixturePrior, Monitor, Settings, infer, masses
 from veldist.models.losvd.design import gaussian_design_matrix
 from veldist.models.losvd.frame import fit_frame, overlap_matrix
 from veldist.models.losvd.model import LosvdModel
@@ -258,7 +258,9 @@ def test_nuts_and_engine_agree_given_one_prior_component():
     names = tuple(str(k) for k in range(functionals.shape[1]))
     design = model.design(vel, err)
     settings = Settings(n_draws=4096)
-    ours = infer(design, model.psi, log_base, one, functionals, names, np.random.default_rng(0), settings)
+    blocks = Blocks(model.psi, log_base, one)
+    likelihood = Likelihood.from_design(design, blocks.log_center)
+    ours = infer(likelihood, blocks, Monitor(functionals, names), np.random.default_rng(0), settings)
     assert ours.diagnostics.converged
     a = masses(ours.coefficients.reshape(-1, mean.size), model.psi, log_base) @ functionals
     b = methods.nuts_at_component(design, model.psi, log_base, mean, scales, 1, 400, 800, 2) @ functionals

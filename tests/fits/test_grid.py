@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from veldist import KinematicSolver
-from veldist.fits.grid import suggest_grid
+from veldist.fits.grid import same_grid, suggest_grid
 
 
 def make_bins(locations, scales, n=100):
@@ -52,3 +52,16 @@ def test_a_foreground_star_does_not_stretch_the_grid():
     expected = suggest_grid(bins)
     bins[1]["vel"][0] = 9999.0
     assert suggest_grid(bins)["width"] < 1.2 * expected["width"]
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_grids_are_the_same_within_a_millionth_of_a_bin(scale):
+    first = scale * np.linspace(-100.0, 100.0, 21)
+    width = first[1] - first[0]
+    assert same_grid(first, first)
+    assert same_grid(first + 0.9e-6 * width, first)
+    for k in (0, 7, 20):
+        for other in (1.1e-6 * width, -1.1e-6 * width, np.nan):
+            assert not same_grid(first + other * (np.arange(21) == k), first)
+    assert not same_grid(first[:-1], first)
+    assert not same_grid(first, first[:-1])

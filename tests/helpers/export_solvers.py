@@ -23,7 +23,7 @@ def gaussian_solver(v=0.0, sigma=20.0, n_draws=200, seed=0, n_stars=100, edges=E
         VelocityGrid(edges, edges[-1] - edges[0]),
         n_stars,
         draws={"intrinsic_pdf": masses, "outside_grid": np.zeros(n_draws)},
-        clipped=clipping.clip(masses, 0.01, 1e-10),
+        clipped=clipping.clip(masses),
     )
     solver.truth = (means, sigmas)
     return solver

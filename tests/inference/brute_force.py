@@ -8,9 +8,8 @@ import numpy as np
 from scipy.special import log_softmax, logsumexp, softmax
 from scipy.stats import norm
 
-from veldist.inference import Likelihood
+from veldist.inference import Likelihood, Posterior
 from veldist.inference.laplace import find_modes
-from veldist.models.losvd.model import LosvdPosterior
 
 
 @dataclass
@@ -25,20 +24,25 @@ class WeightedSample:
         return 1.0 / np.sum(self.weights**2)
 
 
+def naive_design(vel, err, edges) -> np.ndarray:
+    """Differences of the CDF: good enough within a few error bars, and independent code."""
+    return np.diff(norm.cdf(edges[None, :], vel[:, None], err[:, None]), axis=1) / np.diff(edges)
+
+
 def importance_sample(
-    fit: LosvdPosterior, vel, err, n: int, seed: int, inflate: float = 1.15
+    posterior: Posterior, design: np.ndarray, n: int, seed: int, weight=None, inflate: float = 1.15
 ) -> WeightedSample:
-    """Draw from the Laplace mixture with inflated widths and 20 % of the prior's component weights."""
+    """Draw from the Laplace mixture with inflated widths and 20 % of the prior's component weights.
+
+    The log-likelihood is ``weight @ log(design @ masses)``.
+    """
     rng = np.random.default_rng(seed)
-    inner = fit.posterior
-    prior, psi, log_base = inner.prior, inner.psi, inner.log_base
-    edges = fit.velocity_edges
-    # Naive differences of the CDF: good enough within a few error bars, and independent code.
-    cdf = norm.cdf(edges[None, :], vel[:, None], err[:, None])
-    design = np.diff(cdf, axis=1) / np.diff(edges)
+    weight = np.ones(design.shape[0]) if weight is None else weight
+    prior, psi, log_base = posterior.prior, posterior.psi, posterior.log_base
     # A trial step may overflow, and is then refused, as it is in the engine.
     with np.errstate(over="ignore", invalid="ignore"):
-        modes = find_modes(Likelihood.from_design(design + 1e-300, psi @ prior.center + log_base), psi, prior)
+        likelihood = Likelihood.from_design(design + 1e-300, psi @ prior.center + log_base, weight)
+        modes = find_modes(likelihood, psi, prior)
     proposal = 0.8 * softmax(prior.log_weights + modes.log_evidence) + 0.2 * np.exp(prior.log_weights)
     n_dim = psi.shape[1]
     masses, log_weights, components = [], [], []
@@ -47,7 +51,7 @@ def importance_sample(
         u = inflate * rng.standard_normal((20000, n_dim))
         x = modes.x[g] + np.einsum("nij,nj->ni", modes.whitener[g], u)
         w = np.exp(log_softmax((prior.mean[g] + prior.scales[g] * x) @ psi.T + log_base, axis=1))
-        log_posterior = prior.log_weights[g] + np.log(w @ design.T).sum(axis=1) - 0.5 * np.sum(x**2, axis=1)
+        log_posterior = prior.log_weights[g] + np.log(w @ design.T) @ weight - 0.5 * np.sum(x**2, axis=1)
         log_proposal = (
             np.log(proposal[g])
             - 0.5 * np.sum(u**2, axis=1) / inflate**2

@@ -18,7 +18,7 @@ from veldist.models.losvd.design import gaussian_design_matrix
 from veldist.models.losvd.frame import make_cells
 from veldist.models.losvd.resolution import choose_resolution
 
-SHAPES = {"plain": (40, 20, 3), "background": (25, 33, 5), "hidden": (60, 48, 4)}
+SHAPES = {"plain": (40, 20, 3), "signed": (25, 33, 5), "hidden": (60, 48, 4)}
 
 
 def make_backend(library):
@@ -43,9 +43,11 @@ def make_likelihood(kind, dtype):
     edges = np.linspace(-60, 60, n_cells + 1) if kind == "hidden" else np.linspace(-5, 5, n_cells + 1)
     center = 0.5 * (edges[1:] + edges[:-1])
     vel, err = rng.normal(0, 1.3, n_stars), rng.uniform(0.1, 0.6, n_stars)
-    background = rng.uniform(0.01, 0.1, n_stars) if kind == "background" else None
-    design = gaussian_design_matrix(vel, err, edges)
-    exact = Likelihood.from_design(design, -0.3 * center**2, background, rng.integers(1, 9, n_stars))
+    weight = rng.integers(1, 9, n_stars)
+    if kind == "signed":
+        # Rows to divide by are broad, as probabilities of membership are.
+        weight[15:], err[15:] = -1, 3.0
+    exact = Likelihood.from_design(gaussian_design_matrix(vel, err, edges), -0.3 * center**2, weight)
     return exact.rebase(0.01 * center, np.dtype(dtype))
 
 
@@ -74,7 +76,7 @@ def curvature(likelihood, delta, psi, caller):
 def assert_close(found, expected, likelihood):
     # The log-likelihood is a sum over the stars of terms of order one, each rounded; the Hessians' terms are
     # products of such.
-    tolerance = 20 * np.finfo(expected.dtype).eps * likelihood.n_stars
+    tolerance = 20 * np.finfo(expected.dtype).eps * np.abs(likelihood.weight).sum()
     assert found.dtype == expected.dtype
     assert found.shape == expected.shape
     assert np.abs(found - expected).max() < tolerance
@@ -86,7 +88,7 @@ def test_a_padded_batch_is_each_of_its_likelihoods_alone(backend, dtype):
     server = Server(backend)
     likelihoods = {kind: make_likelihood(kind, dtype) for kind in SHAPES}
     assert likelihoods["hidden"].hidden is not None
-    assert likelihoods["background"].background is not None
+    assert likelihoods["signed"].positive is not None
     points = {kind: make_points(kind, dtype, n) for kind, n in zip(SHAPES, (7, 1, 3), strict=True)}
     for with_gradient in (False, True):
         expected = {k: one._evaluate(points[k][0], with_gradient) for k, one in likelihoods.items()}
@@ -152,8 +154,8 @@ class Counting(Backend):
 
 def request(number, kind="plain", stage=0, n_points=4, what="log_likelihood", dtype="float64"):
     likelihood = make_likelihood(kind, dtype)
-    if likelihood.background is None:
-        likelihood = replace(likelihood, n_stars=likelihood.n_stars + number)
+    if likelihood.positive is None:
+        likelihood = replace(likelihood, total_weight=likelihood.total_weight + number)
 
     def ask(caller):
         for _ in range(stage):
@@ -210,7 +212,7 @@ def test_likelihoods_stay_on_the_device_until_few_are_left():
 
 def test_memory_bounds_what_is_done_in_one_call():
     backend = Counting()
-    sizes = {k: "background" if k % 2 else "hidden" for k in range(6)}
+    sizes = {k: "signed" if k % 2 else "hidden" for k in range(6)}
     pending = {k: request(k, kind) for k, kind in sizes.items()}
     # Room for three of 64 x 48: two, as the number is a power of two; the smaller ones go together.
     answers = Server(backend, max_elements=3 * 64 * 48).serve(pending)

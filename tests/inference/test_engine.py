@@ -5,8 +5,8 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import kurtosis, norm
 
-from tests.inference.brute_force import importance_sample, quantities
-from veldist.inference import Likelihood, MixturePrior, Settings, infer
+from tests.inference.brute_force import importance_sample, naive_design, quantities
+from veldist.inference import Blocks, Likelihood, MixturePrior, Monitor, Settings, infer
 from veldist.models.losvd.design import gaussian_design_matrix
 from veldist.models.losvd.frame import Frame
 from veldist.models.losvd.model import LosvdModel, fit_losvd
@@ -35,7 +35,8 @@ N_DRAWS = 4096
 def problem(request):
     vel, err = PROBLEMS[request.param](np.random.default_rng(42))
     fit = fit_losvd(vel, err, np.random.default_rng(1), Settings(n_draws=N_DRAWS))
-    return vel, err, fit, importance_sample(fit, vel, err, n=200_000, seed=7)
+    design = naive_design(vel, err, fit.velocity_edges)
+    return vel, err, fit, importance_sample(fit.posterior, design, n=200_000, seed=7)
 
 
 def test_moments_and_quantiles_agree_with_brute_force(problem):
@@ -133,9 +134,9 @@ def test_the_engine_knows_no_dimension():
     stars += rng.normal(0, err, stars.shape)
     kernels = [np.diff(norm.cdf(edges[None], stars[:, [k]], err), axis=1) / np.diff(edges) for k in (0, 1)]
     design = (kernels[0][:, :, None] * kernels[1][:, None, :]).reshape(400, -1)
-    posterior = infer(
-        design, psi, np.zeros(144), prior, np.stack([x, y, x * y], axis=1), ("x", "y", "xy"), rng
-    )
+    blocks = Blocks(psi, np.zeros(144), prior)
+    monitor = Monitor(np.stack([x, y, x * y], axis=1), ("x", "y", "xy"))
+    posterior = infer(Likelihood.from_design(design, blocks.log_center), blocks, monitor, rng)
     assert posterior.diagnostics.converged
     assert np.isnan(posterior.diagnostics.log_bayes_factor)
     w = posterior.cell_masses()
@@ -162,9 +163,12 @@ def test_a_background_takes_the_blame_for_foreign_stars():
         is_null=np.array([True]),
     )
     design = np.diff(norm.cdf(edges[None], vel[:, None], err[:, None]), axis=1) / np.diff(edges)
-    common = (psi, np.zeros(80), prior, center[:, None] ** np.array([1, 2]), ("z", "z^2"))
-    alone = infer(design, *common, np.random.default_rng(0))
-    clean = infer(0.75 * design, *common, np.random.default_rng(0), background=np.full(200, 0.25 / 12))
+    blocks = Blocks(psi, np.zeros(80), prior)
+    monitor = Monitor(center[:, None] ** np.array([1, 2]), ("z", "z^2"))
+    alone, clean = (
+        infer(Likelihood.from_design(d, blocks.log_center), blocks, monitor, np.random.default_rng(0))
+        for d in (design, 0.75 * design + 0.25 / 12)
+    )
 
     def sigma(p):
         w = p.cell_masses()
@@ -262,17 +266,21 @@ def test_settings_out_of_range_are_refused(name, value):
         Settings(**{name: value})
 
 
-def test_functionals_need_names():
-    with pytest.raises(ValueError, match="functional_names"):
-        infer(
-            np.ones((2, 3)),
-            np.ones((3, 1)),
-            np.zeros(3),
-            None,
-            np.ones((3, 2)),
-            ("a",),
-            np.random.default_rng(),
-        )
+def test_likelihood_blocks_and_monitor_must_fit():
+    model = LosvdModel.build(Frame(0.0, 1.0), 2, 0.1)
+    blocks, n_cells = model.blocks, model.cells.widths.size
+    rng = np.random.default_rng()
+    design = model.design(np.zeros(2), np.ones(2))
+    good = Likelihood.from_design(design, blocks.log_center)
+    fewer = Likelihood.from_design(design[:, 1:], blocks.log_center[1:])
+    with pytest.raises(
+        ValueError, match=f"the likelihood has {n_cells - 1} cells, the blocks have {n_cells}"
+    ):
+        infer(fewer, blocks, model.monitor, rng)
+    with pytest.raises(ValueError, match="the monitor has 3 cells"):
+        infer(good, blocks, Monitor(np.ones((3, 1)), ("a",)), rng)
+    with pytest.raises(ValueError, match=r"blocks\.log_center"):
+        infer(Likelihood.from_design(design, blocks.log_base), blocks, model.monitor, rng)
 
 
 def test_stars_far_from_the_centre_of_the_prior_are_fitted():

@@ -3,8 +3,9 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import log_softmax
 
-from veldist.inference import Likelihood
+from veldist.inference import Likelihood, laplace
 from veldist.inference.laplace import find_modes
+from veldist.inference.newton import newton
 from veldist.models.losvd.basis import losvd_prior
 from veldist.models.losvd.design import gaussian_design_matrix
 from veldist.models.losvd.frame import make_cells
@@ -75,3 +76,23 @@ def test_evidence_of_the_gaussian_component_is_its_integral():
     exact = np.log(np.sum(np.exp(log_posterior)) * (4 / 400) * (6 / 400) / (2 * np.pi))
     # Laplace is right to O(1 / N) = 0.01, with a constant of a few.
     assert modes.log_evidence[0] == pytest.approx(exact, abs=0.05)
+
+
+def test_rows_of_either_sign_count_for_the_precision(monkeypatch):
+    # Their rounding errors add up, though their weights do not.
+    vel, err = SAMPLES["gaussian"], np.full(80, 0.3)
+    design, log_base, psi, prior, _ = build(vel, err)
+    precisions = []
+
+    def spy(likelihood, *rest):
+        precisions.append(likelihood.ratio.dtype.name)
+        return newton(likelihood, *rest)
+
+    monkeypatch.setattr(laplace, "newton", spy)
+    monkeypatch.setattr(laplace, "_SINGLE_PRECISION_STARS", 100)
+    for n_negative, expected in ((0, "float32"), (40, "float64")):
+        rows = np.concatenate([design, design[:n_negative]])
+        weight = np.repeat([1.0, -1.0], [80, n_negative])
+        find_modes(Likelihood.from_design(rows, psi @ prior.center + log_base, weight), psi, prior)
+        assert precisions == ["float64", expected]
+        precisions.clear()

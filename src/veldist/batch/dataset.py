@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.validate import check_count, check_keys
-from veldist.batch.draws import DIAGNOSTICS, MapDraws, collect_draws
+from veldist.batch.draws import MapDraws, collect_draws
+from veldist.fits.diagnostics import DIAGNOSTICS
 from veldist.fits.draws import check_fits
 from veldist.fits.labelled import creator, velocity_coordinates
 from veldist.sky.positions import bin_positions, check_bins

@@ -10,22 +10,12 @@ from numpy.typing import DTypeLike, NDArray
 from veldist._support.arrays import Floats
 from veldist._support.validate import name_first
 from veldist.errors import OrderError
+from veldist.fits.diagnostics import DIAGNOSTICS
 from veldist.fits.draws import Fits
 from veldist.fits.fit import Fit
+from veldist.fits.grid import same_grid
 
-__all__ = ["DIAGNOSTICS", "MapDraws", "collect_draws"]
-
-DIAGNOSTICS = {
-    "ess_min": "smallest effective sample size of the monitored quantities",
-    "rhat_max": "largest nested R-hat of the monitored quantities",
-    "pareto_k": "Pareto k of the importance weights",
-    "log_evidence": "log marginal likelihood of the stars",
-    "log_bayes_factor": "log Bayes factor of a non-Gaussian LOSVD",
-}
-"""The numbers among a solver's diagnostics that a map shows, and what they are."""
-
-# Velocity grids count as equal within this fraction of a bin.
-_GRID_TOLERANCE = 1e-6
+__all__ = ["MapDraws", "collect_draws"]
 
 
 class MapDraws:
@@ -94,7 +84,7 @@ class MapDraws:
             )
         if self._first is None:
             self._begin(k, edges, pdf.shape[0])
-        if not _same_grid(edges, self.edges):
+        if not same_grid(edges, self.edges):
             self._other_grid.append(k)
         elif pdf.shape[0] != self.num_samples:
             self._other_size.append(k)
@@ -172,8 +162,3 @@ def collect_draws(fits: Fits, draws: int | None, dtype: DTypeLike) -> MapDraws:
         result.add(k, fits[k])
     result.check()
     return result
-
-
-def _same_grid(edges: Floats, first: Floats) -> bool:
-    tolerance = _GRID_TOLERANCE * (first[1] - first[0])
-    return edges.shape == first.shape and bool(np.all(np.abs(edges - first) <= tolerance))

@@ -16,7 +16,8 @@ import shutil
 import tempfile
 import uuid
 import warnings
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -153,22 +154,15 @@ class MapStore:
             If the record is not what was written.
         """
         data = self._bytes(index)
-        try:
+        with _damage_told():
             fit, header = unpack(data, self._name(index))
-        except DamagedRecordError:
-            raise
-        except ValueError as error:
-            raise DamagedRecordError(f"{self._name(index)} is damaged: {error}") from error
         return fit, self._notes(index, header)
 
     def verify(self, index: int) -> list[Note]:
         """Warnings of a bin that is done, after its checksums have been compared; raises as `read`."""
-        try:
-            header = verify(self._bytes(index), self._name(index))
-        except DamagedRecordError:
-            raise
-        except ValueError as error:
-            raise DamagedRecordError(f"{self._name(index)} is damaged: {error}") from error
+        data = self._bytes(index)
+        with _damage_told():
+            header = verify(data, self._name(index))
         return self._notes(index, header)
 
     def _name(self, index: int) -> str:
@@ -202,7 +196,8 @@ class MapStore:
             differ = [k for k, digest in enumerate(old) if digest is not None and digest != new[k]]
             if differ:
                 changes.append(
-                    f"stars of {len(differ)} of {len(old)} bins: {name_first([k + 1 for k in differ], 10)}"
+                    f"stars of {len(differ)} of {len(old)} bins: {name_first([k + 1 for k in differ], 10)} "
+                    "(counted from 1)"
                 )
         if changes:
             raise ValueError(
@@ -229,6 +224,17 @@ def open_store(path: str, identity: str) -> MapStore:
     if store.identity != identity:
         raise ValueError(f"the store {path} has been replaced by another: load it again.")
     return store
+
+
+@contextmanager
+def _damage_told() -> Generator[None]:
+    """Add the cure to whatever is wrong with a record."""
+    try:
+        yield
+    except ValueError as error:
+        raise DamagedRecordError(
+            f"{error} The call of fit_all_bins that made the store fits this bin again."
+        ) from error
 
 
 def _file(index: int) -> str:
@@ -266,7 +272,7 @@ def _write_manifest(path: Path, inputs: Inputs, identity: str, version: str) -> 
 
 def _read_manifest(path: Path) -> tuple[Inputs, dict[str, Any]]:
     try:
-        text = (path / MANIFEST).read_text(encoding="utf-8")
+        text = (path / MANIFEST).read_bytes()
     except OSError as error:
         raise ValueError(
             f"{path} is there and is no store of veldist: pass another path, or remove it."

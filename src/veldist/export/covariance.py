@@ -21,6 +21,7 @@ from veldist._version import __version__
 from veldist.export.rows.moments import solved_mask
 from veldist.fits import clipping
 from veldist.fits.draws import check_fits, fit_draws
+from veldist.fits.grid import same_grid
 from veldist.summaries.gauss_hermite.series_fit import gauss_hermite
 
 __all__ = ["EffectiveErrors", "effective_errors", "write_losvd_covariance"]
@@ -31,7 +32,7 @@ _STEP = 1e-3
 _LEAST_DRAWS = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class EffectiveErrors:
     """Error bars for codes that take velocity bins as independent.
 
@@ -100,11 +101,7 @@ def effective_errors(pdf_samples: Any, edges: Any, uncertainty: Any = None) -> E
             f"the velocity bins, {width:.3g} km/s wide, are too coarse for the series that fits the median "
             f"LOSVD (sigma about {fit.sigma[0]:.3g} km/s): use narrower ones (KinematicSolver.setup_grid)."
         )
-    d = (
-        clipping.clip(masses, 0.01, 1e-10)["losvd_uncertainty"]
-        if uncertainty is None
-        else np.asarray(uncertainty)
-    )
+    d = clipping.clip(masses)["losvd_uncertainty"] if uncertainty is None else np.asarray(uncertainty)
     if d.shape != masses.shape[1:] or not np.all(d > 0):
         raise ValueError(
             f"uncertainty has shape {d.shape} and {np.count_nonzero(~(d > 0))} values that are not positive: "
@@ -182,7 +179,7 @@ def write_losvd_covariance(
         masses, edges = fit_draws(fit, i)
         if common is None:
             common = edges
-        if edges.shape != common.shape or np.abs(edges - common).max() > 1e-6 * (common[1] - common[0]):
+        if not same_grid(edges, common):
             raise ValueError(
                 f"solvers[{i}] has another velocity grid than solvers[{solved[0]}]: call setup_grid() "
                 "with the same."

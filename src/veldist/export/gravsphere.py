@@ -33,7 +33,7 @@ from veldist.fits.draws import Fits, check_fits
 __all__ = ["RadialProfile", "radial_profile", "write_gravsphere_profile"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RadialProfile:
     """Posterior draws of a radial profile, one row for every solved bin.
 

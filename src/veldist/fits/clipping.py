@@ -10,12 +10,12 @@ from veldist._support.percentiles import percentiles
 
 __all__ = ["ABS_FLOOR", "FLOOR_FRACTION", "clip", "truncate"]
 
-# Floors of an uncertainty: a fraction of the highest mass, and the least.
 FLOOR_FRACTION, ABS_FLOOR = 0.01, 1e-10
+"""Floors of an uncertainty unless the user wants others: a fraction of the largest median, and a constant."""
 
 
 def clip(
-    pdf_samples: NDArray[np.float64], floor_fraction: float, abs_floor: float
+    pdf_samples: NDArray[np.float64], floor_fraction: float = FLOOR_FRACTION, abs_floor: float = ABS_FLOOR
 ) -> dict[str, NDArray[np.float64]]:
     """Median and half of the 16-84 percentile range per bin, the latter above a floor.
 

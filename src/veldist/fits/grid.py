@@ -1,4 +1,4 @@
-"""The velocity grid on which LOSVDs are reported, and one that suits all spatial bins of a map."""
+"""The velocity grid on which LOSVDs are reported, whether two are the same, and one that suits all bins."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from veldist._support.arrays import Floats
 from veldist.fits.stars import Stars
 from veldist.models.losvd.frame import robust_frame
 
-__all__ = ["VelocityGrid", "suggest_grid"]
+__all__ = ["GRID_TOLERANCE", "VelocityGrid", "same_grid", "suggest_grid"]
+
+GRID_TOLERANCE = 1e-6
+"""Velocity grids count as equal, and bins as equally wide, within this fraction of a bin."""
 
 # Where the outermost bins of every LOSVD are as good as empty: orbit codes give them no mass.
 _REACH = 5.0
@@ -151,3 +154,17 @@ def suggest_grid(bin_data_list: Sequence[dict[str, Any]], min_stars: int = 10) -
     n_bins = int(np.clip(2 * int(np.ceil(half_width / step - 0.5)) + 1, _MIN_BINS, _MAX_BINS))
     step = max(step, float(f"{2.0 * half_width / n_bins:.3g}"))
     return {"center": center, "width": step * n_bins, "n_bins": n_bins}
+
+
+def same_grid(edges: Floats, first: Floats) -> bool:
+    """Whether ascending edges of velocity bins (km/s) are the same within `GRID_TOLERANCE`; NaN never is.
+
+    Parameters
+    ----------
+    edges : ndarray, shape (n,)
+        One.
+    first : ndarray, shape (n_bins + 1,)
+        The other, whose first bin is the measure.
+    """
+    tolerance = GRID_TOLERANCE * (first[1] - first[0])
+    return edges.shape == first.shape and bool(np.all(np.abs(edges - first) <= tolerance))

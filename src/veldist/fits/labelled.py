@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from veldist._support.arrays import Floats
 from veldist._support.threads import one_thread
 from veldist._version import __version__
+from veldist.fits.diagnostics import DIAGNOSTICS
 from veldist.fits.fit import Fit
 
 if TYPE_CHECKING:
@@ -181,13 +182,9 @@ def _attributes(fit: Fit) -> dict[str, str | int | float]:
         "converged": int(diagnostics.converged),
         # Not every netCDF library writes an empty string.
         "messages": "; ".join(diagnostics.messages) or "none",
-        "ess_min": diagnostics.ess_min,
-        "rhat_max": diagnostics.rhat_max,
-        "pareto_k": float(diagnostics.pareto_k),
+        **{name: float(getattr(diagnostics, name)) for name in DIAGNOSTICS},
         "acceptance": float(diagnostics.acceptance),
         "component_acceptance": float(diagnostics.component_acceptance),
-        "log_evidence": float(diagnostics.log_evidence),
-        "log_bayes_factor": float(diagnostics.log_bayes_factor),
         "n_rounds": int(diagnostics.n_rounds),
         "n_markov_chains": int(inner.component.shape[0]),
     }

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from veldist.inference.likelihood import Array, Likelihood
+from veldist._support.arrays import Array
+from veldist.inference.likelihood import Likelihood, refuse_infinite
 
 __all__ = ["Stack", "curvature", "log_likelihood", "stack", "value_and_gradient"]
 
@@ -28,9 +29,9 @@ class Stack(NamedTuple):
     ratio : array, (B, N, K)
     reference : array, (B, K)
     weight : array, (B, N)
-    background : array, (B, N), or None
-        None if none of them has a background.
-    n_stars : array, (B,)
+    positive : array, (B, N), or None
+        None if none of them has a negative weight.
+    total_weight : array, (B,)
     hidden : array of bool, (B, K)
     hidden_excess : array, (B, K)
         As in `veldist.inference.likelihood.Likelihood`.
@@ -39,8 +40,8 @@ class Stack(NamedTuple):
     ratio: Array
     reference: Array
     weight: Array
-    background: Array | None
-    n_stars: Array
+    positive: Array | None
+    total_weight: Array
     hidden: Array
     hidden_excess: Array
 
@@ -59,23 +60,21 @@ def stack(likelihoods: Sequence[Likelihood], n_slots: int, n_rows: int, n_cells:
     weight = np.zeros((n_slots, n_rows), dtype=dtype)
     reference = np.zeros((n_slots, n_cells), dtype=dtype)
     reference[len(likelihoods) :] = 1.0 / n_cells
-    n_stars = np.zeros(n_slots, dtype=dtype)
+    total = np.zeros(n_slots, dtype=dtype)
     hidden = np.zeros((n_slots, n_cells), dtype=bool)
     excess = np.full((n_slots, n_cells), -np.inf, dtype=dtype)
-    foreign = any(one.background is not None for one in likelihoods)
-    background = np.zeros((n_slots, n_rows), dtype=dtype) if foreign else None
     for slot, one in enumerate(likelihoods):
         n, k = one.ratio.shape
-        reference[slot, :k], weight[slot, :n], n_stars[slot] = one.reference, one.weight, one.n_stars
+        reference[slot, :k], weight[slot, :n], total[slot] = one.reference, one.weight, one.total_weight
         if one.hidden is not None:
             hidden[slot, :k], excess[slot, :k] = one.hidden, one.hidden_excess
-        if background is not None and one.background is not None:
-            background[slot, :n] = one.background
     ratio = np.repeat(reference[:, None, :], n_rows, axis=1)
     for slot, one in enumerate(likelihoods):
         n, k = one.ratio.shape
         ratio[slot, :n, :k] = one.ratio
-    return Stack(ratio, reference, weight, background, n_stars, hidden, excess)
+    signed = any(one.positive is not None for one in likelihoods)
+    positive = np.maximum(weight, 0.0) if signed else None
+    return Stack(ratio, reference, weight, positive, total, hidden, excess)
 
 
 def log_likelihood(those: Stack, delta: Array) -> Array:
@@ -92,22 +91,19 @@ def _evaluate(those: Stack, delta: Array, with_gradient: bool) -> tuple[Array, A
     xp = delta.__array_namespace__()
     mass, penalty = _mass(those, delta)
     norm = _times(mass, those.reference)
-    n_stars = those.n_stars[:, None]
-    total: Array = penalty - n_stars * xp.log(norm)
+    weights = those.total_weight[:, None]
+    total: Array = penalty - weights * xp.log(norm)
     pull: Array = 0.0
-    members: Array = n_stars
-    for ratio, weight, background in _blocks(those, delta.shape[1]):
+    for ratio, weight, _ in _blocks(those, delta.shape[1]):
         density = mass @ xp.matrix_transpose(ratio)
-        if background is not None:
-            foreign = norm[:, :, None] * background[:, None, :]
-            density = density + foreign
-            members = members - _times(foreign / density, weight)
         total = total + _times(xp.log(density), weight)
         if with_gradient:
             pull = pull + (weight[:, None, :] / density) @ ratio
+    if those.positive is not None:
+        total = refuse_infinite(total)
     if not with_gradient:
         return total, total
-    return total, mass * (pull - (members / norm)[:, :, None] * those.reference[:, None, :])
+    return total, mass * (pull - (weights / norm)[:, :, None] * those.reference[:, None, :])
 
 
 def curvature(those: Stack, delta: Array, psi: Array) -> tuple[Array, Array, Array, Array]:
@@ -132,41 +128,40 @@ def curvature(those: Stack, delta: Array, psi: Array) -> tuple[Array, Array, Arr
     n_basis = psi.shape[2]
     mass, penalty = _mass(those, delta)
     norm = _times(mass, those.reference)
-    n_stars = those.n_stars[:, None]
+    weights = those.total_weight[:, None]
     mean = ((mass * those.reference[:, None, :]) @ psi) / norm[:, :, None]
     # All points of a bin in one product with its ratios.
     lifted = xp.matrix_transpose(mass)[:, :, :, None] * psi[:, :, None, :]
     lifted = xp.reshape(lifted, (n_slots, n_cells, n_points * n_basis))
-    total: Array = penalty - n_stars * xp.log(norm)
+    total: Array = penalty - weights * xp.log(norm)
     pull: Array = 0.0
-    members: Array = xp.zeros_like(norm) + n_stars
+    scatter: Array = 0.0
     fisher: Array = 0.0
-    for ratio, weight, background in _blocks(those, n_points * n_basis):
+    for ratio, weight, positive in _blocks(those, n_points * n_basis):
         density = mass @ xp.matrix_transpose(ratio)
-        share: Array = 1.0
-        if background is not None:
-            foreign = norm[:, :, None] * background[:, None, :]
-            density = density + foreign
-            share = (1.0 - foreign / density)[:, :, :, None]
-            members = members - _times(foreign / density, weight)
         total = total + _times(xp.log(density), weight)
         pull = pull + (weight[:, None, :] / density) @ ratio
         score = xp.reshape(ratio @ lifted, (n_slots, ratio.shape[1], n_points, n_basis))
         score = xp.permute_dims(score, (0, 2, 1, 3)) / density[:, :, :, None]
-        score = score - share * mean[:, :, None, :]
-        fisher = fisher + xp.matrix_transpose(score) @ (weight[:, None, :, None] * score)
+        score = score - mean[:, :, None, :]
+        turned = xp.matrix_transpose(score)
+        scatter = scatter + turned @ (weight[:, None, :, None] * score)
+        if positive is not None:
+            fisher = fisher + turned @ (positive[:, None, :, None] * score)
     responsibility = mass * pull
     pulled = responsibility @ psi
-    diagonal = (members / norm)[:, :, None] * mass * those.reference[:, None, :] - responsibility
+    diagonal = (weights / norm)[:, :, None] * mass * those.reference[:, None, :] - responsibility
     cross = pulled[:, :, :, None] * mean[:, :, None, :]
     exact = (
         xp.matrix_transpose(psi)[:, None, :, :] @ (diagonal[:, :, :, None] * psi[:, None, :, :])
         + cross
         + xp.matrix_transpose(cross)
-        - 2.0 * members[:, :, None, None] * mean[:, :, :, None] * mean[:, :, None, :]
-        + fisher
+        - 2.0 * weights[:, :, None, None] * mean[:, :, :, None] * mean[:, :, None, :]
+        + scatter
     )
-    return total, pulled - members[:, :, None] * mean, exact, fisher
+    signed = those.positive is not None
+    value = refuse_infinite(total) if signed else total
+    return value, pulled - weights[:, :, None] * mean, exact, fisher if signed else scatter
 
 
 def _times(matrices: Array, vectors: Array) -> Array:
@@ -184,10 +179,10 @@ def _mass(those: Stack, delta: Array) -> tuple[Array, Array]:
 
 
 def _blocks(those: Stack, row_size: int) -> Iterator[tuple[Array, Array, Array | None]]:
-    """Rows of the ratios, their weights and background, block by block of bounded size."""
+    """Rows of the ratios, their weights and positive weights, block by block of bounded size."""
     n_slots, n_rows, _ = those.ratio.shape
     size = max(1, _BLOCK // (n_slots * row_size))
     for start in range(0, n_rows, size):
         rows = slice(start, min(start + size, n_rows))
-        background = None if those.background is None else those.background[:, rows]
-        yield those.ratio[:, rows, :], those.weight[:, rows], background
+        positive = None if those.positive is None else those.positive[:, rows]
+        yield those.ratio[:, rows, :], those.weight[:, rows], positive

@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Array
 from veldist.inference import batched
-from veldist.inference.likelihood import Array, Curvature, Likelihood
+from veldist.inference.evaluator import Curvature
+from veldist.inference.likelihood import Likelihood
 
 __all__ = ["Backend", "Caller", "Request", "Server"]
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats
+
 __all__ = ["effective_sample_size", "nested_rhat", "pareto_k"]
 
 
-def effective_sample_size(draws: NDArray[np.float64], cluster: NDArray[np.intp]) -> NDArray[np.float64]:
+def effective_sample_size(draws: Floats, cluster: NDArray[np.intp]) -> Floats:
     r"""Effective sample size of means over many short chains, from the scatter of clusters of chains.
 
     The variance of the overall mean is estimated by :math:`\sum_k S_k^2 / n^2`, with :math:`S_k` the sum of
@@ -47,7 +49,7 @@ def effective_sample_size(draws: NDArray[np.float64], cluster: NDArray[np.intp])
     return np.clip(np.where(np.isfinite(size), size, n_draws), 1.0, n_draws)
 
 
-def nested_rhat(draws: NDArray[np.float64], n_groups: int) -> NDArray[np.float64]:
+def nested_rhat(draws: Floats, n_groups: int) -> Floats:
     """Nested R-hat of groups of chains, each group started independently of the others.
 
     Margossian et al. (2024, Bayesian Analysis, "Nested R-hat"), eqs 5-8: the scatter of the groups' means
@@ -74,7 +76,7 @@ def nested_rhat(draws: NDArray[np.float64], n_groups: int) -> NDArray[np.float64
     return np.where(between == 0.0, 1.0, rhat)
 
 
-def pareto_k(log_weights: NDArray[np.float64]) -> float:
+def pareto_k(log_weights: Floats) -> float:
     """Shape of the generalised Pareto distribution fitted to the largest importance weights.
 
     Below about 0.7 the weighted sample is reliable by itself (Vehtari et al. 2024, JMLR 25, 72). The fit is

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats
+from veldist.inference.blocks import Blocks
 from veldist.inference.diagnostics import effective_sample_size, nested_rhat, pareto_k
 from veldist.inference.evidence import Evidence, combine_evidence
 from veldist.inference.importance import ImportanceSample, importance_sample, resample
 from veldist.inference.laplace import find_modes
-from veldist.inference.likelihood import Evaluator, Likelihood
+from veldist.inference.likelihood import Likelihood
+from veldist.inference.monitor import Monitor
 from veldist.inference.posterior import Diagnostics, Posterior, masses
 from veldist.inference.prior import MixturePrior
 from veldist.inference.sampler import sweep
@@ -37,63 +40,45 @@ _DEFENSIVE_SHARE = 0.02
 
 
 def infer(
-    design: NDArray[np.float64],
-    psi: NDArray[np.float64],
-    log_base: NDArray[np.float64],
-    prior: MixturePrior,
-    functionals: NDArray[np.float64],
-    functional_names: tuple[str, ...],
+    likelihood: Likelihood,
+    blocks: Blocks,
+    monitor: Monitor,
     rng: np.random.Generator,
     settings: Settings | None = None,
-    background: NDArray[np.float64] | None = None,
-    weight: NDArray[np.float64] | None = None,
-    log_offset: float = 0.0,
-    evaluator: Evaluator | None = None,
 ) -> Posterior:
-    """Sample the posterior of ``w = softmax(psi beta + log_base)`` given stars of density ``design @ w``.
+    """Sample the posterior of the cell masses ``w = softmax(psi beta + log_base)``.
 
     Parameters
     ----------
-    design : ndarray, (N, K)
-        Density of each star given each cell.
-    psi : ndarray, (K, p)
-        Basis of the log-density.
-    log_base : ndarray, (K,)
-        Log of the base masses (cell widths or areas).
-    prior : MixturePrior
-        Prior of the p coefficients.
-    functionals : ndarray, (K, Q)
-        Linear functionals of the cell masses whose convergence is monitored, beside that of the prior's
-        component.
-    functional_names : tuple of str
-        Their names.
+    likelihood : Likelihood
+        Of the cell masses, referred to those at the prior's centre: made by `Likelihood.from_design` with
+        ``blocks.log_center``.
+    blocks : Blocks
+        The cells' basis and base masses, and the prior of the coefficients.
+    monitor : Monitor
+        What must have converged, beside the prior's component.
     rng : numpy.random.Generator
         Source of randomness.
     settings : Settings, optional
         How to sample.
-    background : ndarray, (N,), optional
-        Density of a contaminant at each star (see `Likelihood.from_design`).
-    weight : ndarray, (N,), optional
-        Number of stars that each row of ``design`` stands for; 1 by default.
-    log_offset : float
-        To be added to the log-likelihood.
-    evaluator : Evaluator, optional
-        Who does the likelihood's arithmetic (see `veldist.inference.device`).
 
     Returns
     -------
     Posterior
         With ``diagnostics.converged`` False, and the reason in ``diagnostics.messages``, if the criteria
         were not met after all doublings. No warning is raised here: the caller knows which bin it is.
+
+    Raises
+    ------
+    ValueError
+        If likelihood, blocks and monitor are not of the same cells, or the likelihood is referred to another
+        density.
     """
     settings = settings or Settings()
-    if len(functional_names) != functionals.shape[1]:
-        raise ValueError(f"{len(functional_names)} functional_names for {functionals.shape[1]} functionals.")
+    _check_cells(likelihood, blocks, monitor)
+    psi, prior = blocks.psi, blocks.prior
     # A step that overflows has no density and is refused: no reason for NumPy to warn.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        likelihood = Likelihood.from_design(
-            design, psi @ prior.center + log_base, background, weight, log_offset, evaluator
-        )
         modes = find_modes(likelihood, psi, prior)
         laplace = prior.log_weights + modes.log_evidence
         laplace = laplace - np.logaddexp.reduce(laplace)
@@ -109,18 +94,16 @@ def infer(
             prior,
             np.where(np.isfinite(sample.log_evidence), sample.log_evidence, modes.log_evidence + shift),
         )
-        run = _run_chains(
-            target, sample, evidence, prior, psi, log_base, functionals, functional_names, settings, rng
-        )
+        run = _run_chains(target, sample, evidence, blocks, monitor, settings, rng)
     return Posterior(
         coefficients=run.coefficients,
         component=run.component,
         psi=psi,
-        log_base=log_base,
+        log_base=blocks.log_base,
         prior=prior,
         n_groups=settings.n_groups,
         diagnostics=Diagnostics(
-            quantities=(*functional_names, _COMPONENT),
+            quantities=(*monitor.names, _COMPONENT),
             ess=run.ess,
             rhat=run.rhat,
             pareto_k=pareto_k(sample.log_weight),
@@ -138,14 +121,28 @@ def infer(
     )
 
 
+def _check_cells(likelihood: Likelihood, blocks: Blocks, monitor: Monitor) -> None:
+    n_cells = blocks.log_base.size
+    sizes = {"the likelihood": likelihood.log_mass.size, "the monitor": monitor.functionals.shape[0]}
+    for name, size in sizes.items():
+        if size != n_cells:
+            raise ValueError(f"{name} has {size} cells, the blocks have {n_cells}.")
+    center = blocks.log_center
+    if not np.allclose(likelihood.log_mass, center - np.logaddexp.reduce(center), rtol=0.0, atol=1e-8):
+        raise ValueError(
+            "the likelihood's reference is not the density at the prior's centre: pass blocks.log_center to "
+            "Likelihood.from_design."
+        )
+
+
 @dataclass(frozen=True)
 class _Run:
     """Kept draws of all chains and how good they are."""
 
     coefficients: NDArray[np.float32]
     component: NDArray[np.intp]
-    ess: NDArray[np.float64]
-    rhat: NDArray[np.float64]
+    ess: Floats
+    rhat: Floats
     acceptance: float
     component_acceptance: float
     n_rounds: int
@@ -156,11 +153,8 @@ def _run_chains(
     target: Target,
     sample: ImportanceSample,
     evidence: Evidence,
-    prior: MixturePrior,
-    psi: NDArray[np.float64],
-    log_base: NDArray[np.float64],
-    functionals: NDArray[np.float64],
-    functional_names: tuple[str, ...],
+    blocks: Blocks,
+    monitor: Monitor,
     settings: Settings,
     rng: np.random.Generator,
 ) -> _Run:
@@ -172,6 +166,7 @@ def _run_chains(
     n_kept = max(2, -(-settings.n_draws // n_chains))
     n_steps, thin, warmup = settings.n_steps, settings.thin, settings.n_warmup
     n_rounds = 0
+    psi, prior = blocks.psi, blocks.prior
     mean, scales = prior.mean.astype(np.float32), prior.scales.astype(np.float32)
     size = np.linalg.norm(prior.scales, axis=1)
     while True:
@@ -194,14 +189,14 @@ def _run_chains(
             coefficients[ordered.identity, k] = mean[ordered.component] + scales[ordered.component] * x
             component[ordered.identity, k] = ordered.component
         n_rounds += warmup + n_kept * thin
-        weights = masses(coefficients.reshape(-1, psi.shape[1]), psi, log_base)
+        quantities = monitor(masses(coefficients.reshape(-1, psi.shape[1]), psi, blocks.log_base))
         monitored = np.concatenate(
-            [(weights @ functionals).reshape(n_chains, n_kept, -1), size[component][:, :, None]], axis=2
+            [quantities.reshape(n_chains, n_kept, -1), size[component][:, :, None]], axis=2
         )
         ess = effective_sample_size(monitored, cluster)
         rhat = nested_rhat(monitored, settings.n_groups)
         acceptance, component_acceptance = (float(rate) for rate in np.mean(rates, axis=0))
-        messages = _judge((*functional_names, _COMPONENT), ess, rhat, acceptance, n_chains * n_kept, settings)
+        messages = _judge((*monitor.names, _COMPONENT), ess, rhat, acceptance, n_chains * n_kept, settings)
         hopeless = acceptance < _HOPELESS_ACCEPTANCE and n_steps == _MAX_STEPS
         if not messages or hopeless or thin >= settings.thin * 2**settings.max_doublings:
             return _Run(
@@ -214,7 +209,7 @@ def _run_chains(
 def _sample_enough(
     target: Target,
     prior: MixturePrior,
-    laplace: NDArray[np.float64],
+    laplace: Floats,
     settings: Settings,
     rng: np.random.Generator,
 ) -> tuple[ImportanceSample, int]:
@@ -249,8 +244,8 @@ def _rate(accepted: NDArray[np.bool_], which: NDArray[np.bool_]) -> float:
 
 def _judge(
     names: tuple[str, ...],
-    ess: NDArray[np.float64],
-    rhat: NDArray[np.float64],
+    ess: Floats,
+    rhat: Floats,
     acceptance: float,
     n_draws: int,
     settings: Settings,

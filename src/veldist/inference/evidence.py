@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats
 from veldist.inference.prior import MixturePrior
 
 __all__ = ["Evidence", "combine_evidence"]
@@ -29,13 +30,13 @@ class Evidence:
         the prior has no null component, or no other.
     """
 
-    component: NDArray[np.float64]
-    probability: NDArray[np.float64]
+    component: Floats
+    probability: Floats
     total: float
     log_bayes_factor: float
 
 
-def combine_evidence(prior: MixturePrior, component: NDArray[np.float64]) -> Evidence:
+def combine_evidence(prior: MixturePrior, component: Floats) -> Evidence:
     """Weigh the components' log evidences (G,) with the prior."""
     joint = prior.log_weights + component
     total = float(np.logaddexp.reduce(joint))

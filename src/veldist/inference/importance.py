@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist.inference.likelihood import Array
+from veldist._support.arrays import Array, Floats
 from veldist.inference.sampler import Chains
 from veldist.inference.target import Target
 
@@ -39,8 +39,8 @@ class ImportanceSample:
     component: NDArray[np.intp]
     group: NDArray[np.intp]
     u: Array
-    log_weight: NDArray[np.float64]
-    log_evidence: NDArray[np.float64]
+    log_weight: Floats
+    log_evidence: Floats
 
     def least_effective_size(self) -> float:
         """Effective number of draws, (sum w)^2 / sum w^2, in the group where it is smallest."""
@@ -52,8 +52,8 @@ class ImportanceSample:
 
 def importance_sample(
     target: Target,
-    log_prior_weights: NDArray[np.float64],
-    log_laplace: NDArray[np.float64],
+    log_prior_weights: Floats,
+    log_laplace: Floats,
     n_groups: int,
     n_draws: int,
     n_minimum: int,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from veldist.inference.likelihood import Array, Likelihood
+from veldist._support.arrays import Array
+from veldist.inference.likelihood import Likelihood
 from veldist.inference.newton import Modes, factorise, newton, prior_units, solve
 from veldist.inference.prior import MixturePrior
 
@@ -73,7 +74,8 @@ def _modes_near(
     xp = psi.__array_namespace__()
     double = psi.dtype
     center = (offset[pilot, :] + scales[pilot, :] * found.x)[0, :]
-    dtype = xp.float32 if likelihood.n_stars < _SINGLE_PRECISION_STARS else double
+    n_stars = float(xp.sum(xp.abs(likelihood.weight)))
+    dtype = xp.float32 if n_stars < _SINGLE_PRECISION_STARS else double
     local = likelihood.rebase(psi @ center, dtype)
     gain = local.log_reference - likelihood.log_reference
     psi, scales = xp.astype(psi, dtype), xp.astype(scales, dtype)

@@ -3,10 +3,11 @@ r"""Log-likelihood of many latent vectors at once, its gradient and its Hessian.
 With log-density offsets :math:`\delta_j` of the cells from a reference density,
 
 .. math:: \log L = \log L_\mathrm{ref} + \sum_i n_i \log\Big(\sum_j R_{ij} e^{\delta_j}\Big)
-                   - N \log \sum_j w^\mathrm{ref}_j e^{\delta_j},
+                   - \sum_i n_i \, \log \sum_j w^\mathrm{ref}_j e^{\delta_j},
           \qquad R_{ij} = M_{ij} w^\mathrm{ref}_j / p^\mathrm{ref}_i ,
 
-where :math:`n_i` stars of the same velocity and error share row i, :math:`\sum n_i = N`.
+where row i counts :math:`n_i` times: as many stars of the same velocity and error, or -1 times for a density
+that the others are to be divided by (the probability of what was known of a star beforehand, say).
 
 R is formed once, in logarithms and double precision; what is left are ratios near one. That is what makes
 single precision safe, and what keeps a star far out in a Gaussian tail from underflowing.
@@ -15,15 +16,14 @@ single precision safe, and what keeps a star far out in a Gaussian tail from und
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["Array", "Curvature", "Evaluator", "Likelihood"]
+from veldist._support.arrays import Array, Floats
+from veldist.inference.evaluator import Curvature, Evaluator
 
-# Any array of the array API standard.
-Array = Any
+__all__ = ["Likelihood", "refuse_infinite"]
 
 # Shares below this are zero in effect; as subnormal numbers they would slow every product twentyfold.
 _TINY_SINGLE, _TINY_DOUBLE = 1e-30, 1e-290
@@ -34,40 +34,8 @@ _BLOCK = 2**17
 
 
 @dataclass(frozen=True)
-class Curvature:
-    """Value, gradient and negative Hessian of the log-likelihood at a batch of points.
-
-    Attributes
-    ----------
-    value : array, (C,)
-    gradient : array, (C, p)
-    exact : array, (C, p, p)
-        Negative Hessian; not positive definite everywhere.
-    fisher : array, (C, p, p)
-        Sum of outer products of the stars' gradients (the empirical Fisher information), which is.
-    """
-
-    value: Array
-    gradient: Array
-    exact: Array
-    fisher: Array
-
-
-class Evaluator(Protocol):
-    """Does a likelihood's arithmetic elsewhere, on another device say."""
-
-    def evaluate(self, likelihood: Likelihood, delta: Array, with_gradient: bool) -> tuple[Array, Array]:
-        """As `Likelihood.value_and_gradient`; without the gradient, anything in its place."""
-        ...
-
-    def curvature(self, likelihood: Likelihood, delta: Array, psi: Array) -> Curvature:
-        """As `Likelihood.curvature`."""
-        ...
-
-
-@dataclass(frozen=True)
 class Likelihood:
-    """Likelihood of cell masses ``w`` for stars with densities ``p_i = sum_j M_ij w_j + b_i``.
+    """Likelihood of cell masses ``w`` for rows (stars) of density ``p_i = sum_j M_ij w_j``.
 
     Built by `from_design`. All methods take offsets ``delta`` (C, K) of the unnormalised log masses from
     those of the reference; C is the number of latent vectors evaluated together.
@@ -75,15 +43,15 @@ class Likelihood:
     Attributes
     ----------
     ratio : array, (N, K)
-        Share of each cell in each star's density under the reference (R above).
+        Share of each cell in each row's density under the reference (R above).
     reference : array, (K,)
         Cell masses of the reference; sum to 1.
     weight : array, (N,)
-        Number of stars that each row stands for.
-    background : array, (N,) or None
-        Share of the background in each star's density under the reference.
-    n_stars : float
-        Number of stars, the sum of ``weight``.
+        How often each row counts, of either sign.
+    positive : array, (N,), or None
+        ``weight`` with zeros in the place of negative ones; None if there are none.
+    total_weight : float
+        Sum of ``weight``.
     log_reference : float
         Log-likelihood of the reference.
     log_mass : ndarray, (K,)
@@ -100,10 +68,10 @@ class Likelihood:
     ratio: Array
     reference: Array
     weight: Array
-    background: Array | None
-    n_stars: float
+    positive: Array | None
+    total_weight: float
     log_reference: float
-    log_mass: NDArray[np.float64]
+    log_mass: Floats
     hidden: Array | None
     hidden_excess: Array
     evaluator: Evaluator | None = None
@@ -111,10 +79,9 @@ class Likelihood:
     @classmethod
     def from_design(
         cls,
-        design: NDArray[np.float64],
-        log_reference_mass: NDArray[np.float64],
-        background: NDArray[np.float64] | None = None,
-        weight: NDArray[np.float64] | None = None,
+        design: Floats,
+        log_reference_mass: Floats,
+        weight: Floats | None = None,
         log_offset: float = 0.0,
         evaluator: Evaluator | None = None,
     ) -> Likelihood:
@@ -123,57 +90,50 @@ class Likelihood:
         Parameters
         ----------
         design : ndarray, (N, K)
-            Density of each star given each cell.
+            Density of each row given each cell, >= 0. A part of the density that does not depend on the
+            masses is added to all columns, as the masses sum to 1.
         log_reference_mass : ndarray, (K,)
-            Log of the reference's cell masses, up to a constant.
-        background : ndarray, (N,), optional
-            Density of a contaminant at each star, to be added to the LOSVD's. A star's membership
-            probability multiplies its row of ``design``, the complement belongs in here.
+            Log of the reference's cell masses, up to a constant. For `infer`, those at the prior's centre
+            (`Blocks.log_center`).
         weight : ndarray, (N,), optional
-            Number of stars that each row stands for; 1 by default.
+            How often each row counts: the number of stars that it stands for, or a negative number for a
+            density to divide by; 1 by default.
         log_offset : float
-            To be added to the log-likelihood (see `veldist.models.losvd.merge`).
+            To be added to the log-likelihood.
         evaluator : Evaluator, optional
             Who does the arithmetic, of this likelihood and of those that `rebase` makes of it.
 
         Raises
         ------
         ValueError
-            If a star has zero density in every cell, so that nothing can explain it.
+            If a row has zero density in every cell, so that nothing can explain it.
         """
         log_mass = log_reference_mass - np.logaddexp.reduce(log_reference_mass)
         weight = np.ones(design.shape[0]) if weight is None else np.asarray(weight, dtype=np.float64)
         # Every row relative to its largest entry, so that a star far out in the tail does not underflow.
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", under="ignore"):
             log_joint = np.log(design) + log_mass[None, :]
-        highest = log_joint.max(axis=1)
-        highest = np.where(np.isfinite(highest), highest, 0.0)
-        ratio = np.exp(log_joint - highest[:, None])
-        foreign = None
-        with np.errstate(divide="ignore"):
-            log_star = np.log(ratio.sum(axis=1)) + highest
-            if background is not None:
-                log_background = np.log(background)
-                log_star = np.logaddexp(log_star, log_background)
-                foreign = np.exp(log_background - log_star)
-        lost = ~np.isfinite(log_star)
-        if lost.any():
-            rows = ", ".join(str(r) for r in np.flatnonzero(lost)[:5])
-            raise ValueError(
-                f"{lost.sum()} of {lost.size} stars have zero density in every cell (rows {rows}): "
-                "the cells must reach every star."
+            highest = log_joint.max(axis=1)
+            highest = np.where(np.isfinite(highest), highest, 0.0)
+            ratio = np.exp(log_joint - highest[:, None])
+            log_row = np.log(ratio.sum(axis=1)) + highest
+            lost = ~np.isfinite(log_row)
+            if lost.any():
+                rows = ", ".join(str(r) for r in np.flatnonzero(lost)[:5])
+                raise ValueError(
+                    f"{lost.sum()} of {lost.size} stars have zero density in every cell (rows {rows}): "
+                    "the cells must reach every star."
+                )
+            ratio *= np.exp(highest - log_row)[:, None]
+            return cls._build(
+                ratio,
+                log_mass,
+                weight,
+                float(weight.sum()),
+                float(weight @ log_row) + log_offset,
+                np.dtype(np.float64),
+                evaluator,
             )
-        ratio *= np.exp(highest - log_star)[:, None]
-        return cls._build(
-            ratio,
-            log_mass,
-            weight,
-            foreign,
-            float(weight.sum()),
-            float(weight @ log_star) + log_offset,
-            np.dtype(np.float64),
-            evaluator,
-        )
 
     @classmethod
     def _build(
@@ -181,8 +141,7 @@ class Likelihood:
         ratio: Array,
         log_mass: Array,
         weight: Array,
-        background: Array | None,
-        n_stars: float,
+        total_weight: float,
         log_reference: float,
         dtype: Any,
         evaluator: Evaluator | None,
@@ -190,12 +149,14 @@ class Likelihood:
         xp = ratio.__array_namespace__()
         ratio, reference = _flush(ratio, dtype), _flush(xp.exp(log_mass), dtype)
         hidden = (reference == 0) & ~xp.any(ratio != 0, axis=0)
+        weight = xp.astype(weight, dtype)
+        negative = weight < 0
         return cls(
             ratio=ratio,
             reference=reference,
-            weight=xp.astype(weight, dtype),
-            background=None if background is None else xp.astype(background, dtype),
-            n_stars=n_stars,
+            weight=weight,
+            positive=xp.where(negative, xp.zeros_like(weight), weight) if bool(xp.any(negative)) else None,
+            total_weight=total_weight,
             log_reference=log_reference,
             log_mass=log_mass,
             hidden=hidden if bool(xp.any(hidden)) else None,
@@ -213,18 +174,13 @@ class Likelihood:
         norm = xp.sum(mass)
         ratio = self.ratio * (xp.exp(excess) / norm)[None, :]
         density = xp.sum(ratio, axis=1)
-        background = None
-        if self.background is not None:
-            density = density + self.background
-            background = self.background / density
         log_mass = self.log_mass + delta
         highest = xp.max(log_mass)
         return Likelihood._build(
             ratio / density[:, None],
             log_mass - highest - xp.log(xp.sum(xp.exp(log_mass - highest))),
             self.weight,
-            background,
-            self.n_stars,
+            self.total_weight,
             self.log_reference + float(xp.sum(self.weight * xp.log(density))),
             dtype,
             self.evaluator,
@@ -244,21 +200,18 @@ class Likelihood:
         xp = delta.__array_namespace__()
         mass, penalty = self._mass(delta)
         norm = mass @ self.reference
-        total: Array = penalty - self.n_stars * xp.log(norm)
+        total: Array = penalty - self.total_weight * xp.log(norm)
         pull: Array = 0.0
-        members: Array = self.n_stars
-        for ratio, weight, background in self._blocks(delta.shape[0]):
+        for ratio, weight, _ in self._blocks(delta.shape[0]):
             density = mass @ ratio.T
-            if background is not None:
-                foreign = norm[:, None] * background[None, :]
-                density = density + foreign
-                members = members - (foreign / density) @ weight
             total = total + xp.log(density) @ weight
             if with_gradient:
                 pull = pull + (weight[None, :] / density) @ ratio
+        if self.positive is not None:
+            total = refuse_infinite(total)
         if not with_gradient:
             return total, total
-        return total, mass * (pull - (members / norm)[:, None] * self.reference[None, :])
+        return total, mass * (pull - (self.total_weight / norm)[:, None] * self.reference[None, :])
 
     def curvature(self, delta: Array, psi: Array) -> Curvature:
         """Value, gradient and exact negative Hessian with respect to the coefficients of ``psi`` (K, p)."""
@@ -270,40 +223,38 @@ class Likelihood:
         norm = mass @ self.reference
         mean = ((mass * self.reference[None, :]) @ psi) / norm[:, None]
         lifted = mass[:, :, None] * psi[None, :, :]
-        total: Array = penalty - self.n_stars * xp.log(norm)
+        total: Array = penalty - self.total_weight * xp.log(norm)
         pull: Array = 0.0
-        members: Array = xp.zeros_like(norm) + self.n_stars
+        scatter: Array = 0.0
         fisher: Array = 0.0
-        for ratio, weight, background in self._blocks(n_points * n_basis):
+        for ratio, weight, positive in self._blocks(n_points * n_basis):
             density = mass @ ratio.T
-            share: Array = 1.0
-            if background is not None:
-                foreign = norm[:, None] * background[None, :]
-                density = density + foreign
-                share = (1.0 - foreign / density)[:, :, None]
-                members = members - (foreign / density) @ weight
             total = total + xp.log(density) @ weight
             pull = pull + (weight[None, :] / density) @ ratio
-            # Every star's expectation of the basis, less the density's: (C, n, p).
+            # Every row's expectation of the basis, less the density's: (C, n, p).
             score = (ratio[None, :, :] @ lifted) / density[:, :, None]
-            score = score - share * mean[:, None, :]
-            fisher = fisher + xp.matrix_transpose(score) @ (weight[None, :, None] * score)
+            score = score - mean[:, None, :]
+            turned = xp.matrix_transpose(score)
+            scatter = scatter + turned @ (weight[None, :, None] * score)
+            if positive is not None:
+                fisher = fisher + turned @ (positive[None, :, None] * score)
         responsibility = mass * pull
         pulled = responsibility @ psi
-        diagonal = (members / norm)[:, None] * mass * self.reference[None, :] - responsibility
+        diagonal = (self.total_weight / norm)[:, None] * mass * self.reference[None, :] - responsibility
         cross = pulled[:, :, None] * mean[:, None, :]
         exact = (
             xp.matrix_transpose(psi)[None, :, :] @ (diagonal[:, :, None] * psi[None, :, :])
             + cross
             + xp.matrix_transpose(cross)
-            - 2.0 * members[:, None, None] * mean[:, :, None] * mean[:, None, :]
-            + fisher
+            - 2.0 * self.total_weight * mean[:, :, None] * mean[:, None, :]
+            + scatter
         )
+        signed = self.positive is not None
         return Curvature(
-            value=total,
-            gradient=pulled - members[:, None] * mean,
+            value=refuse_infinite(total) if signed else total,
+            gradient=pulled - self.total_weight * mean,
             exact=exact,
-            fisher=fisher,
+            fisher=fisher if signed else scatter,
         )
 
     def _mass(self, delta: Array) -> tuple[Array, Array]:
@@ -318,12 +269,21 @@ class Likelihood:
         return mass, xp.where(excess > 0.0, zero - xp.inf, zero)
 
     def _blocks(self, row_size: int) -> Any:
-        """Rows of the ratio matrix, their weights and background, block by block of bounded size."""
+        """Rows of the ratio matrix, their weights and positive weights, block by block of bounded size."""
         n_rows, size = self.ratio.shape[0], max(1, _BLOCK // row_size)
         for start in range(0, n_rows, size):
             rows = slice(start, min(start + size, n_rows))
-            background = None if self.background is None else self.background[rows]
-            yield self.ratio[rows, :], self.weight[rows], background
+            positive = None if self.positive is None else self.positive[rows]
+            yield self.ratio[rows, :], self.weight[rows], positive
+
+
+def refuse_infinite(value: Array) -> Array:
+    """Log-likelihoods with -inf in the place of +inf.
+
+    That is no maximum, but the density of a row of negative weight too small to be represented.
+    """
+    xp = value.__array_namespace__()
+    return xp.where(value == xp.inf, xp.zeros_like(value) - xp.inf, value)
 
 
 def _flush(shares: Array, dtype: Any) -> Array:

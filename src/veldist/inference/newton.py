@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist.inference.likelihood import Array, Likelihood
+from veldist._support.arrays import Array
+from veldist.inference.likelihood import Likelihood
 
 __all__ = ["Modes", "factorise", "newton", "prior_units", "solve"]
 

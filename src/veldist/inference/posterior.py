@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats
 from veldist.inference.prior import MixturePrior
 
 __all__ = ["Diagnostics", "Posterior", "masses"]
@@ -48,14 +49,14 @@ class Diagnostics:
     """
 
     quantities: tuple[str, ...]
-    ess: NDArray[np.float64]
-    rhat: NDArray[np.float64]
+    ess: Floats
+    rhat: Floats
     pareto_k: float
     acceptance: float
     component_acceptance: float
     log_evidence: float
-    component_log_evidence: NDArray[np.float64]
-    component_probability: NDArray[np.float64]
+    component_log_evidence: Floats
+    component_probability: Floats
     component_labels: tuple[str, ...]
     log_bayes_factor: float
     n_rounds: int
@@ -105,8 +106,8 @@ class Posterior:
 
     coefficients: NDArray[np.float32]
     component: NDArray[np.intp]
-    psi: NDArray[np.float64]
-    log_base: NDArray[np.float64]
+    psi: Floats
+    log_base: Floats
     prior: MixturePrior
     diagnostics: Diagnostics
     n_groups: int
@@ -116,15 +117,13 @@ class Posterior:
         """Number of draws, chains times rounds."""
         return self.component.size
 
-    def cell_masses(self) -> NDArray[np.float64]:
+    def cell_masses(self) -> Floats:
         """Masses of the cells in every draw, (draws, K), one round after the other; rows sum to 1."""
         beta = np.swapaxes(self.coefficients, 0, 1).reshape(self.n_draws, -1)
         return masses(beta, self.psi, self.log_base)
 
 
-def masses(
-    beta: NDArray[np.floating], psi: NDArray[np.float64], log_base: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def masses(beta: NDArray[np.floating], psi: Floats, log_base: Floats) -> Floats:
     """Cell masses ``softmax(psi beta + log_base)`` of each row of ``beta`` (n, p): (n, K)."""
     # The draws are in single precision, and so are the relative errors of the masses.
     logits = beta.astype(np.float32) @ psi.T.astype(np.float32) + log_base[None, :].astype(np.float32)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats
+
 __all__ = ["MixturePrior"]
 
 
@@ -31,9 +33,9 @@ class MixturePrior:
         Components that make up the null hypothesis ("Gaussian") of the Bayes factor.
     """
 
-    mean: NDArray[np.float64]
-    scales: NDArray[np.float64]
-    log_weights: NDArray[np.float64]
+    mean: Floats
+    scales: Floats
+    log_weights: Floats
     labels: tuple[str, ...]
     is_null: NDArray[np.bool_]
 
@@ -55,11 +57,11 @@ class MixturePrior:
         return self.scales.shape[0]
 
     @property
-    def center(self) -> NDArray[np.float64]:
+    def center(self) -> Floats:
         """Mean of the whole mixture, (p,)."""
         return np.exp(self.log_weights) @ self.mean
 
-    def sample(self, n: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def sample(self, n: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], Floats]:
         """Draw ``n`` exact samples: component indices (n,) and coefficients (n, p)."""
         component = rng.choice(self.n_components, size=n, p=np.exp(self.log_weights))
         x = rng.standard_normal((n, self.mean.shape[1]))

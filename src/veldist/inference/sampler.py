@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist.inference.likelihood import Array
+from veldist._support.arrays import Array, Floats
 from veldist.inference.target import Target
 
 __all__ = ["Chains", "Sweep", "sweep"]
@@ -75,7 +75,7 @@ class Sweep:
 def sweep(
     target: Target,
     chains: Chains,
-    log_proposal: NDArray[np.float64],
+    log_proposal: Floats,
     n_steps: int,
     rng: np.random.Generator,
 ) -> Sweep:

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Array
 from veldist.inference.laplace import Modes
-from veldist.inference.likelihood import Array, Likelihood
+from veldist.inference.likelihood import Likelihood
 from veldist.inference.prior import MixturePrior
 
 __all__ = ["Runs", "Target"]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from veldist._support.arrays import Floats
 from veldist._support.validate import strip_units
 from veldist.figures.styles import MapStyle, map_style
+from veldist.fits.diagnostics import DIAGNOSTICS
 from veldist.fits.fit import Fit
 from veldist.report.numbers import rounded
 from veldist.summaries.columns import CORRELATIONS, MAP_COLUMNS, MAX_ORDER, hermite_names
@@ -39,12 +40,8 @@ _SYMBOLS = {
     "rhat_max": "R-hat",
     "log_bayes_factor": "ln B",
 }
-_LABELS: dict[str, tuple[str | None, str]] = {
-    "n_stars": (None, "number of stars"),
-    "ess_min": (None, "smallest effective sample size"),
-    "rhat_max": (None, "largest nested R-hat"),
-}
-FIT_NUMBERS = (*_LABELS, "log_bayes_factor")
+_LABELS = {name: (None, meaning) for name, meaning in ({"n_stars": "number of stars"} | DIAGNOSTICS).items()}
+FIT_NUMBERS = ("n_stars", "ess_min", "rhat_max", "log_bayes_factor")
 """What solvers tell of themselves."""
 
 # The other entries of a map are pure numbers.

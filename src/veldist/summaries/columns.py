@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
+from veldist.fits.diagnostics import DIAGNOSTICS
 from veldist.summaries.percentile_shape import PERCENTILE_COLUMNS
 from veldist.summaries.scalars import COLUMNS
 
@@ -68,7 +69,7 @@ MAP_COLUMNS: dict[str, tuple[str | None, str]] = (
         "peak2_v": ("km/s", "velocity of the higher of two peaks"),
         "peak2_mass": (None, "probability mass of the peak at higher velocity"),
         "outside_grid": (None, "probability mass outside the velocity grid"),
-        "log_bayes_factor": (None, "log Bayes factor of a non-Gaussian LOSVD"),
+        "log_bayes_factor": (None, DIAGNOSTICS["log_bayes_factor"]),
     }
 )
 """Unit and meaning of every map, in the order of dictionaries and tables."""

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from veldist._support.arrays import Floats
 from veldist._support.percentiles import percentiles
 from veldist.inference import masses
+from veldist.models.losvd.frame import LEAST_INSIDE
 from veldist.summaries.moments import IQR_PER_SIGMA
 from veldist.summaries.scalars import SCALARS
 
@@ -37,8 +38,8 @@ _FRAME_GAUSSIAN = (0.0, 1.0)
 # Shapes of the prior lie within so many of the frame's scales of its location, and have a dispersion within
 # these limits: the deviations from a Gaussian can run away with location and scale too.
 _SHAPE_OFFSET, _SHAPE_SCALE = 1.0, (0.5, 2.0)
-# An LOSVD conditional on a range that holds less than this of it means nothing, and a few draws no width.
-_LEAST_INSIDE, _LEAST_SHARE = 1e-6, 0.05
+# Fewer of the draws have no width to speak of.
+_LEAST_SHARE = 0.05
 # One in a hundred draws must have a shape within the limits.
 _ATTEMPTS = 100
 # With few stars the weights of the components follow their errors: rounded like this, in the logarithm, bins
@@ -89,7 +90,7 @@ class CellDraws:
             If hardly any draw has.
         """
         inside = self.masses @ (np.diff(np.clip(self.edges, low, high)) / np.diff(self.edges))
-        good = inside >= _LEAST_INSIDE
+        good = inside >= LEAST_INSIDE
         if np.count_nonzero(good) < _LEAST_SHARE * good.size:
             raise ValueError("next to no draws of the prior have mass on the grid.")
         return good

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from veldist.export.checks.moments import check_large_velocities, check_systemic
 from veldist.export.checks.problem import Problem, cell_problem, row_problem
-from veldist.export.checks.shared import check_large_velocities, check_systemic
 from veldist.export.checks.table import KinTable
 
 __all__ = ["check_gauss_hermite"]

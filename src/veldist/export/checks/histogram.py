@@ -1,4 +1,4 @@
-"""Rules for a table of histogram LOSVDs: columns, masses, uncertainties and moments."""
+"""Rules for a table of histogram LOSVDs: columns, masses and uncertainties."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
 from veldist._support.validate import name_first
+from veldist.export.checks.moments import check_moments
 from veldist.export.checks.problem import Problem, Rule, Severity, cell_problem, row_problem
-from veldist.export.checks.shared import check_large_velocities, check_systemic
 from veldist.export.checks.table import KinTable
 from veldist.export.checks.velocity import VelocityGrid, check_velocity_grid
 
@@ -28,11 +27,6 @@ _LOW_SUM, _HIGH_SUM, _MAX_SUM = 0.5, 1.5, 2.0
 _EMPTY_SHARE = 1e-6
 # Uncertainties, as fractions of the largest mass of the row, that no data give.
 _TINY_ERROR = 1e-6
-# Moments may be off by these fractions of a velocity bin: tables are written with few digits, and the columns
-# of others may be moments of another estimate than the one that is written.
-_MOMENT_TOLERANCE, _MOMENT_FAR = 0.05, 0.5
-# The grid must reach this many dispersions to both sides of 0.
-_REACH = 3.0
 
 
 def check_histogram(table: KinTable) -> Iterator[Problem]:
@@ -68,7 +62,7 @@ def check_histogram(table: KinTable) -> Iterator[Problem]:
     yield from _check_error_size(table.file, losvd, dlosvd, dlosvd_names)
     yield from _check_sums(table, losvd, grid)
     yield from _check_edges(table.file, losvd, n)
-    yield from _check_moments(table, losvd, grid)
+    yield from check_moments(table, losvd, grid)
 
 
 def _check_error_size(file: str, losvd: Floats, dlosvd: Floats, names: list[str]) -> Iterator[Problem]:
@@ -285,56 +279,3 @@ def _check_edges(file: str, losvd: Floats, n: int) -> Iterator[Problem]:
             what=what,
             cure="Use a wider velocity grid, or set wings to 0 that the data do not support.",
         )
-
-
-def _check_moments(table: KinTable, losvd: Floats, grid: VelocityGrid) -> Iterator[Problem]:
-    """Columns v and sigma are those of the LOSVDs, and the grid holds an LOSVD centred on 0.
-
-    The moments are ``v = sum_j p_j v_j`` and ``sigma^2 = sum_j p_j (v_j - v)^2``, with p_j the masses divided
-    by their sum and v_j the bin centres.
-    """
-    if grid.centers is None or grid.dv is None or grid.centers.size != losvd.shape[1]:
-        return
-    total = losvd.sum(axis=1, keepdims=True)
-    p = losvd / np.where(total > 0, total, np.nan)
-    v = p @ grid.centers
-    sigma = np.sqrt(np.sum(p * (grid.centers - v[:, None]) ** 2, axis=1))
-    for name, moment in (("v", v), ("sigma", sigma)):
-        column = table.values.get(name)
-        if column is None:
-            continue
-        off = np.abs(column - moment) / grid.dv
-        far = off > _MOMENT_FAR
-        levels: list[tuple[NDArray[np.bool_], Severity]] = [
-            (far, "wrong"),
-            ((off > _MOMENT_TOLERANCE) & ~far, "doubtful"),
-        ]
-        for bad, severity in levels:
-            if bad.any():
-                yield from row_problem(
-                    table.file,
-                    name,
-                    bad,
-                    column,
-                    rule="moments",
-                    severity=severity,
-                    what=f"km/s disagrees with the LOSVD's own {moment[np.argmax(bad)]:.6g}",
-                    cure="Compute it from the renormalised masses; check that rows and vcent match.",
-                )
-    yield from check_large_velocities(table.file, sigma, "sigma")
-    low, high = grid.centers[0] - 0.5 * grid.dv, grid.centers[-1] + 0.5 * grid.dv
-    known = sigma[np.isfinite(sigma)]
-    if known.size and _REACH * np.median(known) > min(-low, high):
-        yield Problem(
-            table.file,
-            None,
-            "meta['vcent']",
-            (float(low), float(high)),
-            "doubtful",
-            "systemic-velocity",
-            f"the velocity grid, {low:g} to {high:g} km/s, does not hold 0 +- {_REACH:g} dispersions of "
-            f"{np.median(known):.6g} km/s; DYNAMITE's orbits are symmetric about 0.",
-            "Subtract the systemic velocity from vcent and v, or use a wider grid.",
-        )
-    else:
-        yield from check_systemic(table.file, v, sigma)

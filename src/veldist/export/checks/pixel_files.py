@@ -26,7 +26,7 @@ _LAYOUT = "The lines are: comment, x_start y_start, x_size y_size, angle, nx ny.
 _FULL_TURN = 360.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BinMap:
     """Bin map as it stands in its file.
 

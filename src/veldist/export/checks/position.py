@@ -20,7 +20,7 @@ __all__ = ["Misplaced", "check_positions", "find_misplaced"]
 _MARGIN = 0.25
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Misplaced:
     """Bin centres that are not where the bin map has their bins.
 

@@ -12,14 +12,10 @@ from veldist.export.checks.problem import Problem, Rule, Severity, row_problem
 from veldist.export.checks.table import KinTable
 from veldist.sky.pixels import PixelGrid
 
-__all__ = ["check_large_velocities", "check_psf_size", "check_shared", "check_systemic", "numbers_of"]
+__all__ = ["check_psf_size", "check_shared", "numbers_of"]
 
 # DYNAMITE's own tolerance for the sum of the PSF's weights.
 _WEIGHT_TOLERANCE = 1e-8
-# Dispersion (km/s) that no stellar system has.
-_LARGE_SIGMA = 1000.0
-# Distance of the mean velocity from 0, in dispersions, from which on the systemic velocity is suspected.
-_SYSTEMIC_SIGMAS = 3.0
 _UNITS = {"v": "km/s", "dv": "km/s", "sigma": "km/s", "dsigma": "km/s", "xbin": "arcsec", "ybin": "arcsec"}
 
 
@@ -233,41 +229,4 @@ def check_psf_size(table: KinTable, grid: PixelGrid) -> Iterator[Problem]:
             "psf-sigma",
             f"{value:g} arcsec is more than the aperture, {grid.x_size:g} x {grid.y_size:g} arcsec.",
             "Check the units: sigma and aperture are in arcsec.",
-        )
-
-
-def check_large_velocities(file: str, sigma: Floats, column: str) -> Iterator[Problem]:
-    """Suspect velocities in m/s where the dispersion is that of no stellar system."""
-    known = sigma[np.isfinite(sigma)]
-    if known.size and np.median(known) > _LARGE_SIGMA:
-        row = int(np.nanargmax(sigma))
-        yield Problem(
-            file,
-            row,
-            column,
-            float(sigma[row]),
-            "doubtful",
-            "velocity-size",
-            f"the median dispersion is {np.median(known):.6g} km/s; the velocities look like m/s.",
-            "Divide all velocities by 1000.",
-        )
-
-
-def check_systemic(file: str, v: Floats, sigma: Floats) -> Iterator[Problem]:
-    """Suspect a systemic velocity that was not subtracted: DYNAMITE's orbits are symmetric about 0."""
-    good = np.isfinite(v) & np.isfinite(sigma) & (sigma > 0)
-    if not good.any():
-        return
-    middle, width = float(np.median(v[good])), float(np.median(sigma[good]))
-    if abs(middle) > _SYSTEMIC_SIGMAS * width:
-        yield Problem(
-            file,
-            None,
-            "v",
-            middle,
-            "doubtful",
-            "systemic-velocity",
-            f"the median velocity is {middle:.6g} km/s with a dispersion of {width:.6g} km/s; DYNAMITE's "
-            "orbits are symmetric about 0.",
-            "Subtract the systemic velocity from all velocities.",
         )

@@ -28,7 +28,7 @@ _GAUSS_HERMITE_COLUMN = re.compile(r"vbin_id|dv|dsigma|dh\d+")
 _MIN_GAUSS_HERMITE = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KinTable:
     """A kinematics table as plain numbers.
 

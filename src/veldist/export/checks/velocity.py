@@ -19,7 +19,7 @@ __all__ = ["VelocityGrid", "check_velocity_grid"]
 _STEP_TOLERANCE = 1e-3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VelocityGrid:
     """What of the velocity grid can be used.
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from veldist._support.files import new_files
+from veldist.export.dynamite.doubts import warn_misplaced
 from veldist.export.dynamite.layout import VoronoiLayout
 from veldist.export.dynamite.pixel_files import aperture_text, bins_text
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["DynamiteFiles", "check_paths", "warn_orphaned", "write_files"]
+__all__ = ["DynamiteFiles", "check_paths", "write_files"]
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def check_paths(output_dir: str | os.PathLike[str], *names: str, overwrite: bool
     return DynamiteFiles(*paths)
 
 
-def warn_orphaned(paths: DynamiteFiles, layout: VoronoiLayout, stacklevel: int) -> None:
+def _warn_orphaned(paths: DynamiteFiles, layout: VoronoiLayout, stacklevel: int) -> None:
     """Warn if another table beside loses its pixel grid or bin map to this export.
 
     The numbers of rows may agree, so that neither DYNAMITE nor a check could tell.
@@ -112,8 +113,8 @@ def warn_orphaned(paths: DynamiteFiles, layout: VoronoiLayout, stacklevel: int) 
         )
 
 
-def write_files(paths: DynamiteFiles, table: Table, layout: VoronoiLayout) -> None:
-    """Write all three files, or leave everything as it was.
+def write_files(paths: DynamiteFiles, table: Table, layout: VoronoiLayout, stacklevel: int) -> None:
+    """Write all three files, or leave everything as it was; warn before of a layout that looks wrong.
 
     Parameters
     ----------
@@ -123,7 +124,17 @@ def write_files(paths: DynamiteFiles, table: Table, layout: VoronoiLayout) -> No
         The kinematics.
     layout : VoronoiLayout
         Pixels and their bins.
+    stacklevel : int
+        As for `warnings.warn`, counted from the caller.
+
+    Warns
+    -----
+    UserWarning
+        If most bin centres lie far from their own pixels, or another kinematics table beside would be left
+        with a pixel grid or bin map not its own.
     """
+    warn_misplaced(layout, stacklevel + 1)
+    _warn_orphaned(paths, layout, stacklevel + 1)
     targets = [paths.kinematics, paths.aperture, paths.bins]
     with new_files(targets) as (kinematics, aperture, bins):
         table.write(kinematics, format="ascii.ecsv")

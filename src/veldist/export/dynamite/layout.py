@@ -25,7 +25,7 @@ _ROOT = "voronoi_bin_metadata"
 _PSF_WEIGHT_TOLERANCE = 1e-8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VoronoiLayout:
     """Solved Voronoi bins on the sky, numbered as DYNAMITE wants them.
 

@@ -15,8 +15,8 @@ import numpy as np
 from veldist._support.arrays import Floats
 from veldist._support.validate import check_count, to_float
 from veldist._version import __version__
-from veldist.export.dynamite.doubts import warn_cut, warn_misplaced
-from veldist.export.dynamite.files import DynamiteFiles, check_paths, warn_orphaned, write_files
+from veldist.export.dynamite.doubts import warn_cut
+from veldist.export.dynamite.files import DynamiteFiles, check_paths, write_files
 from veldist.export.dynamite.layout import read_layout
 from veldist.export.rows.hermite import collect_series, read_series
 from veldist.export.rows.losvds import check_solved
@@ -47,8 +47,7 @@ def write_dynamite_gauss_hermite(
 ) -> DynamiteFiles:
     """Write Gauss-Hermite kinematics, the pixel grid and the bin map that DYNAMITE reads.
 
-    Everything is checked before anything is written, and files appear under their names only once all
-    three are complete; should that last step fail, the files of a previous export are put back.
+    All three are written or none, as by `veldist.write_dynamite_kinematics`.
 
     Parameters
     ----------
@@ -79,19 +78,9 @@ def write_dynamite_gauss_hermite(
 
     Raises
     ------
-    TypeError
-        If an argument has the wrong type.
-    OrderError
-        If a solver has not been run (a `ValueError`, too).
-    ValueError
-        If there is nothing to write, ``order`` or a floor is out of range, draws are unusable, or the
-        metadata is incomplete or contradicts itself or the solvers.
-    FileExistsError
-        If a file exists and ``overwrite`` is false.
-    NotADirectoryError, IsADirectoryError
-        If ``output_dir`` is a file, or one of the three file names is taken by a directory.
-    PermissionError
-        If ``output_dir`` cannot be written to.
+    TypeError, OrderError, ValueError, OSError
+        As `veldist.write_dynamite_kinematics`; also if ``order`` or a floor is out of range, or draws are
+        unusable.
 
     Warns
     -----
@@ -133,8 +122,6 @@ def write_dynamite_gauss_hermite(
     of_bins = read_series(fits, order)
     rows = collect_series(of_bins, solved.size, velocity_floor, coefficient_floor, stacklevel=2)
     warn_cut({i: row.cut for i, row in of_bins.items()}, solved.size, stacklevel=2, draws=True)
-    warn_misplaced(layout, stacklevel=2)
-    warn_orphaned(paths, layout, stacklevel=2)
     rows.values[:, 0] -= v_systemic
     table = _make_table(rows.values, rows.errors)
     table.meta |= {
@@ -147,7 +134,7 @@ def write_dynamite_gauss_hermite(
         "uncertainty_floor": rows.floors | {"n_floored": rows.n_floored},
         "veldist_version": __version__,
     }
-    write_files(paths, table, layout)
+    write_files(paths, table, layout, stacklevel=2)
     return paths
 
 

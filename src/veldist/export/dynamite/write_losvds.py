@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from veldist._support.validate import to_float
 from veldist._version import __version__
-from veldist.export.dynamite.doubts import warn_cut, warn_doubtful, warn_misplaced
-from veldist.export.dynamite.files import DynamiteFiles, check_paths, warn_orphaned, write_files
+from veldist.export.dynamite.doubts import warn_cut, warn_doubtful
+from veldist.export.dynamite.files import DynamiteFiles, check_paths, write_files
 from veldist.export.dynamite.layout import VoronoiLayout, read_layout
 from veldist.export.rows.losvds import Floor, LosvdRow, SolvedBins, check_solved, collect_losvds, read_rows
 from veldist.fits.draws import check_fits, is_fitted
@@ -199,13 +199,11 @@ def write_rows(
     rows = collect_losvds(of_bins, solved.size).shifted(v_systemic)
     warn_cut({i: row.cut for i, row in of_bins.items()}, solved.size, stacklevel, note=_PAD_NOTE)
     warn_doubtful(rows, stacklevel)
-    warn_misplaced(layout, stacklevel)
-    warn_orphaned(paths, layout, stacklevel)
     if pad:
         rows = rows.padded()
     table = _make_table(rows, layout, bin_flux_mode)
     table.meta |= {"v_systemic": v_systemic, "padded": bool(pad)}
-    write_files(paths, table, layout)
+    write_files(paths, table, layout, stacklevel)
     return paths
 
 

@@ -20,7 +20,7 @@ from veldist.summaries.gauss_hermite.series_fit import ENOUGH_CONVERGED, gauss_h
 __all__ = ["SeriesRow", "SeriesRows", "collect_series", "read_series"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SeriesRows:
     """One row for every solved bin.
 

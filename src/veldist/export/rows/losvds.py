@@ -19,12 +19,9 @@ from veldist.export.rows.bins import describe_bins, refuse_not_run
 from veldist.export.rows.cut import Cut, cut_of
 from veldist.fits.draws import Fits
 from veldist.fits.fit import Fit
-from veldist.fits.grid import VelocityGrid
+from veldist.fits.grid import GRID_TOLERANCE, VelocityGrid, same_grid
 
 __all__ = ["Floor", "LosvdRow", "SolvedBins", "check_solved", "collect_losvds", "losvd_row", "read_rows"]
-
-# Velocity grids count as equal, and bins as equally wide, within this fraction of a bin.
-_GRID_TOLERANCE = 1e-6
 
 
 class Floor(NamedTuple):
@@ -38,7 +35,7 @@ class Floor(NamedTuple):
     """Number of velocity bins whose uncertainty was below."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SolvedBins:
     """LOSVDs of the solved Voronoi bins on their common velocity grid.
 
@@ -216,35 +213,27 @@ def _floor(clipped: Mapping[str, Any]) -> Floor | None:
 
 def _common_grid(kept: Sequence[tuple[int, VelocityGrid]], solved: NDArray[np.bool_]) -> tuple[Floats, float]:
     """Return the bin centres and the bin width that all solvers share."""
-    grids = [(grid.centers, grid.edges) for _, grid in kept]
-    first_centers, first_edges = grids[0]
-    dv = float(first_edges[-1] - first_edges[0]) / first_centers.size
-    tolerance = _GRID_TOLERANCE * dv
+    index, first = kept[0]
+    dv = float(first.edges[-1] - first.edges[0]) / first.n_bins
     if not (
-        np.isfinite(first_edges).all()
+        np.isfinite(first.edges).all()
         and dv > 0
-        and np.allclose(np.diff(first_edges), dv, rtol=0.0, atol=tolerance)
-        and np.allclose(first_centers, 0.5 * (first_edges[1:] + first_edges[:-1]), rtol=0.0, atol=tolerance)
+        and np.allclose(np.diff(first.edges), dv, rtol=0.0, atol=GRID_TOLERANCE * dv)
     ):
         raise ValueError(
-            f"solvers[{kept[0][0]}].grid must have ascending, equally wide velocity bins with the centers "
-            "half-way between the edges, as setup_grid makes them."
+            f"solvers[{index}].grid must have ascending, equally wide velocity bins, as setup_grid makes."
         )
-    differs = np.zeros_like(solved)
-    for (i, _), (centers, edges) in zip(kept, grids, strict=True):
-        differs[i] = edges.shape != first_edges.shape or not (
-            np.allclose(edges, first_edges, rtol=0.0, atol=tolerance)
-            and np.allclose(centers, first_centers, rtol=0.0, atol=tolerance)
-        )
-    if differs.any():
-        _, edges = grids[[i for i, _ in kept].index(int(np.argmax(differs)))]
+    others = {i: grid.edges for i, grid in kept if not same_grid(grid.edges, first.edges)}
+    if others:
+        differs = np.isin(np.arange(solved.size), list(others))
+        edges = next(iter(others.values()))
         raise ValueError(
-            f"{describe_bins(differs)} have another velocity grid than solvers[{kept[0][0]}] "
+            f"{describe_bins(differs)} have another velocity grid than solvers[{index}] "
             f"({edges.size - 1} bins from {edges[0]:g} to {edges[-1]:g} km/s against "
-            f"{first_centers.size} from {first_edges[0]:g} to {first_edges[-1]:g} km/s): "
+            f"{first.n_bins} from {first.edges[0]:g} to {first.edges[-1]:g} km/s): "
             "one file holds one grid, so run all bins with the same setup_grid arguments."
         )
-    return first_centers, dv
+    return first.centers, dv
 
 
 def _check_masses(losvd: Floats, dlosvd: Floats, solved: NDArray[np.bool_]) -> None:

@@ -17,7 +17,7 @@ from veldist.summaries.moments import histogram_moments
 __all__ = ["MomentDraws", "iterate_moments", "median_and_uncertainty", "solved_mask"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class MomentDraws:
     """Moments of every draw of one bin.
 

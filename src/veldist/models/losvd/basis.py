@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats
 from veldist.inference.prior import MixturePrior
 from veldist.models.losvd.resolution import Resolution, choose_resolution
 
@@ -100,9 +101,7 @@ class PriorSettings:
             raise ValueError(f"taper = {self.taper} must ascend between 0 and {_HALF_WIDTH}.")
 
 
-def _project_out_quadratic(
-    functions: NDArray[np.float64], z: NDArray[np.float64], weight: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _project_out_quadratic(functions: Floats, z: Floats, weight: Floats) -> Floats:
     """Remove the weighted least-squares fit of {1, z, z^2} from each column of ``functions`` (K, n)."""
     quadratic = np.stack([np.ones_like(z), z, z**2], axis=1)
     root = np.sqrt(weight)[:, None]
@@ -110,16 +109,16 @@ def _project_out_quadratic(
     return functions - quadratic @ coefficients
 
 
-def _taper(z: NDArray[np.float64], start: float, end: float) -> NDArray[np.float64]:
+def _taper(z: Floats, start: float, end: float) -> Floats:
     """One in the core, zero beyond ``end``, a raised cosine between."""
     t = np.clip((np.abs(z) - start) / (end - start), 0.0, 1.0)
     return 0.5 * (1.0 + np.cos(np.pi * t))
 
 
-def _tail_direction(z: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+def _tail_direction(z: Floats, weight: Floats) -> Floats:
     """Log-ratio of the Student t to the Gaussian less its quadratic part, constant beyond the end."""
 
-    def log_ratio(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    def log_ratio(x: Floats) -> Floats:
         return 0.5 * x**2 - 0.5 * (_TAIL_NU + 1.0) * np.log1p(x**2 / _TAIL_NU)
 
     inside = np.clip(z, -_DIRECTION_END, _DIRECTION_END)
@@ -129,7 +128,7 @@ def _tail_direction(z: NDArray[np.float64], weight: NDArray[np.float64]) -> NDAr
     return log_ratio(inside) - a - b * inside**2
 
 
-def _asymmetry_direction(z: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+def _asymmetry_direction(z: Floats, weight: Floats) -> Floats:
     """``z |z| / 2`` less its linear part, linear beyond `_DIRECTION_END`: different widths left and right."""
     inside = np.clip(z, -_DIRECTION_END, _DIRECTION_END)
     shape = 0.5 * inside * np.abs(inside)
@@ -139,7 +138,7 @@ def _asymmetry_direction(z: NDArray[np.float64], weight: NDArray[np.float64]) ->
 
 def _shapes(
     omega: NDArray[np.floating], lengths: tuple[float, ...], settings: PriorSettings
-) -> list[tuple[NDArray[np.float64], str, float]]:
+) -> list[tuple[Floats, str, float]]:
     """Scales of the coefficients of T, A and the functions, label and weight of every component."""
     tail, asymmetry, small = settings.tail_scale, settings.asymmetry_scale, settings.small
     absent = np.zeros(omega.size)
@@ -166,11 +165,11 @@ def _shapes(
 
 
 def losvd_prior(
-    centers: NDArray[np.float64],
-    widths: NDArray[np.float64],
+    centers: Floats,
+    widths: Floats,
     resolution: Resolution,
     settings: PriorSettings | None = None,
-) -> tuple[NDArray[np.float64], MixturePrior]:
+) -> tuple[Floats, MixturePrior]:
     """Basis and prior of a one-dimensional LOSVD on the given cells.
 
     Parameters

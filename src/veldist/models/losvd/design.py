@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from veldist._support.arrays import Floats
 
 __all__ = ["gaussian_design_matrix"]
 
 
-def gaussian_design_matrix(
-    vel: NDArray[np.float64], err: NDArray[np.float64], edges: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def gaussian_design_matrix(vel: Floats, err: Floats, edges: Floats) -> Floats:
     r"""Density of observing each star if its true velocity lies in each cell, for Gaussian errors.
 
     .. math:: M_{ij} = \frac{1}{d_j} \int_{\mathrm{cell}\,j} N(y_i \mid v, e_i^2)\, dv

@@ -11,9 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-__all__ = ["Cells", "Frame", "fit_frame", "make_cells", "overlap_matrix", "robust_frame"]
+from veldist._support.arrays import Floats
+
+__all__ = ["LEAST_INSIDE", "Cells", "Frame", "fit_frame", "make_cells", "overlap_matrix", "robust_frame"]
+
+LEAST_INSIDE = 1e-6
+"""An LOSVD conditional on a range that holds less than this of it means nothing."""
 
 # Cells reach this far at least: to where the prior turns the tails Gaussian again (see `basis`).
 _REACH = 8.0
@@ -38,11 +42,11 @@ class Frame:
     location: float
     scale: float
 
-    def standardise(self, velocity: NDArray[np.float64]) -> NDArray[np.float64]:
+    def standardise(self, velocity: Floats) -> Floats:
         """Standardised velocity ``z = (v - location) / scale``."""
         return (velocity - self.location) / self.scale
 
-    def velocity(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
+    def velocity(self, z: Floats) -> Floats:
         """Velocity (km/s) of a standardised velocity."""
         return self.location + self.scale * z
 
@@ -51,20 +55,20 @@ class Frame:
 class Cells:
     """Intervals in z, on each of which the density is constant: ``edges`` (K + 1,), ascending."""
 
-    edges: NDArray[np.float64]
+    edges: Floats
 
     @property
-    def centers(self) -> NDArray[np.float64]:
+    def centers(self) -> Floats:
         """Cell centres, (K,)."""
         return 0.5 * (self.edges[1:] + self.edges[:-1])
 
     @property
-    def widths(self) -> NDArray[np.float64]:
+    def widths(self) -> Floats:
         """Cell widths, (K,)."""
         return np.diff(self.edges)
 
 
-def fit_frame(vel: NDArray[np.float64], err: NDArray[np.float64]) -> Frame:
+def fit_frame(vel: Floats, err: Floats) -> Frame:
     r"""Error-corrected Gaussian location and scale.
 
     Of the likelihood :math:`\prod_i N(y_i \mid m, s^2 + e_i^2)`: with weights :math:`w_i = 1 / (s^2 + e_i^2)`, m
@@ -99,7 +103,7 @@ def fit_frame(vel: NDArray[np.float64], err: NDArray[np.float64]) -> Frame:
     return Frame(location=shift + location(variance), scale=float(np.sqrt(variance)))
 
 
-def robust_frame(vel: NDArray[np.float64], err: NDArray[np.float64]) -> Frame:
+def robust_frame(vel: Floats, err: Floats) -> Frame:
     r"""Location and scale that a few foreground stars do not move.
 
     The location is the median; the scale s makes the median of :math:`|y_i - m| / \sqrt{s^2 + e_i^2}` that of
@@ -117,9 +121,7 @@ def robust_frame(vel: NDArray[np.float64], err: NDArray[np.float64]) -> Frame:
     return Frame(location=location, scale=float(np.sqrt(variance)))
 
 
-def _solve_variance(
-    excess: Callable[[float], float], e2: NDArray[np.float64], ceiling: float, vel: NDArray[np.float64]
-) -> float:
+def _solve_variance(excess: Callable[[float], float], e2: Floats, ceiling: float, vel: Floats) -> float:
     """The largest variance where a function changes its sign, from positive below to negative above.
 
     If there is none, the smallest variance that can be told from zero: the Cramer-Rao bound of unresolved
@@ -141,7 +143,7 @@ def _solve_variance(
     return floor
 
 
-def _unresolved(e2: NDArray[np.float64]) -> float:
+def _unresolved(e2: Floats) -> float:
     """Variance that so many stars with these squared errors cannot tell from zero."""
     if e2.size > _PRECISE:
         # What few stars teach of the scale depends on where they happen to lie.
@@ -164,7 +166,7 @@ def make_cells(z_min: float, z_max: float, cell_width: float) -> Cells:
     n_core = int(np.ceil(_CORE / cell_width))
     core = cell_width * np.arange(n_core + 1)
 
-    def wing(reach: float) -> NDArray[np.float64]:
+    def wing(reach: float) -> Floats:
         edges = [core[-1]]
         width = cell_width
         while edges[-1] < reach:
@@ -180,7 +182,7 @@ def make_cells(z_min: float, z_max: float, cell_width: float) -> Cells:
     return Cells(edges=np.concatenate([-left[:0:-1], right]))
 
 
-def overlap_matrix(from_edges: NDArray[np.float64], to_edges: NDArray[np.float64]) -> NDArray[np.float64]:
+def overlap_matrix(from_edges: Floats, to_edges: Floats) -> Floats:
     """Fraction of every cell that lies in every reporting bin, (K, B).
 
     ``masses @ overlap`` integrates a density that is constant in each cell exactly over the bins. Mass

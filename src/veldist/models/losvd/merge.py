@@ -36,6 +36,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.arrays import Floats
+
 __all__ = ["MergedStars", "box_width", "merge_stars"]
 
 # Widest box of velocities in units of the errors in it, and ratio of the squared errors, in the logarithm.
@@ -60,9 +62,9 @@ class MergedStars:
         What the merging changes in the log-likelihood of the unit Gaussian, to second order: to be added.
     """
 
-    z: NDArray[np.float64]
-    error: NDArray[np.float64]
-    weight: NDArray[np.float64]
+    z: Floats
+    error: Floats
+    weight: Floats
     log_offset: float = 0.0
 
 
@@ -71,9 +73,7 @@ def box_width(n_stars: int, tolerance: float) -> float:
     return float(np.sqrt(12.0 * tolerance * np.sqrt(2.0 / n_stars)))
 
 
-def merge_stars(
-    z: NDArray[np.float64], error: NDArray[np.float64], edges: NDArray[np.float64], tolerance: float
-) -> MergedStars:
+def merge_stars(z: Floats, error: Floats, edges: Floats, tolerance: float) -> MergedStars:
     """Merge stars of nearly the same velocity and error.
 
     Parameters
@@ -93,7 +93,7 @@ def merge_stars(
             break
     n = np.bincount(box).astype(np.float64)
 
-    def moments(x: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def moments(x: Floats) -> tuple[Floats, Floats]:
         mean = np.bincount(box, x) / n
         return mean, np.bincount(box, (x - mean[box]) ** 2) / n
 
@@ -107,9 +107,9 @@ def merge_stars(
 
 
 def _boxes(
-    z: NDArray[np.float64],
-    error: NDArray[np.float64],
-    edges: NDArray[np.float64],
+    z: Floats,
+    error: Floats,
+    edges: Floats,
     width: float,
     factor: float,
 ) -> NDArray[np.intp]:

@@ -11,12 +11,22 @@ from functools import lru_cache
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
-from veldist.inference import Evaluator, MixturePrior, Posterior, Settings, infer, masses
+from veldist._support.arrays import Floats
+from veldist.inference import (
+    Blocks,
+    Evaluator,
+    Likelihood,
+    MixturePrior,
+    Monitor,
+    Posterior,
+    Settings,
+    infer,
+    masses,
+)
 from veldist.models.losvd.basis import PriorSettings, losvd_prior
 from veldist.models.losvd.design import gaussian_design_matrix
-from veldist.models.losvd.frame import Cells, Frame, fit_frame, make_cells, overlap_matrix
+from veldist.models.losvd.frame import LEAST_INSIDE, Cells, Frame, fit_frame, make_cells, overlap_matrix
 from veldist.models.losvd.merge import MergedStars, merge_stars
 from veldist.models.losvd.resolution import Resolution
 
@@ -24,8 +34,6 @@ __all__ = ["LosvdModel", "LosvdPosterior", "fit_losvd"]
 
 # The monitored masses: half a dispersion wide, out to three dispersions.
 _MONITOR_EDGES = np.linspace(-3.0, 3.0, 13)
-# A LOSVD conditional on a grid that holds less than this of it means nothing.
-_LEAST_INSIDE = 1e-6
 # A tenth of usable prior draws is enough for all of a thousand to be found by then.
 _PRIOR_ATTEMPTS = 100
 
@@ -49,11 +57,11 @@ class LosvdPosterior:
     posterior: Posterior
 
     @property
-    def velocity_edges(self) -> NDArray[np.float64]:
+    def velocity_edges(self) -> Floats:
         """Cell edges in km/s, (K + 1,)."""
         return self.frame.velocity(self.cells.edges)
 
-    def bin_masses(self, edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def bin_masses(self, edges: Floats) -> tuple[Floats, Floats]:
         """Integrate every draw over the bins of a velocity grid.
 
         Parameters
@@ -70,9 +78,7 @@ class LosvdPosterior:
         """
         return self.regrid(self.posterior.cell_masses(), edges)
 
-    def prior_bin_masses(
-        self, n: int, rng: np.random.Generator, edges: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def prior_bin_masses(self, n: int, rng: np.random.Generator, edges: Floats) -> Floats:
         """Draws from the prior on a velocity grid, (n, B), conditional on the grid as in `bin_masses`.
 
         Draws that have next to no mass on the grid, because they are far away from it, are drawn anew.
@@ -101,20 +107,18 @@ class LosvdPosterior:
             _, beta = self.posterior.prior.sample(missing + missing // 4, rng)
             raw = masses(beta, self.posterior.psi, self.posterior.log_base) @ overlap
             inside = raw.sum(axis=1)
-            good = inside >= _LEAST_INSIDE
+            good = inside >= LEAST_INSIDE
             found = np.concatenate([found, raw[good] / inside[good, None]])
         raise ValueError(
             f"the prior around {self.frame.location:.4g} km/s has no mass on the grid [{edges[0]:g}, "
             f"{edges[-1]:g}] km/s: choose a wider one."
         )
 
-    def regrid(
-        self, cell_masses: NDArray[np.float64], edges: NDArray[np.float64]
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def regrid(self, cell_masses: Floats, edges: Floats) -> tuple[Floats, Floats]:
         """As `bin_masses`, for given cell masses, (n, K)."""
         raw = cell_masses @ overlap_matrix(self.velocity_edges, edges)
         inside = raw.sum(axis=1)
-        if inside.min() < _LEAST_INSIDE:
+        if inside.min() < LEAST_INSIDE:
             raise ValueError(
                 f"some draws of the LOSVD have next to no mass on the grid [{edges[0]:g}, {edges[-1]:g}] "
                 f"km/s: choose a grid around {self.frame.location:.4g} km/s that is wider than "
@@ -141,7 +145,7 @@ class LosvdModel:
 
     frame: Frame
     cells: Cells
-    psi: NDArray[np.float64]
+    psi: Floats
     prior: MixturePrior
 
     @classmethod
@@ -174,9 +178,21 @@ class LosvdModel:
         psi, prior = _prior_on(cells.edges.tobytes(), resolution, settings)
         return cls(frame=frame, cells=cells, psi=psi, prior=prior)
 
-    def design(
-        self, vel: NDArray[np.float64], err: NDArray[np.float64], standardised: bool = False
-    ) -> NDArray[np.float64]:
+    @property
+    def blocks(self) -> Blocks:
+        """The cells as a single block of a softmax."""
+        return Blocks(self.psi, np.log(self.cells.widths), self.prior)
+
+    @property
+    def monitor(self) -> Monitor:
+        """Moments of z and masses half a dispersion wide, whose convergence is monitored."""
+        moments = self.cells.centers[:, None] ** np.arange(1, 5)[None, :]
+        bins = overlap_matrix(self.cells.edges, _MONITOR_EDGES)
+        names = [f"z^{k}" for k in range(1, 5)]
+        names += [f"mass[{a:g}, {b:g}]" for a, b in pairwise(_MONITOR_EDGES)]
+        return Monitor(np.concatenate([moments, bins], axis=1), tuple(names))
+
+    def design(self, vel: Floats, err: Floats, standardised: bool = False) -> Floats:
         """Density of every star given every cell, (N, K), per km/s, for Gaussian errors.
 
         ``vel`` and ``err`` are in km/s, or in units of the frame if ``standardised``.
@@ -186,50 +202,35 @@ class LosvdModel:
         # In standardised velocity densities carry units of 1 / z: Jacobian of the frame.
         return gaussian_design_matrix(vel, err, self.cells.edges) / self.frame.scale
 
-    def sample_prior(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    def sample_prior(self, n: int, rng: np.random.Generator) -> Floats:
         """Cell masses of ``n`` exact draws from the prior, (n, K)."""
         _, beta = self.prior.sample(n, rng)
         return masses(beta, self.psi, np.log(self.cells.widths))
 
     def fit(
         self,
-        vel: NDArray[np.float64],
-        err: NDArray[np.float64],
+        vel: Floats,
+        err: Floats,
         rng: np.random.Generator,
         settings: Settings | None = None,
         evaluator: Evaluator | None = None,
     ) -> LosvdPosterior:
         """Posterior given stars, as `fit_losvd`."""
-        monitor = overlap_matrix(self.cells.edges, _MONITOR_EDGES)
-        moments = self.cells.centers[:, None] ** np.arange(1, 5)[None, :]
-        names = tuple(f"z^{k}" for k in range(1, 5)) + tuple(
-            f"mass[{a:g}, {b:g}]" for a, b in pairwise(_MONITOR_EDGES)
-        )
         settings = settings or Settings()
         z, error = self.frame.standardise(vel), err / self.frame.scale
         stars = MergedStars(z, error, np.ones(z.size))
         if z.size > settings.merge_above:
             stars = merge_stars(z, error, self.cells.edges, settings.merge_tolerance)
-        posterior = infer(
-            design=self.design(stars.z, stars.error, standardised=True),
-            psi=self.psi,
-            log_base=np.log(self.cells.widths),
-            prior=self.prior,
-            functionals=np.concatenate([moments, monitor], axis=1),
-            functional_names=names,
-            rng=rng,
-            settings=settings,
-            weight=stars.weight,
-            log_offset=stars.log_offset,
-            evaluator=evaluator,
+        design, blocks = self.design(stars.z, stars.error, standardised=True), self.blocks
+        likelihood = Likelihood.from_design(
+            design, blocks.log_center, stars.weight, stars.log_offset, evaluator
         )
+        posterior = infer(likelihood, blocks, self.monitor, rng, settings)
         return LosvdPosterior(frame=self.frame, cells=self.cells, posterior=posterior)
 
 
 @lru_cache(maxsize=32)
-def _prior_on(
-    edges: bytes, resolution: Resolution, settings: PriorSettings
-) -> tuple[NDArray[np.float64], MixturePrior]:
+def _prior_on(edges: bytes, resolution: Resolution, settings: PriorSettings) -> tuple[Floats, MixturePrior]:
     """Basis and prior on cells; most bins of a map share them."""
     cells = Cells(edges=np.frombuffer(edges))
     psi, prior = losvd_prior(cells.centers, cells.widths, resolution, settings)
@@ -238,8 +239,8 @@ def _prior_on(
 
 
 def fit_losvd(
-    vel: NDArray[np.float64],
-    err: NDArray[np.float64],
+    vel: Floats,
+    err: Floats,
     rng: np.random.Generator,
     settings: Settings | None = None,
     prior: PriorSettings | None = None,
