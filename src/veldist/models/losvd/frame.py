@@ -1,9 +1,4 @@
-"""The LOSVD's own frame: standardised velocity, the cells in it, and any reporting grid's overlap.
-
-The density lives on cells in ``z = (v - location) / scale``, where location and scale are the
-error-corrected Gaussian ones of the bin's own stars. The reporting grid enters only through
-`overlap_matrix`, after the inference.
-"""
+"""The LOSVD's own frame, the standardised velocity ``z = (v - location) / scale`` of a bin's stars."""
 
 from __future__ import annotations
 
@@ -14,19 +9,10 @@ import numpy as np
 
 from veldist._support.arrays import Floats
 
-__all__ = ["LEAST_INSIDE", "Cells", "Frame", "fit_frame", "make_cells", "overlap_matrix", "robust_frame"]
+__all__ = ["Frame", "fit_frame", "robust_frame"]
 
-LEAST_INSIDE = 1e-6
-"""An LOSVD conditional on a range that holds less than this of it means nothing."""
-
-# Cells reach this far at least: to where the prior turns the tails Gaussian again (see `basis`).
-_REACH = 8.0
 # Cells narrower than this fraction of the velocities would be lost to their rounding.
 _ROUNDING = 1e-9
-# Fine cells where the Gaussian process matters, growing ones where it fades (`basis.PriorSettings.taper`).
-_CORE = 5.5
-_GROWTH = 1.25
-_FAR = 15.0
 # The variance's root is searched from above in steps of so much in its logarithm.
 _STEP = float(np.log(2.0))
 # Stars that count as few.
@@ -49,23 +35,6 @@ class Frame:
     def velocity(self, z: Floats) -> Floats:
         """Velocity (km/s) of a standardised velocity."""
         return self.location + self.scale * z
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Intervals in z, on each of which the density is constant: ``edges`` (K + 1,), ascending."""
-
-    edges: Floats
-
-    @property
-    def centers(self) -> Floats:
-        """Cell centres, (K,)."""
-        return 0.5 * (self.edges[1:] + self.edges[:-1])
-
-    @property
-    def widths(self) -> Floats:
-        """Cell widths, (K,)."""
-        return np.diff(self.edges)
 
 
 def fit_frame(vel: Floats, err: Floats) -> Frame:
@@ -151,43 +120,3 @@ def _unresolved(e2: Floats) -> float:
     # Referred to the smallest error, whose fourth power could underflow.
     least = float(e2.min())
     return float(np.sqrt(2.0) * least / np.sqrt(np.sum((least / e2) ** 2)))
-
-
-def make_cells(z_min: float, z_max: float, cell_width: float) -> Cells:
-    """Cells over ``[z_min, z_max]`` and at least +-8: fine in the core, growing by a quarter each beyond.
-
-    Parameters
-    ----------
-    z_min, z_max : float
-        Range that must be covered: the outermost stars with a margin for their errors.
-    cell_width : float
-        Width of the core cells, in units of the frame's scale.
-    """
-    n_core = int(np.ceil(_CORE / cell_width))
-    core = cell_width * np.arange(n_core + 1)
-
-    def wing(reach: float) -> Floats:
-        edges = [core[-1]]
-        width = cell_width
-        while edges[-1] < reach:
-            width *= _GROWTH
-            # A Gaussian falls too steeply for wider cells, until nothing is left of it.
-            if edges[-1] < _FAR:
-                width = min(width, 1.0)
-            edges.append(edges[-1] + width)
-        return np.array(edges[1:])
-
-    left = np.concatenate([core, wing(max(_REACH, -z_min))])
-    right = np.concatenate([core, wing(max(_REACH, z_max))])
-    return Cells(edges=np.concatenate([-left[:0:-1], right]))
-
-
-def overlap_matrix(from_edges: Floats, to_edges: Floats) -> Floats:
-    """Fraction of every cell that lies in every reporting bin, (K, B).
-
-    ``masses @ overlap`` integrates a density that is constant in each cell exactly over the bins. Mass
-    outside the reporting grid is left out: rows need not sum to 1.
-    """
-    low = np.maximum(from_edges[:-1, None], to_edges[None, :-1])
-    high = np.minimum(from_edges[1:, None], to_edges[None, 1:])
-    return np.maximum(high - low, 0.0) / np.diff(from_edges)[:, None]

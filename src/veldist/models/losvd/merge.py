@@ -81,8 +81,8 @@ def merge_stars(z: Floats, error: Floats, edges: Floats, tolerance: float) -> Me
     z, error : ndarray, (N,)
         Standardised velocities and their errors.
     edges : ndarray, (K + 1,)
-        Edges of the cells, ascending, which no box straddles: within one the likelihood of a well-measured
-        star does not depend on its velocity at all.
+        Edges of the cells, ascending, which no box straddles: within one the likelihood ratios of a
+        well-measured star do not depend on its velocity at all.
     tolerance : float
         Change of log-likelihood ratios to accept, epsilon above.
     """
@@ -98,10 +98,11 @@ def merge_stars(z: Floats, error: Floats, edges: Floats, tolerance: float) -> Me
         return mean, np.bincount(box, (x - mean[box]) ** 2) / n
 
     (y, y_variance), (q_mean, q_variance) = moments(z), moments(q)
+    total = 1.0 + q_mean
+    change = -0.5 * y_variance / total
     # Errors far below the box's width leave nothing to subtract from, nor is there a need within a cell.
     y_variance = np.minimum(y_variance, 0.5 * q_mean)
-    total = 1.0 + q_mean
-    change = 0.5 * y_variance * ((y / total) ** 2 - 2.0 / total)
+    change += 0.5 * y_variance * ((y / total) ** 2 - 1.0 / total)
     change += 0.5 * q_variance * (0.5 / total**2 - y**2 / total**3)
     return MergedStars(z=y, error=np.sqrt(q_mean - y_variance), weight=n, log_offset=float(n @ change))
 
