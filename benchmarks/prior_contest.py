@@ -24,13 +24,13 @@ from accuracy_report import BINS, matrix, select, unique
 from methods.gaussian import GaussianFit
 from veldist.calibration import Veldist, coverage
 from veldist.models.losvd.basis import PriorSettings
-from veldist.models.losvd.resolution import Resolution, choose_resolution
+from veldist.models.losvd.resolution import Resolution, ResolutionRule
 from veldist.simulate import SkewNormal, StudentT, standard_losvds
 
 
 def changed_resolution(n_stars: int, error_ratio: float, **changes: Any) -> Resolution:
     """The default resolution with fields multiplied: lengths and cells, or number of functions."""
-    default = choose_resolution(n_stars, error_ratio)
+    default = ResolutionRule()(n_stars, error_ratio)
     values: dict[str, Any] = {}
     for name, factor in changes.items():
         old = getattr(default, name)
@@ -40,7 +40,7 @@ def changed_resolution(n_stars: int, error_ratio: float, **changes: Any) -> Reso
 
 def shifted_precision(n_stars: int, error_ratio: float, mean: float, width: float) -> Resolution:
     """The default resolution with another prior of b2, where that is a single Gaussian."""
-    default = choose_resolution(n_stars, error_ratio)
+    default = ResolutionRule()(n_stars, error_ratio)
     single = len(default.precisions) == 1
     return replace(default, precisions=((mean, width, 1.0),)) if single else default
 

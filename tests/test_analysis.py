@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,16 +14,18 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from scipy.special import ndtr, owens_t
 
+from tests.helpers.quick import quick_solver
+from tests.helpers.solvers import made_solver
 from veldist import GridWarning, KinematicSolver
 from veldist.analysis import (
     METRICS,
     compute_percentile_summary,
-    compute_percentile_summary_maps,
     compute_summary,
     compute_summary_maps,
     summary_draws,
     summary_table,
 )
+from veldist.fits.grid import VelocityGrid
 
 VELOCITY_METRICS = ("v_mean", "v_median", "v_asymmetry", "sigma", "iqr", "sigma_iqr")
 
@@ -79,14 +81,10 @@ def masses(distribution, centers):
     return np.maximum(np.diff(cdf), 0.0)[None, :]
 
 
-def solver(pdf, centers, **attributes):
+def solver(pdf, centers, n_stars=9):
     dv = centers[1] - centers[0]
     edges = np.append(centers - dv / 2, centers[-1] + dv / 2)
-    return SimpleNamespace(
-        samples={"intrinsic_pdf": pdf},
-        grid={"centers": centers, "edges": edges, "width": edges[-1] - edges[0], "n_bins": centers.size},
-        **attributes,
-    )
+    return made_solver(VelocityGrid(edges, edges[-1] - edges[0]), n_stars, draws={"intrinsic_pdf": pdf})
 
 
 @pytest.mark.parametrize(
@@ -125,24 +123,23 @@ def test_percentiles_are_within_one_percent_of_a_bin(distribution, dv):
 
 
 def test_percentile_summaries_of_one_losvd_and_of_a_map(solvers):
-    maps = compute_percentile_summary_maps(solvers)
-    assert tuple(maps) == ("v_median", "sigma_percentile", "bowley_skewness", "moors_kurtosis")
+    maps = compute_summary_maps(solvers)
     for i in (0, 2):
         pdf, centers = solvers[i].samples["intrinsic_pdf"], solvers[i].grid["centers"]
         summary = compute_percentile_summary(pdf, centers)
         assert summary["v_median"] == pytest.approx(compute_summary(pdf, centers)["v_median"], abs=1e-9)
-        for name, entry in maps.items():
-            assert set(entry) == {"median", "uncertainty"}
-            assert (entry["median"][i], entry["uncertainty"][i]) == summary[name]
+        assert tuple(summary) == ("v_median", "sigma_percentile", "bowley_skewness", "moors_kurtosis")
+        for name, expected in summary.items():
+            entry = maps[name]
+            assert (entry["median"][i], entry["uncertainty"][i]) == expected
             assert np.isnan(entry["median"][1])
             assert np.isnan(entry["uncertainty"][1])
     # Draws are Gaussians of dispersion 20 in bins of a quarter of that, with means that scatter by 2 km/s.
     assert maps["sigma_percentile"]["median"][0] == pytest.approx(20.0, rel=1e-5)
     assert maps["bowley_skewness"]["median"][0] == pytest.approx(0.0, abs=1e-5)
     assert maps["moors_kurtosis"]["median"][0] == pytest.approx(0.0, abs=1e-5)
-    for call in (compute_percentile_summary_maps, compute_summary_maps):
-        with pytest.raises(ValueError, match="solvers is empty"):
-            call([])
+    with pytest.raises(ValueError, match="solvers is empty"):
+        compute_summary_maps([])
     with pytest.raises(ValueError, match="densities per km/s"):
         compute_percentile_summary(masses(GAUSSIAN, grid(10.0)) / 10.0, grid(10.0))
 
@@ -274,12 +271,7 @@ def some_solvers():
     def draws(mean):
         return np.concatenate([masses(stats.norm(mean + m, 20.0), centers) for m in rng.normal(0, 2, 50)])
 
-    diagnostics = SimpleNamespace(log_bayes_factor=-1.5, converged=True)
-    return [
-        solver(draws(-10.0), centers, n_stars=40, diagnostics=diagnostics),
-        None,
-        solver(draws(15.0), centers, n_stars=70, diagnostics=None),
-    ]
+    return [solver(draws(-10.0), centers, n_stars=40), None, solver(draws(15.0), centers, n_stars=70)]
 
 
 def test_maps_hold_the_summary_of_every_bin(solvers):
@@ -324,19 +316,22 @@ def test_maps_of_skipped_bins_only(solvers):
 
 
 def test_maps_name_the_solver_that_is_at_fault(solvers):
-    solvers[2].samples["intrinsic_pdf"] = solvers[2].samples["intrinsic_pdf"] / 5.0
+    fit = solvers[2].fit
+    solvers[2] = replace(fit, draws={"intrinsic_pdf": fit.draws["intrinsic_pdf"] / 5.0})
     with pytest.raises(
         ValueError, match=r"solvers\[2\]\.samples\['intrinsic_pdf'\].*multiply by the bin width"
     ):
         compute_summary_maps(solvers)
     for samples in (None, {}, {"other": 1}):
-        solvers[2].samples = samples
+        solvers[2] = replace(fit, draws=samples)
         with pytest.raises(ValueError, match=r"solvers\[2\] has no samples.*run\(\)"):
             compute_summary_maps(solvers)
 
 
 @pytest.mark.parametrize("suffix", ["ecsv", "fits"])
 def test_table_survives_writing_and_reading(solvers, tmp_path, suffix):
+    # The last holds draws and no diagnostics.
+    solvers = [quick_solver(40), None, solvers[2]]
     table = summary_table(solvers, x=[1.0, 2.0, 3.0], y=np.array([0.0, 1.0, 0.0]) * u.arcmin)
     assert table.colnames[:4] == ["bin_id", "x", "y", "n_stars"]
     assert table.colnames[-2:] == ["log_bayes_factor", "converged"]
@@ -353,13 +348,12 @@ def test_table_survives_writing_and_reading(solvers, tmp_path, suffix):
     np.testing.assert_array_equal(back["bin_id"], [1, 2, 3])
     np.testing.assert_allclose(back["y"].to_value("arcsec"), [0.0, 60.0, 0.0])
     np.testing.assert_array_equal(back["n_stars"], [40.0, np.nan, 70.0])
-    np.testing.assert_array_equal(back["log_bayes_factor"], [-1.5, np.nan, np.nan])
+    evidence = solvers[0].diagnostics.log_bayes_factor
+    np.testing.assert_array_equal(back["log_bayes_factor"], [evidence, np.nan, np.nan])
     np.testing.assert_array_equal(np.asarray(back["converged"], dtype=bool), [True, False, False])
 
 
 def test_table_without_positions_and_diagnostics(solvers):
-    for s in (solvers[0], solvers[2]):
-        del s.diagnostics
     table = summary_table(solvers)
     assert not {"x", "y", "log_bayes_factor", "converged"} & set(table.colnames)
     assert len(table) == 3

@@ -31,7 +31,7 @@ from veldist.fits.fit import Fit
 from veldist.fits.record import DamagedRecordError
 from veldist.inference import Settings
 from veldist.models.losvd.basis import PriorSettings
-from veldist.models.losvd.resolution import choose_resolution
+from veldist.models.losvd.resolution import ResolutionRule
 
 SIZES = [40, 25, 60, 5, 33, 90]
 
@@ -331,13 +331,13 @@ def test_files_half_written_by_a_killed_run_are_no_records(plain, tmp_path):
 
 
 def test_functions_without_a_name_of_their_own_are_refused(tmp_path):
-    nameless = PriorSettings(resolution=lambda n_stars, error_ratio: choose_resolution(n_stars, error_ratio))
+    nameless = PriorSettings(resolution=lambda n_stars, error_ratio: ResolutionRule()(n_stars, error_ratio))
     with pytest.raises(ValueError, match="top of a module"):
         fit(store=tmp_path / "map", run_kwargs=RUN | {"prior": nameless})
 
 
 def half(n_stars, error_ratio):
-    return replace(choose_resolution(n_stars, error_ratio), cell_width=0.4)
+    return replace(ResolutionRule()(n_stars, error_ratio), cell_width=0.4)
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,11 @@ def half(n_stars, error_ratio):
         ({"run_kwargs": RUN | {"prior": PriorSettings(small=0.5)}}, r"run_kwargs.prior.small: 0.4 -> 0.5"),
         (
             {"run_kwargs": RUN | {"prior": PriorSettings(resolution=half)}},
-            r"prior.resolution: 'veldist\..*\.choose_resolution' -> '.*test_store\.half'",
+            r"prior.resolution: \{'limits': .*\} -> '.*test_store\.half'",
+        ),
+        (
+            {"run_kwargs": RUN | {"prior": PriorSettings(resolution=ResolutionRule(limits=(9, 99, 999)))}},
+            r"prior.resolution.limits: \[100.0, 1000.0, 5000.0\] -> \[9, 99, 999\]",
         ),
         ({"grid_kwargs": GRID | {"width": 170}}, "grid_kwargs.width: 160.0 -> 170.0"),
         ({"min_stars": 30}, "min_stars: 10 -> 30"),
@@ -375,7 +379,7 @@ def test_another_fit_is_refused(tmp_path_factory, changes, message):
 def test_load_says_what_is_wrong_with_the_path(tmp_path):
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "nothing")
-    with pytest.raises(FileNotFoundError, match="there is no store at .*nothing"):
+    with pytest.raises(FileNotFoundError, match=r"there is no store at .*nothing"):
         MapStore(tmp_path / "nothing")
     with pytest.raises(ValueError, match="is no store of veldist"):
         load(tmp_path)
@@ -409,7 +413,7 @@ def test_a_record_of_a_newer_format_is_not_taken_for_a_good_one(tmp_path, monkey
     with monkeypatch.context() as patch:
         patch.setattr("veldist.fits.record._VERSION", 99)
         stored = fit(store=path)
-    with pytest.raises(DamagedRecordError, match="bin 1 in .* has format 99.*install that version"):
+    with pytest.raises(DamagedRecordError, match=r"bin 1 in .* has format 99.*install that version"):
         stored[0]
 
 

@@ -368,7 +368,7 @@ class KillingProgress:
 def test_fits_have_the_same_bits_in_spite_of_a_kill(client, bins, alone, stored, tmp_path, monkeypatch):
     progress = KillingProgress(workers_of(client)[0])
     monkeypatch.setattr("veldist.batch.fit_all.tqdm", progress)
-    store = tmp_path / "map.zarr" if stored else None
+    store = tmp_path / "map" if stored else None
     solvers = fit_all_bins(bins, GRID, RUN, client=client, store=store)
     assert progress.n == len(solvers) == 24
     assert progress.victim not in workers_of(client)

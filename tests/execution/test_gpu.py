@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from veldist import BatchError, BatchInterrupted, GridWarning, KinematicSolver, fit_all_bins, load
+from veldist.batch import task
 from veldist.execution import gpu
 from veldist.inference.device import Backend, Server
 
@@ -193,31 +194,29 @@ def test_a_device_that_fails_costs_no_finished_bin(numpy_device, monkeypatch):
 def test_an_interrupted_batch_goes_on_from_its_store(numpy_device, monkeypatch, tmp_path):
     monkeypatch.setattr(gpu, "_TOGETHER", 2)
     bins = make_bins([60, 50, 40, 30])
-    from veldist.batch import task as bin_fits
+    accept, n_done = task.accept, []
 
-    finish, n_done = bin_fits.KinematicSolver.clip_uncertainties, []
-
-    def interrupt(self):
+    def interrupt(*args):
         n_done.append(1)
         if len(n_done) == 3:
             os.kill(os.getpid(), signal.SIGINT)
-        return finish(self)
+        return accept(*args)
 
-    monkeypatch.setattr(KinematicSolver, "clip_uncertainties", interrupt)
+    monkeypatch.setattr(task, "accept", interrupt)
     # Ignored in programs that a shell started in the background.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with pytest.raises(BatchInterrupted, match="the same call goes on") as caught:
-            fit_all_bins(bins, GRID, ON_GPU, progress=False, store=tmp_path / "map.zarr")
+            fit_all_bins(bins, GRID, ON_GPU, progress=False, store=tmp_path / "map")
     finally:
         signal.signal(signal.SIGINT, before)
     assert sum(s is not None for s in caught.value.solvers) in (2, 3)
-    solvers = fit_all_bins(bins, GRID, ON_GPU, progress=False, store=tmp_path / "map.zarr")
+    solvers = fit_all_bins(bins, GRID, ON_GPU, progress=False, store=tmp_path / "map")
     whole = fit_all_bins(bins, GRID, ON_GPU, progress=False)
     # The second time the last bin had no company.
     assert sum(check_same_fit(a, b) for a, b in zip(solvers, whole, strict=True)) >= 3
     assert np.array_equal(
-        load(tmp_path / "map.zarr")[0].samples["outside_grid"], solvers[0].samples["outside_grid"]
+        load(tmp_path / "map")[0].samples["outside_grid"], solvers[0].samples["outside_grid"]
     )
 
 

@@ -8,7 +8,9 @@ from astropy.table import Table
 from scipy import stats
 
 from tests.helpers.export_solvers import gaussian_solver
+from tests.helpers.solvers import made_solver
 from veldist.export.gravsphere import radial_profile, write_gravsphere_profile
+from veldist.fits.grid import VelocityGrid
 
 FINE = np.linspace(-150, 150, 151)
 
@@ -93,8 +95,7 @@ def test_moments_of_skewed_draws_about_any_velocity():
     law = stats.skewnorm(5.0, -20.0, 30.0)
     edges = np.linspace(-150.0, 200.0, 176)
     masses = np.diff(law.cdf(edges))[None] / np.diff(law.cdf(edges)).sum()
-    solver = gaussian_solver(edges=edges, n_draws=1)
-    solver.samples["intrinsic_pdf"] = masses
+    solver = made_solver(VelocityGrid(edges, 350.0), 100, draws={"intrinsic_pdf": masses})
     centers = solver.grid["centers"]
     for systemic in (-30.0, 0.0, 25.0):
         profile = radial_profile([solver], [1.0], v_systemic=systemic)

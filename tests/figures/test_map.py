@@ -403,6 +403,21 @@ class TestKinematicMaps:
             plot_kinematic_maps(**({"maps": maps, "x": x, "y": y} | arguments))
         assert plt.get_fignums() == []
 
+    def test_maps_of_different_sizes_are_refused(self):
+        maps, x, y = fields()
+        maps["sigma"]["uncertainty"] = np.ones(39)
+        with pytest.raises(ValueError, match=r"maps\['sigma'\].* has 39 values, but 'v_mean' has 40"):
+            plot_kinematic_maps(maps, x=x, y=y)
+        del maps["sigma"]["uncertainty"]
+        with pytest.raises(ValueError, match=r"n_stars .* has 41 values, but 'v_mean' has 40"):
+            plot_kinematic_maps(maps, x=x, y=y, n_stars=np.ones(41))
+
+    def test_bins_without_pixels_are_reported_once(self):
+        maps = {name: {"median": np.arange(13.0)} for name in SHAPES["moments"]}
+        with pytest.warns(UserWarning, match="1 of 13 bins have a value but no pixel") as caught:
+            plot_kinematic_maps(maps, GRID, IDS)
+        assert [warning.filename for warning in caught] == [__file__]
+
     def test_a_single_bin_needs_a_margin(self):
         maps = {name: {"median": [1.0]} for name in SHAPES["moments"]}
         with pytest.raises(ValueError, match=r"pass margin \(arcsec\), or kind='points'"):

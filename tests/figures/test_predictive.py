@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from tests.helpers.images import assert_looks_like
 from tests.helpers.solvers import gaussian_solver
 from veldist import KinematicSolver, OrderError
 from veldist.fits.predictive import predictive_fractions, predictive_pit
+from veldist.fits.stars import Stars
 from veldist.plotting import plot_ppc
 
 
@@ -32,7 +35,7 @@ def test_observed_and_predicted_numbers_of_stars():
     counts, _ = np.histogram(solver.vel, prediction.edges)
     np.testing.assert_array_equal(dots.get_ydata(), counts)
     assert counts.sum() == 400
-    expected = 400 * predictive_fractions(solver, prediction.edges).mean(axis=0)
+    expected = 400 * predictive_fractions(solver.fit, prediction.edges).mean(axis=0)
     np.testing.assert_allclose(prediction.values, expected)
     for ax in axes:
         assert ax.get_xlabel()
@@ -45,7 +48,7 @@ def test_bands_have_the_counting_noise_of_the_stars():
     solver = gaussian_solver(n_stars=400, n_draws=4000, spread=0.0)
     _, axes = plot_ppc(solver)
     edges = steps(axes[0])["prediction"].edges
-    p = predictive_fractions(solver, edges)[0]
+    p = predictive_fractions(solver.fit, edges)[0]
     for name, low, high in (("68 %", 0.16, 0.84), ("95 %", 0.025, 0.975)):
         band = steps(axes[0])[f"{name} of samples predicted"]
         # The density of the counts at these quantiles is at least 0.05 / sd, so that percentiles of 4000
@@ -59,7 +62,7 @@ def test_pit_histogram_and_its_band():
     _, axes = plot_ppc(solver)
     shown = steps(axes[1])
     n_bins = shown["stars"].values.size
-    counts, _ = np.histogram(predictive_pit(solver), np.linspace(0.0, 1.0, n_bins + 1))
+    counts, _ = np.histogram(predictive_pit(solver.fit), np.linspace(0.0, 1.0, n_bins + 1))
     np.testing.assert_allclose(shown["stars"].values, counts * n_bins / 400)
     band = shown["68 % if uniform"]
     assert band.values[0] == stats.binom.ppf(0.84, 400, 1 / n_bins) * n_bins / 400
@@ -67,9 +70,8 @@ def test_pit_histogram_and_its_band():
 
 
 def test_wrong_errors_leave_the_bands():
-    solver = gaussian_solver(n_stars=400)
-    solver.err = 8.0 * solver.err
-    _, axes = plot_ppc(solver)
+    fit = gaussian_solver(n_stars=400).fit
+    _, axes = plot_ppc(replace(fit, stars=Stars(fit.stars.vel, 8.0 * fit.stars.err)))
     shown = steps(axes[1])
     assert shown["stars"].values.max() > 1.2 * shown["95 % if uniform"].values[0]
 
@@ -90,9 +92,8 @@ def test_draws_where_it_is_told_to():
 
 def test_a_single_star_and_equal_stars():
     for n in (1, 5):
-        solver = gaussian_solver()
-        solver.vel, solver.err, solver.n_stars = np.full(n, 3.0), np.full(n, 1.0), n
-        figure, _ = plot_ppc(solver)
+        fit = replace(gaussian_solver().fit, stars=Stars(np.full(n, 3.0), np.full(n, 1.0)))
+        figure, _ = plot_ppc(KinematicSolver.from_fit(fit))
         figure.canvas.draw()
 
 

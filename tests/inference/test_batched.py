@@ -16,7 +16,7 @@ from veldist.inference.target import Target
 from veldist.models.losvd.basis import losvd_prior
 from veldist.models.losvd.design import gaussian_design_matrix
 from veldist.models.losvd.frame import make_cells
-from veldist.models.losvd.resolution import choose_resolution
+from veldist.models.losvd.resolution import ResolutionRule
 
 SHAPES = {"plain": (40, 20, 3), "signed": (25, 33, 5), "hidden": (60, 48, 4)}
 
@@ -235,7 +235,7 @@ def test_modes_proposals_and_moves_are_those_of_the_engine_alone(backend):
     # From the same start and with the same random numbers, step by step.
     rng = np.random.default_rng(5)
     vel, err = rng.normal(0, 1, 90), rng.uniform(0.1, 0.5, 90)
-    resolution = choose_resolution(90, 0.3)
+    resolution = ResolutionRule()(90, 0.3)
     cells = make_cells(-4, 4, resolution.cell_width)
     psi, prior = losvd_prior(cells.centers, cells.widths, resolution)
     server = Server(backend)

@@ -9,11 +9,11 @@ from veldist.inference.newton import newton
 from veldist.models.losvd.basis import losvd_prior
 from veldist.models.losvd.design import gaussian_design_matrix
 from veldist.models.losvd.frame import make_cells
-from veldist.models.losvd.resolution import choose_resolution
+from veldist.models.losvd.resolution import ResolutionRule
 
 
 def build(vel, err):
-    resolution = choose_resolution(vel.size, float(np.median(err)))
+    resolution = ResolutionRule()(vel.size, float(np.median(err)))
     cells = make_cells(vel.min(), vel.max(), resolution.cell_width)
     psi, prior = losvd_prior(cells.centers, cells.widths, resolution)
     design = gaussian_design_matrix(vel, err, cells.edges)

@@ -14,14 +14,14 @@ from veldist.inference.target import Target
 from veldist.models.losvd.basis import losvd_prior
 from veldist.models.losvd.design import gaussian_design_matrix
 from veldist.models.losvd.frame import make_cells
-from veldist.models.losvd.resolution import choose_resolution
+from veldist.models.losvd.resolution import ResolutionRule
 
 
 @pytest.fixture(scope="module")
 def problem():
     rng = np.random.default_rng(11)
     vel, err = rng.normal(0, 1, 150), rng.uniform(0.1, 0.5, 150)
-    resolution = choose_resolution(150, 0.3)
+    resolution = ResolutionRule()(150, 0.3)
     cells = make_cells(-4, 4, resolution.cell_width)
     psi, prior = losvd_prior(cells.centers, cells.widths, resolution)
     likelihood = Likelihood.from_design(

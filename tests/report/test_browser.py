@@ -58,9 +58,10 @@ def browser(tmp_path_factory):
 def pages(tmp_path_factory):
     """A 3 x 3 map in which bin 1 is at the lower left, bin 3 to its right, and bin 5 is skipped."""
     folder = tmp_path_factory.mktemp("pages")
-    solvers = [gaussian_solver(k + 3, center=float(CENTERS[k])) for k in range(N_BINS)]
-    solvers[4] = None
-    solvers[8].diagnostics.converged = False
+    solvers = [
+        None if k == 4 else gaussian_solver(k + 3, center=float(CENTERS[k]), converged=k != 8)
+        for k in range(N_BINS)
+    ]
     median = np.where(np.arange(N_BINS) == 4, np.nan, CENTERS)
     maps = {
         "v_mean": {"median": median, "uncertainty": np.where(np.isnan(median), np.nan, 0.75)},

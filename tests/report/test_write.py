@@ -4,15 +4,19 @@ import gc
 import json
 import re
 import weakref
+from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from astropy import units as u
 
 import veldist
+from tests.helpers.solvers import diagnosed_solver
 from veldist.figures.styles import MAP_STYLES
+from veldist.fits.grid import VelocityGrid
+from veldist.fits.stars import Stars
 from veldist.report import write_report
 from veldist.report.losvds import thinned_rug
 from veldist.report.metrics import color_limits
@@ -20,27 +24,28 @@ from veldist.sky.pixels import PixelGrid
 from veldist.summaries.columns import MAP_COLUMNS
 
 
-def gaussian_solver(seed, n_velocity=30, n_stars=40, n_draws=20, center=0.0):
+def gaussian_solver(seed, n_velocity=30, n_stars=40, n_draws=20, center=0.0, converged=True):
     """Draws around a binned Gaussian of mean `center` and dispersion 10 km/s, in bins over +-60 km/s."""
     rng = np.random.default_rng(seed)
     edges = np.linspace(-60.0, 60.0, n_velocity + 1)
     middles = 0.5 * (edges[1:] + edges[:-1])
     masses = np.exp(-0.5 * ((middles - center) / 10.0) ** 2) * rng.gamma(50.0, 0.02, (n_draws, n_velocity))
-    return SimpleNamespace(
-        samples={"intrinsic_pdf": masses / masses.sum(axis=1, keepdims=True)},
-        grid={"centers": middles, "edges": edges},
-        vel=rng.normal(center, 10.0, n_stars),
-        n_stars=n_stars,
-        diagnostics=SimpleNamespace(
-            ess_min=500.0 + seed,
-            rhat_max=1.01,
-            pareto_k=0.3,
-            acceptance=0.8,
-            log_bayes_factor=-0.4,
-            converged=seed != 2,
-            messages=("R-hat </script> 1.2",) if seed == 2 else (),
-        ),
+    diagnosed = diagnosed_solver(
+        ess=np.full(4, 500.0 + seed),
+        rhat=np.full(4, 1.01),
+        pareto_k=0.3,
+        acceptance=0.8,
+        log_bayes_factor=-0.4,
+        converged=converged and seed != 2,
+        messages=("R-hat </script> 1.2",) if seed == 2 else (),
     )
+    fit = replace(
+        diagnosed.fit,
+        stars=Stars(rng.normal(center, 10.0, n_stars), np.full(n_stars, 2.0)),
+        grid=VelocityGrid(edges, 120.0),
+        draws={"intrinsic_pdf": masses / masses.sum(axis=1, keepdims=True)},
+    )
+    return veldist.KinematicSolver.from_fit(fit)
 
 
 def some_maps(n_bins, skipped=()):
@@ -177,8 +182,10 @@ def test_200_bins_of_60_velocity_bins_take_less_than_half_a_megabyte(tmp_path):
 
 
 def test_maps_are_computed_if_not_given(tmp_path, solvers):
-    found = metrics(write_report(tmp_path / "r.html", solvers))
-    maps = veldist.analysis.compute_summary_maps(solvers)
+    # Draws alone, and no posterior that could be looked at more closely.
+    bare = [None if solver is None else replace(solver.fit, posterior=None) for solver in solvers]
+    found = metrics(write_report(tmp_path / "r.html", bare))
+    maps = veldist.analysis.compute_summary_maps(bare)
     assert np.allclose(found["sigma"]["values"][0], maps["sigma"]["median"][0], rtol=1e-5)
 
 
@@ -197,8 +204,8 @@ def test_thinned_stars_are_spread_like_all_of_them():
 
 
 def test_stars_outside_the_grid_are_counted(report, solvers):
-    odd = gaussian_solver(0)
-    odd.vel = np.array([-500.0, 0.0, 400.0, 60.0])
+    stars = Stars(np.array([-500.0, 0.0, 400.0, 60.0]), np.ones(4))
+    odd = replace(gaussian_solver(0).fit, stars=stars, posterior=None)
     path = write_report(report().with_name("odd.html"), [odd])
     assert content(path)["bins"][0]["beyond"] == 2
 
@@ -306,27 +313,28 @@ def test_wrong_arguments_are_named(report, tmp_path, options, error, message):
 
 
 def test_there_must_be_something_to_report(tmp_path):
-    for nothing in ([], [None, None]):
-        with pytest.raises(ValueError, match="no fitted bin"):
-            write_report(tmp_path / "r.html", nothing)
+    with pytest.raises(ValueError, match="solvers is empty"):
+        write_report(tmp_path / "r.html", [])
+    with pytest.raises(ValueError, match="no fitted bin"):
+        write_report(tmp_path / "r.html", [None, None])
     with pytest.raises(ValueError, match=r"solvers\[1\]"):
         write_report(tmp_path / "r.html", [gaussian_solver(0), veldist.KinematicSolver()])
 
 
 @pytest.mark.parametrize(
-    ("alone", "cure"),
+    ("alone", "kind"),
     [
-        (gaussian_solver(0), r"\[solver\]"),
-        (iter([gaussian_solver(0)]), "one fitted solver"),
-        (None, "one fitted"),
+        (gaussian_solver(0), "KinematicSolver"),
+        (gaussian_solver(0).fit, "Fit"),
+        (iter([gaussian_solver(0)]), "list_iterator"),
+        (None, "NoneType"),
     ],
 )
-def test_a_solver_without_a_list_is_refused(tmp_path, alone, cure):
-    with pytest.raises(TypeError, match=f"solvers must be a list, got .*: pass a list: {cure}"):
+def test_a_solver_without_a_list_is_refused(tmp_path, alone, kind):
+    match = rf"solvers must be a sequence of one solver .*, got {kind}: pass a list, \[solver\] for a single"
+    with pytest.raises(TypeError, match=match):
         write_report(tmp_path / "r.html", alone)
-    fitted = veldist.KinematicSolver()
-    with pytest.raises(TypeError, match=r"got KinematicSolver: pass a list: \[solver\]"):
-        write_report(tmp_path / "r.html", fitted)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_report_is_replaced_unless_told_not_to(report):
@@ -339,7 +347,13 @@ def test_a_report_is_replaced_unless_told_not_to(report):
 def test_solvers_are_read_one_at_a_time(tmp_path):
     alive = []
 
-    class Lazy:
+    class Lazy(Sequence):
+        fitted = np.ones(12, dtype=bool)
+
+        @property
+        def fits(self):
+            return self
+
         def __len__(self):
             return 12
 
@@ -349,9 +363,9 @@ def test_solvers_are_read_one_at_a_time(tmp_path):
             gc.collect()
             held = sum(reference() is not None for reference in alive)
             assert held <= 1
-            solver = gaussian_solver(index + 3)
-            alive.append(weakref.ref(solver.samples["intrinsic_pdf"]))
-            return solver
+            fit = gaussian_solver(index + 3).fit
+            alive.append(weakref.ref(fit.draws["intrinsic_pdf"]))
+            return fit
 
     write_report(tmp_path / "r.html", Lazy(), maps=some_maps(12))
     assert len(alive) == 12

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 from astropy.table import QTable
 from scipy import stats
 
+from tests.helpers.solvers import made_solver
 from veldist import KinematicSolver, fit_all_bins, simulate
 from veldist.analysis import (
     compute_percentile_summary,
@@ -17,6 +16,7 @@ from veldist.analysis import (
     modality,
     summary_table,
 )
+from veldist.fits.grid import VelocityGrid
 from veldist.summaries.columns import CORRELATIONS, MAP_COLUMNS, MOMENT_OF, PEAKS, hermite_names
 from veldist.summaries.gauss_hermite.series_fit import gauss_hermite
 from veldist.summaries.scalars import METRICS
@@ -142,7 +142,7 @@ def test_workers_read_what_is_on_disk(tmp_path):
     data = [{"vel": rng.normal(0, 10, 30), "err": np.full(30, 2.0)} for _ in range(4)]
     grid = {"center": 0.0, "width": 120.0, "n_bins": 30}
     run = {"num_samples": 60, "seed": 1}
-    stored = fit_all_bins(data, grid, run, store=tmp_path / "map.zarr", n_jobs=1, progress=False)
+    stored = fit_all_bins(data, grid, run, store=tmp_path / "map", n_jobs=1, progress=False)
     # A part of it, whose bins are not those of the same places in the store.
     expected = compute_summary_maps(list(stored)[1:], n_jobs=1)
     found = compute_summary_maps(stored[1:], n_jobs=2)
@@ -177,9 +177,8 @@ def test_the_table_has_all_maps_and_survives_a_file(solvers, maps, tmp_path):
 
 
 def bare(masses, edges):
-    """A solver that holds draws and nothing else."""
-    grid = {"centers": 0.5 * (edges[1:] + edges[:-1]), "edges": edges}
-    return SimpleNamespace(samples={"intrinsic_pdf": masses}, grid=grid, n_stars=9)
+    """A solver that holds draws and little else."""
+    return made_solver(VelocityGrid(edges, float(np.ptp(edges))), 9, draws={"intrinsic_pdf": masses})
 
 
 def test_fits_that_did_not_converge_do_not_count():

@@ -11,6 +11,7 @@ from scipy import stats
 from veldist import KinematicSolver, OrderError
 from veldist._support.percentiles import percentiles
 from veldist.analysis import METRICS, compute_summary, compute_summary_maps
+from veldist.fits.fit import Fit
 from veldist.models.losvd.basis import PriorSettings
 from veldist.summaries.information import MOMENTS, sampling_bounds
 from veldist.summaries.prior_draws import _kept, shape_draws
@@ -79,7 +80,7 @@ def test_location_and_dispersion_come_from_the_data_and_few_stars_do_not_tell_th
     masses, edges = solver.samples["intrinsic_pdf"], solver.grid["edges"]
     _, widths, _ = summarise(masses, edges)
     ratio, dominated = (
-        dict(zip(METRICS, values, strict=True)) for values in prior_weight(solver, masses, edges, widths)
+        dict(zip(METRICS, values, strict=True)) for values in prior_weight(solver.fit, masses, edges, widths)
     )
     for name in ("v_mean", "v_median", "sigma", "iqr"):
         assert ratio[name] < 0.6
@@ -115,7 +116,7 @@ def test_a_grid_that_is_too_wide_changes_little():
 
 
 def test_solvers_without_a_posterior_are_not_judged(solver):
-    bare = type("Bare", (), {"samples": solver.samples, "grid": solver.grid})()
+    bare = KinematicSolver.from_fit(Fit(grid=solver.fit.grid, draws=solver.samples))
     maps = compute_summary_maps([bare, None, solver])
     for name in SCALARS:
         np.testing.assert_array_equal(np.isnan(maps[name]["prior_ratio"]), [True, True, False])
@@ -171,7 +172,7 @@ def test_a_prior_without_width_dominates():
     shapes = prior_draws(solver.posterior, edges)[1]
     low, high = percentiles(scalar_draws(shapes, edges)["skewness"], (16.0, 84.0))
     assert high - low < 1e-9
-    ratio, dominated = prior_weight(solver, masses, edges, np.full(len(METRICS), 0.1))
+    ratio, dominated = prior_weight(solver.fit, masses, edges, np.full(len(METRICS), 0.1))
     skewness = METRICS.index("skewness")
     assert dominated[skewness]
     assert np.isnan(ratio[skewness]) or ratio[skewness] > 1e6
@@ -180,7 +181,7 @@ def test_a_prior_without_width_dominates():
 def test_a_grid_that_the_prior_does_not_reach_is_not_judged(solver):
     """The posterior may lie on a grid where next to no prior draw does."""
     edges = np.linspace(900.0, 910.0, 11)
-    ratio, dominated = prior_weight(solver, np.full((5, 10), 0.1), edges, np.ones(len(METRICS)))
+    ratio, dominated = prior_weight(solver.fit, np.full((5, 10), 0.1), edges, np.ones(len(METRICS)))
     assert np.isnan(ratio).all()
     assert not dominated.any()
 
@@ -202,7 +203,7 @@ def test_prior_draws_on_the_grid(solver):
 
 
 def test_prior_draws_need_a_run_and_a_grid_with_mass(solver):
-    with pytest.raises(OrderError, match=r"sample_prior\(\) needs draws"):
+    with pytest.raises(OrderError, match=r"sample_prior\(\) needs a posterior: call run\(\)"):
         KinematicSolver().sample_prior()
     with pytest.raises(ValueError, match="num_samples must be at least 1"):
         solver.sample_prior(0)

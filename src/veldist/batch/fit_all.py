@@ -30,7 +30,7 @@ from veldist.solver import KinematicSolver
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["BatchError", "BatchInterrupted", "FittedBins", "fit_all_bins", "fit_bins"]
+__all__ = ["BatchError", "BatchInterrupted", "FittedBins", "Workers", "fit_all_bins", "fit_bins"]
 
 Solvers = Sequence[KinematicSolver | None]
 
@@ -133,17 +133,8 @@ def fit_all_bins(
     BatchInterrupted
         On Ctrl-C. It carries the results of the bins that were done.
     """
-    fitted = fit_bins(
-        bin_data_list,
-        grid_kwargs,
-        run_kwargs,
-        min_stars,
-        n_jobs=n_jobs,
-        progress=progress,
-        store=store,
-        client=client,
-        stacklevel=3,
-    )
+    workers = Workers(n_jobs, progress, store, client)
+    fitted = fit_bins(bin_data_list, grid_kwargs, run_kwargs, min_stars, workers, stacklevel=3)
     solvers = as_solvers(fitted.fits)
     try:
         fitted.notes.warn(stacklevel=3)
@@ -152,6 +143,16 @@ def fit_all_bins(
         if fitted.failures:
             raise BatchError(solvers, fitted.failures)
     return solvers
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who does the work, who sees it, and where the results are kept; see `fit_all_bins`."""
+
+    n_jobs: int | None = None
+    progress: bool = True
+    store: str | os.PathLike[str] | None = None
+    client: Client | None = None
 
 
 @dataclass
@@ -186,13 +187,10 @@ def as_solvers(fits: Fits) -> Solvers:
 def fit_bins(
     bin_data_list: Sequence[dict[str, Any]],
     grid_kwargs: dict[str, Any],
-    run_kwargs: dict[str, Any] | None = None,
-    min_stars: int = 10,
+    run_kwargs: dict[str, Any] | None,
+    min_stars: int,
+    workers: Workers,
     *,
-    n_jobs: int | None = None,
-    progress: bool = True,
-    store: str | os.PathLike[str] | None = None,
-    client: Client | None = None,
     product: Product | None = None,
     stacklevel: int = 2,
 ) -> FittedBins:
@@ -200,13 +198,16 @@ def fit_bins(
 
     Parameters
     ----------
+    bin_data_list, grid_kwargs, run_kwargs, min_stars
+        As for `fit_all_bins`, which also says what is raised.
+    workers : Workers
+        Its other arguments.
     product : callable, optional
         What to make of every bin at once, in the worker that has fitted it.
     stacklevel : int
         Of the warning of skipped bins, as in `warnings.warn`.
-    **others
-        As `fit_all_bins`, which also says what is raised.
     """
+    n_jobs, client, store = workers.n_jobs, workers.client, workers.store
     bins, grid, run, seed = _check_arguments(bin_data_list, grid_kwargs, run_kwargs, n_jobs, client)
     min_stars = validate.check_count(min_stars, "min_stars", 1)
     sizes = [_n_stars(data) for data in bins]
@@ -225,7 +226,7 @@ def fit_bins(
     tasks = [BinTask(k, bins[k]["vel"], bins[k]["err"], seed + k) for k in todo]
     run.pop("num_warmup", None)
     common = Common(grid, run, None if kept is None else (str(kept.path), kept.identity), product)
-    bar = tqdm(total=len(wanted), initial=len(done), desc="LOSVDs", unit="bin", disable=not progress)
+    bar = tqdm(total=len(wanted), initial=len(done), desc="LOSVDs", unit="bin", disable=not workers.progress)
     try:
         with closing(_outcomes(common, tasks, n_jobs, client)) as outcomes, bar:
             done |= _collect(fitted, tasks, outcomes, bar)

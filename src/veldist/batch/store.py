@@ -277,31 +277,26 @@ def _read_manifest(path: Path) -> tuple[Inputs, dict[str, Any]]:
         raise ValueError(
             f"{path} is there and is no store of veldist: pass another path, or remove it."
         ) from error
+    version, written_by = _VERSION, ""
     try:
         manifest = json.loads(text)
         if manifest["format"] != _FORMAT:
             raise KeyError("format")
-        version = int(manifest["format_version"])
-        written_by = manifest["veldist"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"{path / MANIFEST} is damaged or no manifest of a map ({type(error).__name__}: {error}): copy "
-            "it again, or pass the path of a new store."
-        ) from error
-    if version != _VERSION:
-        raise ValueError(
-            f"the store {path} has format {version}, written by veldist {written_by}; this version reads "
-            f"format {_VERSION}: install that version, or pass the path of a new store."
-        )
-    try:
+        version, written_by = int(manifest["format_version"]), manifest["veldist"]
         settings, bins = manifest["settings"], manifest["bins"]
         settings["min_stars"] = int(settings["min_stars"])
         digests = [None if entry["stars"] is None else str(entry["stars"]) for entry in bins]
         inputs = Inputs(settings, digests, [int(entry["n_stars"]) for entry in bins])
         _ = manifest["identity"]
     except (ValueError, KeyError, TypeError) as error:
+        if version == _VERSION:
+            raise ValueError(
+                f"{path / MANIFEST} is damaged or no manifest of a map ({type(error).__name__}: {error}): "
+                "copy it again, or pass the path of a new store."
+            ) from error
+    if version != _VERSION:
         raise ValueError(
-            f"{path / MANIFEST} lacks parts ({type(error).__name__}: {error}): copy it again, or pass the "
-            "path of a new store."
-        ) from error
+            f"the store {path} has format {version}, written by veldist {written_by}; this version reads "
+            f"format {_VERSION}: install that version, or pass the path of a new store."
+        )
     return inputs, manifest

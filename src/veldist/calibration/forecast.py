@@ -90,7 +90,7 @@ def forecast(
     progress : bool
         Whether to show a progress bar.
     prior : PriorSettings, optional
-        Prior of the fits, from `veldist.inference`; by default that for planning, see above.
+        Prior of the fits, a `veldist.PriorSettings`; by default that for planning, see above.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def forecast(
         )
     prior = _PRIOR if prior is None else prior
     if not isinstance(prior, PriorSettings):
-        raise TypeError(f"prior must be a PriorSettings of veldist.inference, got {type(prior).__name__}.")
+        raise TypeError(f"prior must be a PriorSettings of veldist, got {type(prior).__name__}.")
     n_mocks = check_count(n_mocks, "n_mocks", 2)
     num_samples = check_count(num_samples, "num_samples", 1)
     seed = check_count(seed, "seed", 0)

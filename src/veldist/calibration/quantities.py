@@ -42,8 +42,9 @@ def shape_quantities(cell_masses: Floats, cells: Cells) -> Floats:
     """Moments, tail weight, h3, h4 and masses of LOSVDs, all in standardised velocity z.
 
     Moments and masses are those of the model's density, which within a cell has the cell's profile.
-    ``tail_weight`` is the mass farther than one dispersion from the mean. h3 and h4 are those of `veldist.summaries.gauss_hermite.series_fit.gauss_hermite` on 64 bins in ``|z| < 8``. Core,
-    shoulder and wing are the masses in ``|z| < 0.5``, ``0.5 < |z| < 1.5`` and ``2 < |z| < 4``.
+    ``tail_weight`` is the mass farther than one dispersion from the mean. h3 and h4 are those of
+    `veldist.summaries.gauss_hermite.series_fit.gauss_hermite` on 64 bins in ``|z| < 8``. Core, shoulder and
+    wing are the masses in ``|z| < 0.5``, ``0.5 < |z| < 1.5`` and ``2 < |z| < 4``.
 
     Parameters
     ----------

@@ -1,10 +1,10 @@
-"""What a map shows a spatial bin as: pixels, a Voronoi cell around its centre, or a mark at its centre."""
+"""Spatial bins as areas of a map: their pixels, or Voronoi cells around their centres."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,52 +19,15 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap, Normalize
     from matplotlib.path import Path
 
-__all__ = ["CellAreas", "MapShapes", "PixelAreas", "pixel_areas"]
+__all__ = ["CellAreas", "PixelAreas", "pixel_areas"]
 
 # Between the outline of cells and the frame, in units of the longer side.
 _GAP = 0.025
+# Lines in a path.
+_MOST_LINES = 10_000
 
 SKIPPED = {"facecolor": "0.9", "edgecolor": "0.55", "hatch": "//////", "linewidth": 0}
 """Skipped bins: hatched, because some colour maps have a grey of their own."""
-
-
-class MapShapes(Protocol):
-    """The shapes of the spatial bins of a map.
-
-    Attributes
-    ----------
-    anchors : ndarray, shape (n_bins, 2)
-        Where a bin's number belongs (arcsec); NaN for bins that have no place.
-    sizes : ndarray, shape (n_bins,)
-        Square root of the area of a bin (arcsec).
-    """
-
-    @property
-    def anchors(self) -> Floats:
-        """Where a bin's number belongs (arcsec)."""
-        ...
-
-    @property
-    def sizes(self) -> Floats:
-        """Square root of the area of a bin (arcsec)."""
-        ...
-
-    @property
-    def aspect(self) -> float:
-        """Height over width of the map."""
-        ...
-
-    def draw(self, ax: Axes, values: Floats, cmap: Colormap, norm: Normalize) -> ScalarMappable:
-        """Draw values (NaN for skipped bins) and set the limits of the axes."""
-        ...
-
-    def mark(self, ax: Axes, chosen: NDArray[np.bool_], hatch: str, color: str) -> None:
-        """Hatch the chosen bins."""
-        ...
-
-    def draw_boundaries(self, ax: Axes, width: float) -> None:
-        """Draw lines of the given width (points) between the bins."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -78,7 +41,7 @@ class PixelAreas:
     x_edges, y_edges : ndarray, shape (nx + 1,), (ny + 1,)
         Sides of the pixels (arcsec).
     anchors, sizes : ndarray
-        As `MapShapes`.
+        As `veldist.figures.shapes.MapShapes`.
     """
 
     pixels: NDArray[np.intp]
@@ -104,6 +67,8 @@ class PixelAreas:
             origin="lower",
             extent=(self.x_edges[0], self.x_edges[-1], self.y_edges[0], self.y_edges[-1]),
             interpolation="nearest",
+            # The same picture whether pixels are chosen before or after their colours, and less work before.
+            interpolation_stage="data",
         )
         skipped = self._outline((self.pixels > 0) & np.isnan(image))
         # Not add_patch, which would look at every corner for the limits of the axes, for seconds.
@@ -122,26 +87,39 @@ class PixelAreas:
         from matplotlib.collections import LineCollection
 
         padded = np.pad(self.pixels, 1)
-        row, column = np.nonzero(padded[1:-1, 1:] != padded[1:-1, :-1])
-        x, y0, y1 = self.x_edges[column], self.y_edges[row], self.y_edges[row + 1]
-        upright = np.stack([np.stack([x, y0], 1), np.stack([x, y1], 1)], 1)
-        row, column = np.nonzero(padded[1:, 1:-1] != padded[:-1, 1:-1])
-        y, x0, x1 = self.y_edges[row], self.x_edges[column], self.x_edges[column + 1]
-        level = np.stack([np.stack([x0, y], 1), np.stack([x1, y], 1)], 1)
-        lines = list(np.concatenate([upright, level]))
-        ax.add_collection(LineCollection(lines, colors="0.25", linewidths=width, capstyle="projecting"))
+        row, first, last = _runs(padded[1:, 1:-1] != padded[:-1, 1:-1])
+        level = self.x_edges[first], self.y_edges[row], self.x_edges[last], self.y_edges[row]
+        column, first, last = _runs((padded[1:-1, 1:] != padded[1:-1, :-1]).T)
+        upright = self.x_edges[column], self.y_edges[first], self.x_edges[column], self.y_edges[last]
+        ends = np.stack([np.append(*pair) for pair in zip(level, upright, strict=True)], axis=1)
+        # As few paths as the renderer's memory allows: one for each line would take seconds.
+        lines = np.pad(ends.reshape(-1, 2, 2), ((0, 0), (0, 1), (0, 0)), constant_values=np.nan)
+        paths = [lines[k : k + _MOST_LINES].reshape(-1, 2) for k in range(0, len(lines), _MOST_LINES)]
+        # Onto whole pixels of the picture, as single lines would be.
+        style: dict[str, Any] = {
+            "colors": "0.25",
+            "linewidths": width,
+            "capstyle": "projecting",
+            "snap": True,
+        }
+        ax.add_collection(LineCollection(paths, **style), autolim=False)
 
     def _outline(self, chosen: NDArray[np.bool_]) -> Path:
         """All chosen pixels as one path of rectangles, one for every run of pixels within a row."""
         from matplotlib.path import Path
 
-        change = np.diff(np.pad(chosen, ((0, 0), (1, 1))).astype(np.int8), axis=1)
-        row, first = np.nonzero(change == 1)
-        last = np.nonzero(change == -1)[1]
+        row, first, last = _runs(chosen)
         x = np.stack([self.x_edges[k] for k in (first, last, last, first, first)], axis=1)
         y = np.stack([self.y_edges[row + k] for k in (0, 0, 1, 1, 0)], axis=1)
         corner = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
         return Path(np.stack([x, y], axis=2).reshape(-1, 2), np.tile(corner, row.size).astype(np.uint8))
+
+
+def _runs(chosen: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Rows, first columns and columns after the last of all runs of True within rows."""
+    change = np.diff(np.pad(chosen, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    row, first = np.nonzero(change == 1)
+    return row, first, np.nonzero(change == -1)[1]
 
 
 def pixel_areas(grid: Any, ids: Any, n_bins: int) -> PixelAreas:
@@ -185,10 +163,13 @@ def pixel_areas(grid: Any, ids: Any, n_bins: int) -> PixelAreas:
     with np.errstate(invalid="ignore"):
         mean = np.stack([np.bincount(owner, axis, n_bins) for axis in middles]) / count
     # The mean of the pixels may lie outside a bin that is not convex: the nearest pixel does not.
-    order = np.lexsort((np.hypot(*(middles - mean[:, owner])), owner))
-    first = order[np.unique(owner[order], return_index=True)[1]]
+    distance = np.hypot(*(middles - mean[:, owner]))
+    nearest = np.full(n_bins, np.inf)
+    np.minimum.at(nearest, owner, distance)
+    # From the last to the first, which stays, of those equally near.
+    chosen = np.flatnonzero(distance == nearest[owner])[::-1]
     anchors = np.full((n_bins, 2), np.nan)
-    anchors[owner[first]] = middles[:, first].T
+    anchors[owner[chosen]] = middles[:, chosen].T
     pixel = (x_edges[1] - x_edges[0]) * (y_edges[1] - y_edges[0])
     return PixelAreas(pixels, x_edges, y_edges, anchors, np.sqrt(count * pixel))
 

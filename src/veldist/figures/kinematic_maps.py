@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
-from veldist._support.validate import strip_units, to_array
-from veldist.figures.colors import unit_of
-from veldist.figures.map import plot_map
+from veldist._support.validate import strip_units
+from veldist.figures.colors import color_limits, unit_of
+from veldist.figures.map import draw_map, read_values
+from veldist.figures.shapes import MapShapes, map_shapes
 from veldist.figures.styles import SHAPES, MapStyle, map_style
-from veldist.sky.pixels import read_grid
 from veldist.summaries.columns import CORRELATIONS, MAP_COLUMNS, MAX_ORDER, NUMBERS, hermite_names
 from veldist.summaries.gauss_hermite.series_fit import ENOUGH_CONVERGED
 
@@ -40,8 +40,8 @@ class _Panel(NamedTuple):
     """One panel: a map, or (with ``of_uncertainty``) that of its uncertainty."""
 
     style: MapStyle
-    values: Any
-    uncertainty: Any
+    values: Floats
+    uncertainty: Floats | None
     dominated: Any
     unconverged: Any
     of_uncertainty: bool
@@ -109,12 +109,15 @@ def plot_kinematic_maps(
         If ``shape`` is unknown, a map is missing or of a wrong unit, or as `plot_map`.
     """
     panels = _panels(maps, _names(maps, shape, extra, n_stars), n_stars)
-    rows = _rows(panels, uncertainties, _aspect(grid, x, y))
+    known = [values for panel in panels for values in (panel.values, panel.uncertainty) if values is not None]
+    # Bins have the same shapes in all maps.
+    shapes = map_shapes(np.any(np.isfinite(known), axis=0), grid, ids, x, y, kind, margin)
+    rows = _rows(panels, uncertainties, shapes.aspect)
     n_rows, n_columns = len(rows), max(map(len, rows))
     if fig is None:
         import matplotlib.pyplot as plt
 
-        room = (_WIDTH / n_columns - 0.35) * _aspect(grid, x, y)
+        room = (_WIDTH / n_columns - 0.35) * shapes.aspect
         panel_height = float(np.clip(room, 0.5, 6.0)) + 0.75
         # Panels above an empty place have their own labels below.
         gaps = sum(any(entry is None for entry in row) for row in rows)
@@ -131,7 +134,7 @@ def plot_kinematic_maps(
                 continue
             number, panel = entry
             places[number, panel.of_uncertainty] = table[r, c]
-            _draw(table[r, c], panel, grid=grid, ids=ids, x=x, y=y, kind=kind, margin=margin)
+            _draw(table[r, c], panel, shapes)
     reasons = _reasons(panels)
     if reasons:
         # A label of the figure, so that layouts leave room for it.
@@ -184,17 +187,28 @@ def _panels(maps: Mapping[str, Mapping[str, Any]], names: Sequence[str], n_stars
             style = style._replace(unit=unit)
         # The uncertainty of a number about the whole posterior is the error of its Monte Carlo estimate.
         spread = None if name in NUMBERS else entry.get("uncertainty")
-        found.append(
-            _Panel(
-                style,
-                strip_units(entry["median"], f"maps[{name!r}]['median']" if name != _COUNT else _COUNT, unit),
-                None if spread is None else strip_units(spread, f"maps[{name!r}]['uncertainty']", unit),
-                entry.get("prior_dominated"),
-                None if share is None or name not in _HERMITE else np.asarray(share) < ENOUGH_CONVERGED,
-                of_uncertainty=False,
-            )
+        where = _COUNT if name == _COUNT else f"maps[{name!r}]['median']"
+        panel = _Panel(
+            style,
+            read_values(entry["median"], where, unit),
+            None if spread is None else _plain(spread, f"maps[{name!r}]['uncertainty']", unit),
+            entry.get("prior_dominated"),
+            None if share is None or name not in _HERMITE else np.asarray(share) < ENOUGH_CONVERGED,
+            of_uncertainty=False,
         )
+        n_bins = (found[0] if found else panel).values.size
+        for values in (panel.values, panel.uncertainty):
+            if values is not None and values.size != n_bins:
+                raise ValueError(
+                    f"{where} or its uncertainty has {values.size} values, but {names[0]!r} has {n_bins}: "
+                    "pass one for each bin."
+                )
+        found.append(panel)
     return found
+
+
+def _plain(values: Any, name: str, unit: str) -> Floats:
+    return np.asarray(strip_units(values, name, unit), dtype=np.float64)
 
 
 def _hatched(panel: _Panel) -> Any:
@@ -230,7 +244,7 @@ def _rows(panels: list[_Panel], uncertainties: bool, aspect: float) -> list[list
         below: list[tuple[int, _Panel] | None] = []
         for k, panel in list(enumerate(panels))[first : first + n_columns]:
             values = panel.uncertainty
-            known = values is not None and np.isfinite(np.asarray(values, dtype=np.float64)).any()
+            known = values is not None and np.isfinite(values).any()
             below.append((k, panel._replace(of_uncertainty=True)) if known else None)
         rows.append(numbered[first : first + n_columns])
         if any(entry is not None for entry in below):
@@ -238,23 +252,19 @@ def _rows(panels: list[_Panel], uncertainties: bool, aspect: float) -> list[list
     return rows
 
 
-def _draw(ax: Any, panel: _Panel, **where: Any) -> None:
+def _draw(ax: Any, panel: _Panel, shapes: MapShapes) -> None:
     """Draw one panel."""
+    from matplotlib.colors import Normalize
+
     style, uncertainty = panel.style, panel.uncertainty
-    if panel.of_uncertainty:
-        plot_map(
-            uncertainty,
-            ax=ax,
-            label=style.uncertainty_label,
-            cmap=_UNCERTAINTY_CMAP,
-            percentiles=_PERCENTILES,
-            colorbar="top",
-            hatched=_hatched(panel),
-            **where,
-        )
+    common: dict[str, Any] = {"colorbar": "top", "hatched": _hatched(panel)}
+    if panel.of_uncertainty and uncertainty is not None:
+        values = read_values(uncertainty, "uncertainties", "")
+        limits = color_limits(values[np.isfinite(values)], False, None, None, None, _PERCENTILES)
+        common |= {"label": style.uncertainty_label, "cmap": _UNCERTAINTY_CMAP}
+        draw_map(values, shapes, ax, norm=Normalize(*limits), **common)
         return
-    finite = np.asarray(panel.values, dtype=np.float64)
-    finite = finite[np.isfinite(finite)]
+    finite = panel.values[np.isfinite(panel.values)]
     vmin, vmax = (None, None) if style.limits is None else style.limits
     center = style.center
     if center is not None and np.isnan(center):
@@ -268,41 +278,15 @@ def _draw(ax: Any, panel: _Panel, **where: Any) -> None:
         noise = _typical(uncertainty)
         if np.abs(np.percentile(finite, _PERCENTILES) - center).max() < noise:
             vmax = center + noise
-    plot_map(
-        panel.values,
-        ax=ax,
-        label=style.label,
-        cmap=style.cmap,
-        diverging=center is not None,
-        center=center,
-        vmin=vmin,
-        vmax=vmax,
-        percentiles=_PERCENTILES,
-        colorbar="top",
-        hatched=_hatched(panel),
-        **where,
-    )
+    limits = color_limits(finite, center is not None, center, vmin, vmax, _PERCENTILES)
+    common |= {"label": style.label, "cmap": style.cmap}
+    draw_map(panel.values, shapes, ax, norm=Normalize(*limits), **common)
 
 
-def _typical(uncertainty: Any) -> float:
+def _typical(uncertainty: Floats) -> float:
     """Median of the uncertainties that are known, or 0."""
-    values: Floats = np.asarray(uncertainty, dtype=np.float64)
-    known = values[np.isfinite(values)]
+    known = uncertainty[np.isfinite(uncertainty)]
     return float(np.median(known)) if known.size else 0.0
-
-
-def _aspect(grid: Any, x: Any, y: Any) -> float:
-    """Height over width of the field."""
-    if grid is not None:
-        grid = read_grid(grid)
-        return float(grid.y_size / grid.x_size)
-    if x is None or y is None:
-        return 1.0
-    placed = [a[np.isfinite(a)] for a in (to_array(x, "x", "arcsec"), to_array(y, "y", "arcsec"))]
-    if not all(a.size for a in placed):
-        return 1.0
-    width, height = map(np.ptp, placed)
-    return float(height / width) if width > 0 and height > 0 else 1.0
 
 
 def _label_outside(table: NDArray[Any], size: float) -> None:

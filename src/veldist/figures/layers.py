@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from veldist._support.arrays import Floats
-from veldist.fits.predictive import expected_fractions
+from veldist.models.losvd.observed import expected_fractions
 from veldist.summaries.curves import Curve
 from veldist.summaries.strip import density_percentiles
 

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
-from veldist._support.validate import name_first, strip_units, to_array, to_float
-from veldist.figures.areas import CellAreas, MapShapes, pixel_areas
+from veldist._support.validate import strip_units
 from veldist.figures.colors import DRAWN, add_colorbar, check_norm, color_limits, limit_in, unit_of
 from veldist.figures.numbers import draw_numbers
 from veldist.figures.points import PointMarks
+from veldist.figures.shapes import MapShapes, map_shapes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import Colormap, Normalize
 
-__all__ = ["HATCH", "plot_map"]
+__all__ = ["HATCH", "draw_map", "plot_map", "read_values"]
 
 _SEQUENTIAL, _DIVERGING = "viridis", "RdBu_r"
-_COLORBARS, _KINDS = ("right", "top"), ("areas", "points")
+_COLORBARS = ("right", "top")
 # Leaning the other way than the hatches of skipped bins; a grey that shows on dark and light colours.
 HATCH, _HATCH_COLOR = "\\\\\\\\", "0.45"
 
@@ -119,29 +118,58 @@ def plot_map(
         pixels nor centres or both, centres of bins with a value are NaN, or (as Voronoi cells) at the same
         position, ``center`` is given for a map that does not diverge, or the limits are contradictory.
     """
-    if colorbar is not None and colorbar not in _COLORBARS:
-        raise ValueError(f"colorbar must be one of {_COLORBARS} or None, got {colorbar!r}.")
+    from matplotlib.colors import Normalize
+
     unit = unit_of(values)
     if label is None:
         label = f"[{unit}]" if unit else ""
-    array = _values(values, unit)
+    array = read_values(values, "values", unit)
     finite = array[np.isfinite(array)]
-    shapes = _shapes(array, grid, ids, x, y, kind, margin)
-    marked = _marked(hatched, array.size)
+    shapes = map_shapes(np.isfinite(array), grid, ids, x, y, kind, margin)
     if norm is None:
         given = (limit_in(unit, n, v) for n, v in (("center", center), ("vmin", vmin), ("vmax", vmax)))
-        limits = color_limits(finite, diverging, *given, percentiles)
+        norm = Normalize(*color_limits(finite, diverging, *given, percentiles))
     elif center is not None or vmin is not None or vmax is not None:
         raise ValueError("norm sets the limits of the colours: leave center, vmin and vmax out.")
     else:
         norm = check_norm(norm, finite)
+    return draw_map(
+        array,
+        shapes,
+        ax,
+        norm=norm,
+        cmap=(_DIVERGING if diverging else _SEQUENTIAL) if cmap is None else cmap,
+        label=label,
+        colorbar=colorbar,
+        hatched=hatched,
+        boundary_width=boundary_width,
+        numbers=numbers,
+    )
+
+
+def draw_map(
+    values: Floats,
+    shapes: MapShapes,
+    ax: Axes | None,
+    *,
+    norm: Normalize,
+    cmap: str | Colormap,
+    label: str,
+    colorbar: str | None,
+    hatched: Any = None,
+    boundary_width: float | None = None,
+    numbers: bool = False,
+) -> Axes:
+    """Draw values of `read_values` in shapes of `veldist.figures.shapes.map_shapes`, else as `plot_map`.
+
+    Maps of the same bins may share their shapes.
+    """
+    if colorbar is not None and colorbar not in _COLORBARS:
+        raise ValueError(f"colorbar must be one of {_COLORBARS} or None, got {colorbar!r}.")
+    marked = _marked(hatched, values.size)
 
     import matplotlib as mpl
 
-    if norm is None:
-        norm = mpl.colors.Normalize(*limits)
-    if cmap is None:
-        cmap = _DIVERGING if diverging else _SEQUENTIAL
     colors = mpl.colormaps[cmap] if isinstance(cmap, str) else cmap
     if ax is None:
         import matplotlib.pyplot as plt
@@ -149,32 +177,39 @@ def plot_map(
         height = float(np.clip(3.4 * shapes.aspect, 1.2, 7.0))
         _, ax = plt.subplots(figsize=(4.8, 0.6 + height), layout="compressed")
     ax.set_aspect("equal")
-    drawn: Any = shapes.draw(ax, array, colors, norm)
+    drawn: Any = shapes.draw(ax, values, colors, norm)
     drawn.set_label(DRAWN)
     if marked.any():
-        shapes.mark(ax, marked & np.isfinite(array), HATCH, _HATCH_COLOR)
+        shapes.mark(ax, marked & np.isfinite(values), HATCH, _HATCH_COLOR)
     if boundary_width is None:
-        boundary_width = float(np.clip(6.0 / np.sqrt(array.size), 0.15, 0.5))
+        boundary_width = float(np.clip(6.0 / np.sqrt(values.size), 0.15, 0.5))
     if boundary_width > 0:
         shapes.draw_boundaries(ax, boundary_width)
     if numbers:
         grey = mpl.colors.to_rgba("0.9")
-        written = np.where(np.isfinite(array)[:, None], colors(norm(np.nan_to_num(array))), grey)
-        draw_numbers(ax, shapes.anchors, shapes.sizes, written, beside=kind == "points")
+        written = np.where(np.isfinite(values)[:, None], colors(norm(np.nan_to_num(values))), grey)
+        draw_numbers(ax, shapes.anchors, shapes.sizes, written, beside=isinstance(shapes, PointMarks))
     ax.set_xlabel("x [arcsec]")
     ax.set_ylabel("y [arcsec]")
     if colorbar is not None:
-        add_colorbar(ax, drawn, label, colorbar, finite)
+        add_colorbar(ax, drawn, label, colorbar, values[np.isfinite(values)])
     return ax
 
 
-def _values(values: Any, unit: str) -> Floats:
-    array = np.asarray(strip_units(values, "values", unit), dtype=np.float64)
+def read_values(values: Any, name: str, unit: str) -> Floats:
+    """One value for each bin in the given unit, NaN for skipped bins.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not numbers, shape (n_bins,), are infinite, or of another unit.
+    """
+    array = np.asarray(strip_units(values, name, unit), dtype=np.float64)
     if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"values must hold one number per bin, shape (n_bins,), got shape {array.shape}.")
+        raise ValueError(f"{name} must hold one number per bin, shape (n_bins,), got shape {array.shape}.")
     if np.any(np.isinf(array)):
         raise ValueError(
-            f"values are infinite in {np.count_nonzero(np.isinf(array))} of {array.size} bins (first: bin "
+            f"{name} are infinite in {np.count_nonzero(np.isinf(array))} of {array.size} bins (first: bin "
             f"{np.flatnonzero(np.isinf(array))[0] + 1}): use NaN for bins without a value."
         )
     return array
@@ -188,75 +223,3 @@ def _marked(hatched: Any, n_bins: int) -> NDArray[np.bool_]:
             f"dtype {marked.dtype}: pass True (or 1) for bins to hatch, False (or 0) for the others."
         )
     return marked.astype(bool)
-
-
-def _shapes(values: Floats, grid: Any, ids: Any, x: Any, y: Any, kind: str, margin: Any) -> MapShapes:
-    """What the bins are drawn as, from pixels or from centres."""
-    if kind not in _KINDS:
-        raise ValueError(f"kind must be one of {_KINDS}, got {kind!r}.")
-    pixels, centers = (grid is not None, ids is not None), (x is not None, y is not None)
-    if (
-        any(pixels) == any(centers)
-        or (any(pixels) and not all(pixels))
-        or (any(centers) and not all(centers))
-    ):
-        given = [n for n, there in zip(("grid", "ids", "x", "y"), pixels + centers, strict=True) if there]
-        raise ValueError(f"pass the pixels, grid and ids, or the bins' centres, x and y; got {given}.")
-    if margin is not None and (kind == "points" or all(pixels)):
-        raise ValueError("margin is for Voronoi cells: pass x and y, and kind='areas'.")
-    if all(centers):
-        where = _centers(values, x, y)
-        if kind == "points":
-            return PointMarks(where)
-        _check_different(where)
-        margin = None if margin is None else to_float(margin, "margin", "arcsec")
-        if margin is not None and margin <= 0.0:
-            raise ValueError(f"margin must be positive, got {margin} arcsec.")
-        return CellAreas(where, margin)
-    if kind == "points":
-        raise ValueError("kind='points' needs the bins' centres: pass x and y instead of grid and ids.")
-    areas = pixel_areas(grid, ids, values.size)
-    hidden = np.flatnonzero(np.isfinite(values) & np.isnan(areas.anchors[:, 0])) + 1
-    if hidden.size:
-        warnings.warn(
-            f"{hidden.size} of {values.size} bins have a value but no pixel in ids, so the map does not show "
-            f"them (first: bin {hidden[0]}).",
-            stacklevel=3,
-        )
-    return areas
-
-
-def _centers(values: Floats, x: Any, y: Any) -> Floats:
-    """Centres of the bins, (n_bins, 2); NaN for skipped bins without one."""
-    centers = np.full((values.size, 2), np.nan)
-    for k, (name, position) in enumerate((("x", x), ("y", y))):
-        column = to_array(position, name, "arcsec")
-        if column.size != values.size:
-            raise ValueError(
-                f"{name} has {column.size} values, but there are {values.size} bins: pass one each."
-            )
-        centers[:, k] = column
-    placed = np.isfinite(centers).all(axis=1)
-    lost = np.flatnonzero(np.isfinite(values) & ~placed) + 1
-    if lost.size:
-        raise ValueError(
-            f"x or y is NaN or infinite for {lost.size} of {values.size} bins that have a value "
-            f"(bins {name_first(lost)}): give their positions."
-        )
-    if not placed.any():
-        raise ValueError("x and y are NaN or infinite for all bins: give the position of at least one.")
-    centers[~placed] = np.nan
-    return centers
-
-
-def _check_different(centers: Floats) -> None:
-    """Bins at the same position have no Voronoi cells."""
-    placed = np.flatnonzero(np.isfinite(centers).all(axis=1))
-    _, inverse, counts = np.unique(centers[placed], axis=0, return_inverse=True, return_counts=True)
-    same = placed[counts[inverse] > 1] + 1
-    if same.size:
-        raise ValueError(
-            f"{same.size} of {len(centers)} bins share their position with another one (bins "
-            f"{name_first(same)}), so that they have no Voronoi cells: pass kind='points', or the pixels "
-            "(grid and ids)."
-        )

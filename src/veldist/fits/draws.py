@@ -132,11 +132,9 @@ def checked_draws(
 
     Raises
     ------
-    TypeError
-        If the values are not real numbers.
-    ValueError
-        If the shapes disagree, the centres are not uniform and ascending, masses are NaN, infinite or
-        negative, or rows do not sum to 1 (densities instead of masses, for instance).
+    TypeError, ValueError
+        If they are no such masses, or the centres not uniform and ascending; see
+        `veldist.analysis.summary_draws`.
     """
     centers, dv = to_uniform_centers(grid_centers, grid_name)
     masses = to_masses(pdf_samples, pdf_name, np.full(centers.size, dv))

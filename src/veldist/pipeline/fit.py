@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from veldist.batch.fit_all import BatchError, FittedBins, as_solvers, fit_bins
+from veldist.batch.fit_all import BatchError, FittedBins, Workers, as_solvers, fit_bins
 from veldist.fits.draws import Fits, is_fitted
 from veldist.fits.each import over_bins
 from veldist.fits.grid import VelocityGrid, suggest_grid
@@ -143,9 +143,7 @@ def fit_catalog(
             grid_kwargs=settings.grid,
             run_kwargs={"num_samples": settings.num_samples, "seed": settings.seed},
             min_stars=settings.min_stars,
-            n_jobs=settings.n_jobs,
-            progress=progress,
-            store=store,
+            workers=Workers(settings.n_jobs, progress, store),
             product=make_products,
             stacklevel=3,
         )

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from veldist.batch.solver_map import FitMap
-from veldist.export.dynamite.write_losvds import write_rows
+from veldist.export.dynamite.write_losvds import Choices, write_rows
 from veldist.pipeline.fit import MapResult
 from veldist.pipeline.folder import LAYOUT, REPORT, STORE, describe
 from veldist.pipeline.stages import stage
@@ -85,7 +85,7 @@ def write_results(result: MapResult, out: str | Path, *, progress: bool = False)
                 np.isin(np.arange(n_bins), list(products)),
                 out / "dynamite_input",
                 dynamite_metadata(result),
-                v_systemic=result.settings.v_systemic,
+                Choices(v_systemic=result.settings.v_systemic),
                 stacklevel=3,
             )
             paths += [files.kinematics, files.aperture, files.bins]

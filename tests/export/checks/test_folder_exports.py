@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from tests.helpers.folders import IDS, make_metadata, make_solver
 from veldist import write_dynamite_kinematics
 from veldist.export import write_dynamite_gauss_hermite
 from veldist.export.checks.folder import validate_dynamite_inputs
+from veldist.fits.grid import VelocityGrid
 
 
 def solvers_of(n: int, **kwargs: Any) -> list[Any]:
@@ -42,9 +44,9 @@ def test_padded_grids_pass(tmp_path: Path) -> None:
 
 
 def test_a_systemic_velocity_that_was_subtracted_passes(tmp_path: Path) -> None:
-    solvers = solvers_of(6)
-    for solver in solvers:
-        solver.grid = solver.grid | {key: solver.grid[key] + 250.0 for key in ("centers", "edges")}
+    fits = [solver.fit for solver in solvers_of(6)]
+    moved = [VelocityGrid(fit.grid.edges + 250.0, fit.grid.width) for fit in fits]
+    solvers = [replace(fit, grid=grid) for fit, grid in zip(fits, moved, strict=True)]
     write_dynamite_kinematics(solvers, tmp_path, make_metadata(IDS))
     assert [p.rule for p in validate_dynamite_inputs(tmp_path)] == ["systemic-velocity"]
     write_dynamite_kinematics(solvers, tmp_path, make_metadata(IDS), v_systemic=250.0)
@@ -54,10 +56,9 @@ def test_a_systemic_velocity_that_was_subtracted_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("order", [4, 6])
 def test_gauss_hermite_coefficients_pass(tmp_path: Path, order: int) -> None:
     rng = np.random.default_rng(1)
-    solvers = solvers_of(6)
-    for solver in solvers:
-        masses = solver.clipped_samples["losvd_median"]
-        solver.samples["intrinsic_pdf"] = rng.dirichlet(500 * masses + 1e-3, 50)
+    fits = [solver.fit for solver in solvers_of(6)]
+    draws = [rng.dirichlet(500 * fit.clipped["losvd_median"] + 1e-3, 50) for fit in fits]
+    solvers = [replace(f, draws={"intrinsic_pdf": pdf}) for f, pdf in zip(fits, draws, strict=True)]
     write_dynamite_gauss_hermite(solvers, tmp_path, make_metadata(IDS), order)
     assert validate_dynamite_inputs(tmp_path) == []
     write_dynamite_kinematics(solvers, tmp_path, make_metadata(IDS))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import tempfile
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from scipy.stats import norm
 
 from tests.helpers.export_solvers import gaussian_solver
 from tests.helpers.folders import IDS, make_metadata, make_solver
+from tests.helpers.solvers import made_solver
 from veldist import write_dynamite_kinematics
 from veldist.errors import GridWarning
 from veldist.export import (
@@ -24,7 +24,9 @@ from veldist.export import (
     write_dynamite_gauss_hermite,
 )
 from veldist.export.dynamite.doubts import warn_cut
+from veldist.export.rows.cut import cut_of
 from veldist.fits import clipping
+from veldist.fits.grid import VelocityGrid
 
 NAMES = ("bayes_losvd_kins.ecsv", "aperture.dat", "bins.dat")
 
@@ -69,10 +71,10 @@ def test_padding_adds_an_empty_bin_on_each_side(tmp_path: Path) -> None:
 
 def test_the_uncertainty_of_padding_is_the_floor(tmp_path: Path) -> None:
     known, unknown = gaussian_solver(seed=1), gaussian_solver(seed=2)
-    unknown.clipped_samples = {k: v for k, v in unknown.clipped_samples.items() if k.startswith("losvd")}
-    unknown.clipped_samples["losvd_uncertainty"] = np.linspace(0.02, 0.03, 48)
+    large = {"losvd_uncertainty": np.linspace(0.02, 0.03, 48)}
+    unknown.clipped_samples = {"losvd_median": unknown.clipped_samples["losvd_median"]} | large
     # No uncertainty of this one was so small that the floor raised it.
-    known.clipped_samples["losvd_uncertainty"] = np.linspace(0.02, 0.03, 48)
+    known.clipped_samples = known.clipped_samples | large
     write_dynamite_kinematics([known, unknown], tmp_path, layout(2), pad=True)
     table = Table.read(tmp_path / NAMES[0], format="ascii.ecsv")
     floor = 0.01 * known.clipped_samples["losvd_median"].max()
@@ -102,18 +104,18 @@ def test_padding_does_not_hide_that_the_grid_cuts(tmp_path: Path, pad: bool) -> 
 def test_mass_outside_counts_unless_the_losvd_was_truncated() -> None:
     """A second component beyond the grid leaves the outermost bins empty; truncation empties full ones."""
     solver = gaussian_solver()
-    warn_cut([None, solver], stacklevel=1)  # no warning: pytest makes them errors
+    warn_cut({1: cut_of(solver.fit)}, 2, stacklevel=1)  # no warning: pytest makes them errors
     solver.samples["outside_grid"][:] = 0.1
     with pytest.warns(GridWarning, match=r"1 of 2 bins \(index 1\).* 10.00% outside"):
-        warn_cut([None, solver], stacklevel=1)
+        warn_cut({1: cut_of(solver.fit)}, 2, stacklevel=1)
     solver = cut_solver()
-    solver.clipped_samples = clipping.truncate(solver.clipped_samples, solver.grid["centers"], 1.4, 1e-10)
-    warn_cut([solver], stacklevel=1)
+    solver.truncate_losvd(1.4)
+    warn_cut({0: cut_of(solver.fit)}, 1, stacklevel=1)
     with pytest.warns(GridWarning, match="13.36% outside"):
-        warn_cut([solver], stacklevel=1, draws=True)
+        warn_cut({0: cut_of(solver.fit, draws=True)}, 1, stacklevel=1, draws=True)
     solver.clipped_samples = None
     with pytest.warns(GridWarning, match="13.36% outside"):
-        warn_cut([solver], stacklevel=1)
+        warn_cut({0: cut_of(solver.fit)}, 1, stacklevel=1)
 
 
 def test_a_table_that_loses_its_bin_map_is_named(tmp_path: Path) -> None:
@@ -185,7 +187,7 @@ def test_floors_are_recorded(tmp_path: Path) -> None:
     draws = [s.samples["intrinsic_pdf"] for s in solvers]
     solvers[0].clipped_samples = clipping.clip(draws[0], 0.05, 1e-10)
     solvers[1].clipped_samples = clipping.clip(draws[1], 0.0, 1e-4)
-    del solvers[2].clipped_samples["floor"]
+    solvers[2].clipped_samples = {k: v for k, v in solvers[2].clipped_samples.items() if k != "floor"}
     write_dynamite_kinematics(solvers, tmp_path, layout(3))
     floor = Table.read(tmp_path / NAMES[0], format="ascii.ecsv").meta["uncertainty_floor"]
     assert floor["fraction"] == [0.05, 0.0, None]
@@ -214,11 +216,8 @@ def test_truncation_keeps_the_floor_in_step_with_the_uncertainties() -> None:
 
 
 def test_a_single_velocity_bin_and_row(tmp_path: Path) -> None:
-    grid = {"centers": np.array([3.0]), "edges": np.array([-7.0, 13.0]), "width": 20.0, "n_bins": 1}
     clipped = {"losvd_median": np.ones(1), "losvd_uncertainty": np.full(1, 0.01)}
-    solver = SimpleNamespace(
-        grid=grid, n_stars=9, samples={}, clipped_samples=clipped, clip_uncertainties=lambda: None
-    )
+    solver = made_solver(VelocityGrid(np.array([-7.0, 13.0]), 20.0), 9, draws={}, clipped=clipped)
     with pytest.warns(GridWarning, match="100.00% in an outermost"):
         write_dynamite_kinematics([solver], tmp_path, make_metadata(np.array([[1]])), pad=True)
     found = read_dynamite_kinematics(tmp_path)

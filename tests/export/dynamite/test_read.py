@@ -24,9 +24,11 @@ from tests.helpers.folders import (
     make_metadata,
     make_solver,
 )
+from tests.helpers.solvers import made_solver
 from veldist import write_dynamite_kinematics
 from veldist.analysis import compute_summary_maps
 from veldist.export import DynamiteKinematics, read_dynamite_kinematics
+from veldist.fits.grid import VelocityGrid
 from veldist.summaries.moments import histogram_moments
 
 mpl.use("Agg")
@@ -54,16 +56,9 @@ def exports(draw: st.DrawFn) -> tuple[list[Any], dict[str, Any], dict[str, Any]]
     solvers: list[Any] = [None] * n_bins
     for k in kept:
         masses = rng.dirichlet(np.ones(n_velocity)) * rng.uniform(0.7, 1.2)
-        solvers[k - 1] = SimpleNamespace(
-            grid={"centers": 0.5 * (edges[1:] + edges[:-1]), "edges": edges, "n_bins": n_velocity},
-            n_stars=int(rng.integers(1, 5000)),
-            samples={},
-            clipped_samples={
-                "losvd_median": masses,
-                "losvd_uncertainty": rng.uniform(1e-9, 0.1, n_velocity),
-            },
-            clip_uncertainties=lambda: None,
-        )
+        n_stars, uncertainty = int(rng.integers(1, 5000)), rng.uniform(1e-9, 0.1, n_velocity)
+        clipped = {"losvd_median": masses, "losvd_uncertainty": uncertainty}
+        solvers[k - 1] = made_solver(VelocityGrid(edges, width), n_stars, draws={}, clipped=clipped)
     metadata = {
         "bins": [{"xbin": x, "ybin": y, "bin_flux": f} for x, y, f in rng.uniform(1.0, 9.0, (n_bins, 3))],
         "aperture": {
@@ -318,8 +313,8 @@ def six(tmp_path: Path) -> DynamiteKinematics:
 
 def test_maps_are_those_of_a_posterior_without_width(six: DynamiteKinematics) -> None:
     p = six.losvd / six.losvd.sum(axis=1, keepdims=True)
-    grid = {"centers": six.centers, "edges": six.edges, "n_bins": N_VELOCITY}
-    solvers = [SimpleNamespace(grid=grid, samples={"intrinsic_pdf": np.tile(row, (3, 1))}) for row in p]
+    grid = VelocityGrid(six.edges, float(np.ptp(six.edges)))
+    solvers = [made_solver(grid, 9, draws={"intrinsic_pdf": np.tile(row, (3, 1))}) for row in p]
     expected = compute_summary_maps(solvers, order=None)
     for name, values in six.maps().items():
         np.testing.assert_allclose(values["median"], expected[name]["median"], rtol=1e-9, atol=1e-9)
@@ -346,7 +341,8 @@ def test_uncertainties_of_maps_are_the_scatter_that_independent_errors_cause(six
 
 def test_unresolved_losvds_have_no_uncertainty(tmp_path: Path) -> None:
     solver = make_solver(0)
-    solver.clipped_samples["losvd_median"] = np.where(np.arange(N_VELOCITY) == 9, 1.0, 0.0)
+    spike = np.where(np.arange(N_VELOCITY) == 9, 1.0, 0.0)
+    solver.clipped_samples = solver.clipped_samples | {"losvd_median": spike}
     write_dynamite_kinematics([solver], tmp_path, make_metadata(np.array([[1]])))
     maps = read_dynamite_kinematics(tmp_path).maps()
     assert np.isfinite(maps["v_mean"]["uncertainty"]).all()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -159,8 +160,7 @@ def test_bad_arguments_write_nothing(tmp_path: Path, kwargs: dict[str, Any], mat
 
 
 def test_solvers_that_were_not_run_and_files_that_exist(tmp_path: Path) -> None:
-    solver = gaussian_solver(n_draws=5)
-    solver.samples = None
+    solver = KinematicSolver.from_fit(replace(gaussian_solver(n_draws=5).fit, draws=None))
     with pytest.raises(OrderError, match=r"in 1 of 1 bins"):
         write_dynamite_gauss_hermite([solver], tmp_path, layout(1))
     (tmp_path / NAME).write_text("mine")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import copy
 import math
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,41 +17,38 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 import veldist
+from tests.helpers.export_solvers import gaussian_solver
+from tests.helpers.solvers import made_solver
+from veldist import KinematicSolver
 from veldist.errors import GridWarning
 from veldist.export.dynamite.write_losvds import DynamiteFiles, write_dynamite_kinematics
+from veldist.fits.grid import VelocityGrid
 
 NAMES = ("bayes_losvd_kins.ecsv", "aperture.dat", "bins.dat")
 
 
-def make_grid(center: float = 5.0, width: float = 240.0, n: int = 24) -> dict[str, Any]:
-    edges = center + np.linspace(-0.5 * width, 0.5 * width, n + 1)
-    return {"centers": 0.5 * (edges[1:] + edges[:-1]), "edges": edges, "width": width, "n_bins": n}
+GRID = VelocityGrid.of(5.0, 240.0, 24)
 
 
-@dataclass
-class Solver:
-    """Stand-in with the attributes an export uses."""
-
-    median: np.ndarray
-    uncertainty: np.ndarray
-    n_stars: int = 100
-    grid: dict[str, Any] | None = field(default_factory=make_grid)
-    samples: dict[str, Any] | None = field(default_factory=lambda: {"intrinsic_pdf": np.empty((0, 0))})
-    clipped_samples: dict[str, Any] | None = None
-    clip_calls: int = 0
-
-    def clip_uncertainties(self) -> None:
-        self.clip_calls += 1
-        self.clipped_samples = {"losvd_median": self.median, "losvd_uncertainty": self.uncertainty}
+def solver_of(median: Any, uncertainty: Any, n_stars: int = 100, grid: VelocityGrid = GRID) -> Any:
+    clipped = {"losvd_median": median, "losvd_uncertainty": uncertainty}
+    return made_solver(grid, n_stars, draws={}, clipped=clipped)
 
 
-def make_solver(i: int, **kwargs: Any) -> Solver:
+def make_solver(i: int) -> Any:
     """Gaussian masses inside +-105 km/s that sum to a little less than 1, as medians do."""
     rng = np.random.default_rng(i)
-    edges = make_grid()["edges"]
-    mass = np.diff(norm.cdf(edges, rng.normal(0.0, 10.0), 20.0)) * rng.uniform(0.9, 1.0)
+    mass = np.diff(norm.cdf(GRID.edges, rng.normal(0.0, 10.0), 20.0)) * rng.uniform(0.9, 1.0)
     mass[[0, -1]] = 0.0
-    return Solver(mass, rng.uniform(1e-3, 1e-2, mass.size), n_stars=30 + i, **kwargs)
+    return solver_of(mass, rng.uniform(1e-3, 1e-2, mass.size), n_stars=30 + i)
+
+
+def median(solver: Any) -> np.ndarray:
+    return solver.clipped_samples["losvd_median"]
+
+
+def uncertainty(solver: Any) -> np.ndarray:
+    return solver.clipped_samples["losvd_uncertainty"]
 
 
 def make_metadata(n_bins: int, nx: int = 5, ny: int = 3) -> dict[str, Any]:
@@ -159,15 +156,15 @@ def test_numbers_come_back_unchanged(tmp_path: Path) -> None:
     metadata = make_metadata(4)
     write_dynamite_kinematics(solvers, tmp_path, metadata)
     read = read_like_dynamite(tmp_path)
-    np.testing.assert_array_equal(losvds(read.table), [s.median for s in solvers])
-    np.testing.assert_array_equal(losvds(read.table, "dlosvd"), [s.uncertainty for s in solvers])
+    np.testing.assert_array_equal(losvds(read.table), [median(s) for s in solvers])
+    np.testing.assert_array_equal(losvds(read.table, "dlosvd"), [uncertainty(s) for s in solvers])
     assert read.table["xbin"].tolist() == [b["xbin"] for b in metadata["bins"]]
     assert read.table["ybin"].tolist() == [b["ybin"] for b in metadata["bins"]]
     a = metadata["aperture"]
     numbers = [float(token) for row in read.aperture[1:] for token in row]
     assert numbers == [a[k] for k in ("x_start", "y_start", "x_size", "y_size", "angle_deg", "nx", "ny")]
     meta = read.table.meta
-    assert meta["vcent"] == make_grid()["centers"].tolist()
+    assert meta["vcent"] == GRID.centers.tolist()
     assert meta["dv"] == 10.0
     assert dict(meta["PSF"]) == metadata["psf"]
 
@@ -177,7 +174,7 @@ def test_metadata_beyond_dynamites(tmp_path: Path) -> None:
     write_dynamite_kinematics(solvers, tmp_path, make_metadata(3))
     read = read_like_dynamite(tmp_path)
     meta = read.table.meta
-    sums = [s.median.sum() for s in solvers if s]
+    sums = [median(s).sum() for s in solvers if s]
     assert meta["velocity_unit"] == "km/s"
     assert meta["original_bin"] == [0, 2]
     assert meta["n_stars"] == [30, 32]
@@ -192,10 +189,9 @@ def test_metadata_beyond_dynamites(tmp_path: Path) -> None:
 
 
 def test_medians_are_not_rescaled(tmp_path: Path) -> None:
-    solver = make_solver(0)
-    solver.median = 0.8 * solver.median
+    solver = solver_of(0.8 * median(make_solver(0)), uncertainty(make_solver(0)))
     write_dynamite_kinematics([solver], tmp_path, make_metadata(1))
-    np.testing.assert_array_equal(losvds(read_like_dynamite(tmp_path).table)[0], solver.median)
+    np.testing.assert_array_equal(losvds(read_like_dynamite(tmp_path).table)[0], median(solver))
 
 
 def test_v_and_sigma_by_hand(tmp_path: Path) -> None:
@@ -203,7 +199,7 @@ def test_v_and_sigma_by_hand(tmp_path: Path) -> None:
     mass = np.zeros(6)
     mass[[1, 2, 5]] = 0.2, 0.6, 0.1
     mass = np.append(mass, 0.0)
-    solver = Solver(mass, np.full(7, 0.01), grid=make_grid(center=5.0, width=70.0, n=7))
+    solver = solver_of(mass, np.full(7, 0.01), grid=VelocityGrid(np.arange(-30.0, 41.0, 10.0), 70.0))
     np.testing.assert_array_equal(solver.grid["centers"], [-25, -15, -5, 5, 15, 25, 35])
     write_dynamite_kinematics([solver], tmp_path, make_metadata(1))
     table = read_like_dynamite(tmp_path).table
@@ -214,10 +210,11 @@ def test_v_and_sigma_by_hand(tmp_path: Path) -> None:
 
 
 def test_moving_the_grid_moves_v_only(tmp_path: Path) -> None:
-    masses = make_solver(3).median, make_solver(3).uncertainty
+    masses = median(make_solver(3)), uncertainty(make_solver(3))
     tables = []
     for shift in (0.0, 300.0):
-        write_dynamite_kinematics([Solver(*masses, grid=make_grid(center=shift))], tmp_path, make_metadata(1))
+        solver = solver_of(*masses, grid=VelocityGrid.of(shift, 240.0, 24))
+        write_dynamite_kinematics([solver], tmp_path, make_metadata(1))
         tables.append(read_like_dynamite(tmp_path).table)
     # 1e-11: rounding of sums of 24 terms of up to 420 km/s.
     assert tables[1]["v"][0] - tables[0]["v"][0] == pytest.approx(300.0, abs=1e-11)
@@ -300,13 +297,21 @@ def test_quantities_are_converted(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_like_dynamite(tmp_path).table.meta["PSF"]["sigma"], [0.3, 1.1])
 
 
-def test_clip_is_called_only_where_it_has_not_been(tmp_path: Path) -> None:
-    fresh, clipped = make_solver(0), make_solver(1)
-    clipped.clipped_samples = {"losvd_median": clipped.median, "losvd_uncertainty": 2 * clipped.uncertainty}
+def test_solvers_are_left_as_they_are(tmp_path: Path) -> None:
+    fresh, clipped = gaussian_solver(seed=0), gaussian_solver(seed=1)
+    fresh.clipped_samples = None
+    clipped.clip_uncertainties(floor_fraction=0.3)
+    before = dict(clipped.clipped_samples)
     write_dynamite_kinematics([fresh, clipped], tmp_path, make_metadata(2))
-    assert (fresh.clip_calls, clipped.clip_calls) == (1, 0)
+    assert fresh.clipped_samples is None
+    assert all(values is before[name] for name, values in clipped.clipped_samples.items())
     written = losvds(read_like_dynamite(tmp_path).table, "dlosvd")
-    np.testing.assert_array_equal(written[1], 2 * clipped.uncertainty)
+    np.testing.assert_array_equal(written, [uncertainty(clipped_by_default(fresh)), uncertainty(clipped)])
+
+
+def clipped_by_default(solver: Any) -> Any:
+    solver.clip_uncertainties()
+    return solver
 
 
 @st.composite
@@ -341,7 +346,7 @@ def test_every_pixel_finds_its_losvd(
         if solver is None:
             assert row == -1
         else:
-            np.testing.assert_array_equal(written[row], solver.median)
+            np.testing.assert_array_equal(written[row], median(solver))
             assert read.table["xbin"][row] == metadata["bins"][original - 1]["xbin"]
             assert read.table.meta["original_bin"][row] == original - 1
 
@@ -380,12 +385,12 @@ def test_failing_last_write_changes_nothing(target: Path, monkeypatch: pytest.Mo
 def test_failing_move_restores_what_was_there(
     target: Path, monkeypatch: pytest.MonkeyPatch, failing: str
 ) -> None:
-    replace = Path.replace
+    move = Path.replace
 
     def refuse(self: Path, to: Path) -> Path:
         if self.name == failing and self.parent.name == "new":
             raise PermissionError("in use")
-        return replace(self, to)
+        return move(self, to)
 
     before = snapshot(target)
     monkeypatch.setattr(Path, "replace", refuse)
@@ -419,9 +424,9 @@ def assert_refused(
 def test_refusal_writes_nothing(tmp_path: Path, what: str, previous: bool) -> None:
     solvers, metadata = [make_solver(0), make_solver(1)], make_metadata(2)
     if what == "solver":
-        solvers[1].samples = None
+        solvers[1] = KinematicSolver.from_fit(replace(solvers[1].fit, draws=None))
     elif what == "mass":
-        solvers[1].uncertainty[5] = 0.0
+        uncertainty(solvers[1])[5] = 0.0
     elif what == "pixels":
         metadata["pixel_bin_ids"][3] = 3
     else:
@@ -475,9 +480,9 @@ def test_own_file_names(tmp_path: Path) -> None:
 
 def test_mass_in_outermost_bins(tmp_path: Path) -> None:
     solvers = [make_solver(0), None, make_solver(2), make_solver(3)]
-    solvers[2].median[0] = 0.02
-    solvers[3].median[-1] = 0.03
-    share = 0.03 / solvers[3].median.sum()
+    median(solvers[2])[0] = 0.02
+    median(solvers[3])[-1] = 0.03
+    share = 0.03 / median(solvers[3]).sum()
     match = rf"in 2 of 4 bins \(indices 2, 3\); the worst is index 3 with {share:.2%}"
     with pytest.warns(GridWarning, match=match) as caught:
         write_dynamite_kinematics(solvers, tmp_path, make_metadata(4))
@@ -487,7 +492,7 @@ def test_mass_in_outermost_bins(tmp_path: Path) -> None:
 
 def test_a_warning_turned_into_an_error_writes_nothing(tmp_path: Path) -> None:
     solver = make_solver(0)
-    solver.median[0] = 0.02
+    median(solver)[0] = 0.02
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert_refused(tmp_path, [solver], make_metadata(1), GridWarning, "outermost velocity bin")

@@ -5,14 +5,15 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from scipy.stats import norm
 
+import veldist
 from veldist.inference import MixturePrior
 from veldist.models.losvd.basis import PriorSettings, losvd_prior
 from veldist.models.losvd.frame import make_cells
-from veldist.models.losvd.resolution import choose_resolution
+from veldist.models.losvd.resolution import Resolution, ResolutionRule
 
 
 def build(n_stars=200, error_ratio=0.3):
-    resolution = choose_resolution(n_stars, error_ratio)
+    resolution = ResolutionRule()(n_stars, error_ratio)
     cells = make_cells(-4, 4, resolution.cell_width)
     return cells, *losvd_prior(cells.centers, cells.widths, resolution)
 
@@ -33,7 +34,7 @@ def test_the_frames_gaussian_has_coefficients_zero_and_one():
 @pytest.mark.parametrize("ratio", [0.0, 1.0])
 def test_few_stars_leave_the_dispersion_free(ratio):
     # A prior flat in the dispersion, times 1 / (1 + (r / s)^2), from half to twice the frame's scale.
-    resolution = choose_resolution(20, ratio)
+    resolution = ResolutionRule()(20, ratio)
     mean, sd, weight = np.transpose(resolution.precisions)
     assert weight.sum() == pytest.approx(1.0)
     s = np.linspace(0.65, 1.9, 60)
@@ -103,11 +104,60 @@ def test_the_prior_treats_both_directions_alike():
 
 
 def test_resolution_grows_with_the_information():
-    poor, rich = choose_resolution(150, 0.3), choose_resolution(20000, 0.05)
+    poor, rich = ResolutionRule()(150, 0.3), ResolutionRule()(20000, 0.05)
     assert rich.cell_width < poor.cell_width
     assert rich.n_functions > poor.n_functions
     assert min(rich.lengths) < min(poor.lengths)
-    assert choose_resolution(20000, 3.0) == poor
+    assert ResolutionRule()(20000, 3.0) == poor
+
+
+def test_a_level_begins_with_its_limit():
+    rule = ResolutionRule(
+        limits=[10.0],
+        cell_widths=[0.2, 0.1],
+        n_functions=[3, 5],
+        lengths=[[1.0], [0.5, 1.0]],
+        precisions=[[(0.5, 0.2), (2.0, 0.8)], [(1.0, 0.3)]],
+    )
+    few, many = rule(9, 0.0), rule(10, 0.0)
+    assert (few.cell_width, few.n_functions, few.lengths) == (0.2, 3, (1.0,))
+    assert many == Resolution(0.1, 5, (0.5, 1.0), ((1.0, 0.3, 1.0),))
+    # Weights b^-1/2, one octave above 1 and one below.
+    assert np.allclose(few.precisions, [(0.5, 0.2, 2 / 3), (2.0, 0.8, 1 / 3)])
+    # 40 stars with errors as large as the dispersion are worth ten.
+    assert rule(39, 1.0).cell_width == 0.2
+    assert rule(40, 1.0).cell_width == 0.1
+
+
+def test_rules_are_compared_by_value_and_can_be_hashed():
+    rule = ResolutionRule(lengths=[list(lengths) for lengths in ResolutionRule().lengths])
+    assert rule == ResolutionRule()
+    assert hash(PriorSettings(resolution=rule)) == hash(PriorSettings())
+    assert PriorSettings(resolution=ResolutionRule(limits=(50.0, 1000.0, 5000.0))) != PriorSettings()
+
+
+def test_the_prior_is_found_where_users_know_it():
+    assert veldist.PriorSettings is PriorSettings
+    assert veldist.inference.PriorSettings is PriorSettings
+    with pytest.raises(AttributeError, match=r"veldist\.inference.* no attribute 'Frame'"):
+        _ = veldist.inference.Frame
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"limits": (100.0, 50.0, 5000.0)}, "limits"),
+        ({"limits": (0.0, 50.0, 5000.0)}, "limits"),
+        ({"cell_widths": (0.2,)}, "cell_widths .* 4 levels"),
+        ({"limits": (100.0,)}, "cell_widths .* 2 levels"),
+        ({"n_functions": (28, 28, 0, 44)}, "n_functions .* positive"),
+        ({"lengths": ((0.5,), (), (0.5,), (0.5,))}, "lengths .* positive"),
+        ({"precisions": (((1.0, float("nan")),),) * 4}, "precisions .* positive"),
+    ],
+)
+def test_rules_that_make_no_sense_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        ResolutionRule(**changes)
 
 
 @given(st.integers(1, 5), st.integers(1, 4), st.integers(0, 100))
@@ -146,7 +196,7 @@ def test_inconsistent_priors_are_refused():
 
 
 def test_settings_become_components_and_weights():
-    resolution = choose_resolution(200, 0.3)
+    resolution = ResolutionRule()(200, 0.3)
     cells = make_cells(-4, 4, resolution.cell_width)
     settings = PriorSettings(null_weight=0.1, near_weight=0.2, tail_weight=0.0, small=0.5, tail_scale=0.4)
     _, prior = losvd_prior(cells.centers, cells.widths, resolution, settings)

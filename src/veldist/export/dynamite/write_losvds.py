@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from veldist.fits.draws import check_fits, is_fitted
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["DynamiteFiles", "write_dynamite_kinematics", "write_rows"]
+__all__ = ["Choices", "DynamiteFiles", "write_dynamite_kinematics", "write_rows"]
 
 _FLUX_MODES = ("nstars", "uniform", "custom")
 _PAD_NOTE = (
@@ -145,20 +145,20 @@ def write_dynamite_kinematics(
     veldist.export.validate_dynamite_inputs : checks them.
     """
     fits = check_fits(solvers)
-    return write_rows(
-        partial(read_rows, fits),
-        is_fitted(fits),
-        output_dir,
-        voronoi_bin_metadata,
-        kin_filename,
-        aperture_filename,
-        bins_filename,
-        bin_flux_mode,
-        overwrite=overwrite,
-        pad=pad,
-        v_systemic=v_systemic,
-        stacklevel=3,
-    )
+    names = kin_filename, aperture_filename, bins_filename
+    choices = Choices(names, bin_flux_mode, overwrite, pad, v_systemic)
+    read = partial(read_rows, fits)
+    return write_rows(read, is_fitted(fits), output_dir, voronoi_bin_metadata, choices, stacklevel=3)
+
+
+class Choices(NamedTuple):
+    """Optional arguments of `write_dynamite_kinematics`: names of the files, and what is in them."""
+
+    names: tuple[str, str, str] = ("bayes_losvd_kins.ecsv", "aperture.dat", "bins.dat")
+    bin_flux_mode: str = "nstars"
+    overwrite: bool = True
+    pad: bool = False
+    v_systemic: Any = 0.0
 
 
 def write_rows(
@@ -166,14 +166,7 @@ def write_rows(
     solved: NDArray[np.bool_],
     output_dir: str | os.PathLike[str],
     voronoi_bin_metadata: dict[str, Any],
-    kin_filename: str = "bayes_losvd_kins.ecsv",
-    aperture_filename: str = "aperture.dat",
-    bins_filename: str = "bins.dat",
-    bin_flux_mode: str = "nstars",
-    *,
-    overwrite: bool = True,
-    pad: bool = False,
-    v_systemic: Any = 0.0,
+    choices: Choices,
     stacklevel: int = 2,
 ) -> DynamiteFiles:
     """As `write_dynamite_kinematics`, from the rows of the bins.
@@ -184,15 +177,18 @@ def write_rows(
         Returns the rows; called when everything else has been checked.
     solved : ndarray of bool, shape (n_bins,)
         Which bins have one.
+    output_dir, voronoi_bin_metadata
+        As for `write_dynamite_kinematics`.
+    choices : Choices
+        Its other arguments.
     stacklevel : int
         Of warnings, as in `warnings.warn`.
-    **others
-        As `write_dynamite_kinematics`.
     """
+    names, bin_flux_mode, overwrite, pad, v_systemic = choices
     if bin_flux_mode not in _FLUX_MODES:
         raise ValueError(f"bin_flux_mode must be one of {list(_FLUX_MODES)}, got {bin_flux_mode!r}.")
     v_systemic = to_float(v_systemic, "v_systemic", "km/s")
-    paths = check_paths(output_dir, kin_filename, aperture_filename, bins_filename, overwrite=overwrite)
+    paths = check_paths(output_dir, *names, overwrite=overwrite)
     check_solved(solved)
     layout = read_layout(voronoi_bin_metadata, solved, with_flux=bin_flux_mode == "custom")
     of_bins = read()

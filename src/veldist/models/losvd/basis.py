@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from veldist._support.arrays import Floats
 from veldist.inference.prior import MixturePrior
 from veldist.models.losvd.cells import Cells
-from veldist.models.losvd.resolution import Resolution, choose_resolution
+from veldist.models.losvd.resolution import Resolution, ResolutionRule
 
 __all__ = ["PriorSettings", "losvd_prior"]
 
@@ -41,6 +41,7 @@ _HALF_WIDTH = 6.5
 # The directions of tail and asymmetry end here, so that the tail is Gaussian again, only higher.
 _DIRECTION_END = 8.0
 _TAIL_NU = 4.0
+_RULE = ResolutionRule()
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ class PriorSettings:
     taper : tuple of float
         The Gaussian process is whole up to the first ``|z|`` and gone beyond the second.
     resolution : callable
-        From the number of stars and their errors in units of the frame's scale to a `Resolution`.
+        From the number of stars and their errors in units of the frame's scale to a `Resolution`: a
+        `ResolutionRule` with other numbers, or any function at the top of a module.
     """
 
     location_scale: float = 1.0
@@ -82,7 +84,7 @@ class PriorSettings:
     near_weight: float = 0.3
     small: float = 0.4
     taper: tuple[float, float] = (4.5, 6.5)
-    resolution: Callable[[int, float], Resolution] = choose_resolution
+    resolution: Callable[[int, float], Resolution] = _RULE
 
     def __post_init__(self) -> None:
         # Hashable, whatever sequences were given.

@@ -73,7 +73,7 @@ class Cells:
 
     @cached_property
     def log_base(self) -> Floats:
-        """Log of the masses that make the unit Gaussian, (K,): exact in curved cells, by the centre in others."""
+        """Log of the unit Gaussian's masses, (K,): exact in curved cells, by its density at the centre of others."""
         base = np.log(self.widths) - 0.5 * self.centers**2 - _LOG_ROOT_2PI
         base[self.curved] = np.log(self.gaussian)
         return base
@@ -95,7 +95,7 @@ class Cells:
         return (share[:, None, :] @ values.reshape(*z.shape, -1))[:, 0]
 
     def moments(self, n: int, low: float = -np.inf, high: float = np.inf) -> Floats:
-        """Integrals of ``1, z, ..., z^n`` times each cell's density over its part within a range, (K, n + 1)."""
+        """Integrals of ``1, z, ..., z^n`` times each cell's density over a range, (K, n + 1)."""
         a, b = np.clip(self.edges[:-1], low, high), np.clip(self.edges[1:], low, high)
         width = (b - a)[:, None]
         z = 0.5 * ((a + b)[:, None] + width * _NODES)
@@ -105,7 +105,7 @@ class Cells:
         return ((width * _WEIGHTS * density)[:, None, :] @ powers)[:, 0]
 
     def locate(self, z: Floats) -> tuple[NDArray[np.intp], Floats]:
-        """The cell of each velocity, and which share of its mass is below; the nearest end beyond the cells."""
+        """The cell of each velocity, and which share of its mass is below; beyond the cells those of their end."""
         cell = np.clip(np.searchsorted(self.edges, z, side="right") - 1, 0, self.edges.size - 2)
         low, high = self.edges[cell], self.edges[cell + 1]
         z = np.clip(z, low, high)

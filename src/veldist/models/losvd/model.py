@@ -29,7 +29,7 @@ from veldist.models.losvd.cells import Cells, make_cells
 from veldist.models.losvd.design import design_matrix
 from veldist.models.losvd.frame import Frame, fit_frame
 from veldist.models.losvd.merge import MergedStars, merge_stars
-from veldist.models.losvd.regrid import LEAST_INSIDE, smooth_bin_masses
+from veldist.models.losvd.regrid import LEAST_INSIDE, fine_edges, smooth_bin_masses
 from veldist.models.losvd.resolution import Resolution
 
 __all__ = ["LosvdModel", "LosvdPosterior", "fit_losvd"]
@@ -58,11 +58,6 @@ class LosvdPosterior:
     cells: Cells
     posterior: Posterior
 
-    @property
-    def velocity_edges(self) -> Floats:
-        """Cell edges in km/s, (K + 1,)."""
-        return self.frame.velocity(self.cells.edges)
-
     def bin_masses(self, edges: Floats) -> tuple[Floats, Floats]:
         """Integrate every draw over the bins of a velocity grid, smoothly within cells (`regrid`).
 
@@ -79,6 +74,19 @@ class LosvdPosterior:
             Mass outside the grid before conditioning.
         """
         return self.regrid(self.posterior.cell_masses(), edges)
+
+    def histogram(self) -> tuple[Floats, Floats]:
+        """Every draw in so narrow bins that the density is next to constant within them.
+
+        Returns
+        -------
+        edges : ndarray, (B + 1,)
+            Edges of the bins, km/s: of parts of the cells, and so reaching every star.
+        masses : ndarray, (draws, B)
+            Probability mass per bin.
+        """
+        edges = fine_edges(self.cells)
+        return self.frame.velocity(edges), smooth_bin_masses(self.cells, self.posterior.cell_masses(), edges)
 
     def prior_bin_masses(self, n: int, rng: np.random.Generator, edges: Floats) -> Floats:
         """Draws from the prior on a velocity grid, (n, B), conditional on the grid as in `bin_masses`.

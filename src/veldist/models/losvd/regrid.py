@@ -22,10 +22,16 @@ import numpy as np
 from veldist._support.arrays import Floats
 from veldist.models.losvd.cells import Cells
 
-__all__ = ["LEAST_INSIDE", "smooth_bin_masses"]
+__all__ = ["LEAST_INSIDE", "fine_edges", "smooth_bin_masses"]
 
 LEAST_INSIDE = 1e-6
 """An LOSVD conditional on a range that holds less than this of it means nothing."""
+
+# Bins for what takes the density for constant within them. The cumulative distribution is then off by at most
+# h^2 / 8 times the largest slope of the density, which for a Gaussian is 0.242: by 8e-5.
+_FINE = 0.05
+# Far out, where cells are wide and hardly anything is in them.
+_MAX_PARTS = 20
 
 
 def smooth_bin_masses(cells: Cells, masses: Floats, edges: Floats) -> Floats:
@@ -51,6 +57,14 @@ def smooth_bin_masses(cells: Cells, masses: Floats, edges: Floats) -> Floats:
     # The outermost slopes are zero.
     bins = masses @ np.diff(of_masses, axis=1) + _slopes(masses, width) @ np.diff(of_slopes[1:-1], axis=1)
     return np.maximum(bins, 0.0, out=bins)
+
+
+def fine_edges(cells: Cells) -> Floats:
+    """Edges of equal parts of the cells, none wider than 0.05 but far out, where a cell has 20 parts."""
+    parts = np.clip(np.ceil(cells.widths / _FINE - 1e-9), 1, _MAX_PARTS).astype(int)
+    cell = np.repeat(np.arange(parts.size), parts)
+    part = np.arange(cell.size) - (np.cumsum(parts) - parts)[cell]
+    return np.append(cells.edges[cell] + cells.widths[cell] * part / parts[cell], cells.edges[-1])
 
 
 def _widths(cells: Cells) -> Floats:

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
-__all__ = ["Resolution", "choose_resolution"]
+__all__ = ["Resolution", "ResolutionRule"]
 
-# Below the first of these numbers of stars' worth of information the dispersion may be off the frame's by a
-# factor. Below the second, a prior as narrow as the last would still count the stars that made the frame
-# twice, and leave the dispersion's error bar too small.
-_FEW, _SOME, _MANY = 100, 1000, 5000
-_PRECISIONS_OF_FEW, _PRECISIONS_OF_SOME = (0.2, 0.45, 1.0, 2.2), (0.5, 1.0, 2.0)
-_RELATIVE_WIDTH = 0.5
-# With more, one Gaussian will do. Its mean lies below 1 by its variance, so that at b2 = 1 it falls like
-# 1 / b2; without that the dispersions come out low.
-_ONE_PRECISION = ((1.0 - 0.35**2, 0.35, 1.0),)
+# One Gaussian for the precision b. Its mean lies below 1 by its variance, so that at b = 1 it falls like 1 / b;
+# without that the dispersions come out low.
+_ONE_PRECISION = ((1.0 - 0.35**2, 0.35),)
+# With few stars the dispersion may be off the frame's by a factor: four octaves. With some, a prior as narrow
+# as one Gaussian around the frame's would still count these stars twice, and leave the dispersion's error bar
+# too small: three octaves.
+_FOUR_OCTAVES = ((0.2, 0.1), (0.45, 0.225), (1.0, 0.5), (2.2, 1.1))
+_THREE_OCTAVES = ((0.5, 0.25), (1.0, 0.5), (2.0, 1.0))
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """Cells, deviation functions, and the prior of the precision b2.
+    """Cells, deviation functions, and the prior of the precision.
 
     Attributes
     ----------
@@ -39,32 +39,81 @@ class Resolution:
     cell_width: float
     n_functions: int
     lengths: tuple[float, ...]
-    precisions: tuple[tuple[float, float, float], ...] = _ONE_PRECISION
+    precisions: tuple[tuple[float, float, float], ...]
 
 
-def choose_resolution(n_stars: int, error_ratio: float) -> Resolution:
-    r"""Resolution that grows with the information in the data.
+@dataclass(frozen=True)
+class ResolutionRule:
+    r"""Resolution that grows, level by level, with the information in the data.
 
-    Where that is little, the prior of the dispersion must be broad: a mixture over octaves of the precision b,
-    with standard deviations b/2 and weights :math:`b^{-1/2} / (1 + r^2 b)`, which is flat in the dispersion as
-    long as it exceeds the errors r. It is of four octaves below the information of 100 stars without errors,
-    of three below that of 1,000.
+    That of n stars with errors r in units of the frame's scale is worth :math:`n / (1 + r^2)^2` stars without
+    errors: large errors smear structure below about their own size and make small cells useless.
 
-    Parameters
+    Where the information is little, the prior of the dispersion must be broad: a mixture over precisions b with
+    weights :math:`b^{-1/2} / (1 + r^2 b)` at logarithmic steps, which is flat in the dispersion as long as it exceeds
+    the errors.
+
+    Attributes
     ----------
-    n_stars : int
-        Number of stars.
-    error_ratio : float
-        Typical error in units of the frame's scale. Errors smear structure below about their own size, so
-        large ones make small cells useless.
+    limits : tuple of float
+        Informative stars with which each level but the first begins, ascending.
+    cell_widths, n_functions, lengths : tuple
+        Of each level, one more than ``limits``, as in `Resolution`.
+    precisions : tuple of tuple of (mean, standard deviation)
+        The Gaussians of the precision at each level.
     """
-    informative = n_stars / (1.0 + error_ratio**2) ** 2
-    if informative >= _MANY:
-        return Resolution(cell_width=0.1, n_functions=44, lengths=(0.25, 0.5, 1.0))
-    if informative >= _SOME:
-        return Resolution(cell_width=0.15, n_functions=36, lengths=(0.35, 0.6, 1.1))
-    octaves = np.array(_PRECISIONS_OF_FEW if informative < _FEW else _PRECISIONS_OF_SOME)
-    weights = octaves**-0.5 / (1.0 + error_ratio**2 * octaves)
-    weights /= weights.sum()
-    precisions = tuple(zip(octaves.tolist(), (_RELATIVE_WIDTH * octaves).tolist(), weights.tolist(), strict=True))
-    return Resolution(cell_width=0.2, n_functions=28, lengths=(0.45, 0.75, 1.25), precisions=precisions)
+
+    limits: tuple[float, ...] = (100.0, 1000.0, 5000.0)
+    cell_widths: tuple[float, ...] = (0.2, 0.2, 0.15, 0.1)
+    n_functions: tuple[int, ...] = (28, 28, 36, 44)
+    lengths: tuple[tuple[float, ...], ...] = (
+        (0.45, 0.75, 1.25),
+        (0.45, 0.75, 1.25),
+        (0.35, 0.6, 1.1),
+        (0.25, 0.5, 1.0),
+    )
+    precisions: tuple[tuple[tuple[float, float], ...], ...] = (
+        _FOUR_OCTAVES,
+        _THREE_OCTAVES,
+        _ONE_PRECISION,
+        _ONE_PRECISION,
+    )
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            # Hashable, whatever sequences were given.
+            object.__setattr__(self, field.name, _tuples(getattr(self, field.name)))
+        if not all(a < b for a, b in zip((0.0, *self.limits), self.limits, strict=False)):
+            raise ValueError(f"limits = {self.limits} must be positive and ascend.")
+        n_levels = len(self.limits) + 1
+        for name in ("cell_widths", "n_functions", "lengths", "precisions"):
+            value = getattr(self, name)
+            if len(value) != n_levels:
+                raise ValueError(f"{name} = {value} must have one entry for each of the {n_levels} levels.")
+            if not (all(value) and all(number > 0 for number in _flat(value))):
+                raise ValueError(f"{name} = {value} must be positive, with something at every level.")
+
+    def __call__(self, n_stars: int, error_ratio: float) -> Resolution:
+        """Resolution for so many stars with errors of ``error_ratio`` times the frame's scale."""
+        informative = n_stars / (1.0 + error_ratio**2) ** 2
+        level = sum(limit <= informative for limit in self.limits)
+        mean = np.array([b for b, _ in self.precisions[level]])
+        weight = mean**-0.5 / (1.0 + error_ratio**2 * mean)
+        weight /= weight.sum()
+        return Resolution(
+            cell_width=self.cell_widths[level],
+            n_functions=self.n_functions[level],
+            lengths=self.lengths[level],
+            precisions=tuple(
+                (b, s, float(w)) for (b, s), w in zip(self.precisions[level], weight, strict=True)
+            ),
+        )
+
+
+def _tuples(value: Any) -> Any:
+    """Tuples in the place of lists and arrays, at any depth."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple | np.ndarray) else value
+
+
+def _flat(value: Any) -> list[Any]:
+    return [number for item in value for number in _flat(item)] if isinstance(value, tuple) else [value]
