@@ -73,7 +73,7 @@ class Cells:
 
     @cached_property
     def log_base(self) -> Floats:
-        """Log of the unit Gaussian's masses, (K,): exact in curved cells, by its density at the centre of others."""
+        """Log of the unit Gaussian's masses, (K,): in flat cells by its density at the centre."""
         base = np.log(self.widths) - 0.5 * self.centers**2 - _LOG_ROOT_2PI
         base[self.curved] = np.log(self.gaussian)
         return base
@@ -105,7 +105,7 @@ class Cells:
         return ((width * _WEIGHTS * density)[:, None, :] @ powers)[:, 0]
 
     def locate(self, z: Floats) -> tuple[NDArray[np.intp], Floats]:
-        """The cell of each velocity, and which share of its mass is below; beyond the cells those of their end."""
+        """The cell of each velocity, and which share of its mass is below."""
         cell = np.clip(np.searchsorted(self.edges, z, side="right") - 1, 0, self.edges.size - 2)
         low, high = self.edges[cell], self.edges[cell + 1]
         z = np.clip(z, low, high)

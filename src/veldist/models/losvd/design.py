@@ -37,9 +37,8 @@ def design_matrix(z: Floats, error: Floats, cells: Cells) -> Floats:
     edges, (first, last) = cells.edges, (cells.curved.start, cells.curved.stop)
     root = np.hypot(1.0, error)
     observed = z / root
-    core = masses_between(
-        (edges[None, first : last + 1] - (observed / root)[:, None]) / (error / root)[:, None]
-    )
+    mean, deviation = (observed / root)[:, None], (error / root)[:, None]
+    core = masses_between((edges[None, first : last + 1] - mean) / deviation)
     core *= (np.exp(-0.5 * observed**2) / (np.sqrt(2.0 * np.pi) * root))[:, None]
     core /= cells.gaussian
     left, right = (gaussian_design_matrix(z, error, part) for part in (edges[: first + 1], edges[last:]))

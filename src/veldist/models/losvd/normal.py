@@ -13,8 +13,8 @@ def masses_between(t: Floats) -> Floats:
     """Mass between each two neighbours of ascending points along the last axis, (..., n) to (..., n - 1).
 
     Differences of the cumulative distribution are taken on the tail's side (signs are flipped where both
-    points are positive), so that none suffers from cancellation: all are positive until they underflow, beyond
-    38 standard deviations.
+    points are positive), so that none suffers from cancellation: all are positive until they underflow,
+    beyond 38 standard deviations.
     """
     tail = _tail(t)
     return _between(t[..., :-1], t[..., 1:], tail[..., :-1], tail[..., 1:])

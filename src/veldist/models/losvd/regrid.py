@@ -1,15 +1,16 @@
 r"""From masses of cells to masses of the bins of any velocity grid, smoothly.
 
 The cumulative mass is known at the cells' edges. Between them it is interpolated by the monotone cubic of
-Fritsch & Carlson (1980, SIAM J. Numer. Anal. 17, 238) with the slopes of Fritsch & Butland (1984, SIAM J. Sci.
-Stat. Comput. 5, 300), not over z but over a coordinate u in which the frame's Gaussian is a straight line:
-:math:`u = \Phi(z)` in the core, and its tangent from the core's edge outwards. A LOSVD that is this Gaussian
-thus has exactly its masses in bins of any width, others have no steps at the edges of cells, every cell keeps
-its mass, and no bin is negative. Beyond the cells there is nothing, and the density ends at zero there.
+Fritsch & Carlson (1980, SIAM J. Numer. Anal. 17, 238) with the slopes of Fritsch & Butland (1984, SIAM J.
+Sci. Stat. Comput. 5, 300), not over z but over a coordinate u in which the frame's Gaussian is a straight
+line: :math:`u = \Phi(z)` where cells are curved, and its tangent from there outwards. A LOSVD that is this
+Gaussian thus has exactly its masses in bins of any width, others have no steps at the edges of cells, every
+cell keeps its mass, and no bin is negative. Beyond the cells there is nothing: the density ends at zero.
 
 The masses of bins are linear in the cells' masses and the slopes at their edges,
 
-.. math:: \int_{a_j}^{z} f = w_j\, t^2 (3 - 2t) + h_j \left[ s_j\, t (1 - t)^2 - s_{j+1}\, t^2 (1 - t) \right] ,
+.. math:: \int_{a_j}^{z} f = w_j\, t^2 (3 - 2t)
+                            + h_j \left[ s_j\, t (1 - t)^2 - s_{j+1}\, t^2 (1 - t) \right] ,
 
 with t the share of the cell's width :math:`h_j` in u that lies below z. Sums over cells are therefore free of
 cancellation, bins that are unions of bins have the sums of their masses, and all draws take two products.

@@ -9,8 +9,8 @@ import numpy as np
 
 __all__ = ["Resolution", "ResolutionRule"]
 
-# One Gaussian for the precision b. Its mean lies below 1 by its variance, so that at b = 1 it falls like 1 / b;
-# without that the dispersions come out low.
+# One Gaussian for the precision b. Its mean lies below 1 by its variance, so that at b = 1 it falls like
+# 1 / b; without that the dispersions come out low.
 _ONE_PRECISION = ((1.0 - 0.35**2, 0.35),)
 # With few stars the dispersion may be off the frame's by a factor: four octaves. With some, a prior as narrow
 # as one Gaussian around the frame's would still count these stars twice, and leave the dispersion's error bar
@@ -49,9 +49,9 @@ class ResolutionRule:
     That of n stars with errors r in units of the frame's scale is worth :math:`n / (1 + r^2)^2` stars without
     errors: large errors smear structure below about their own size and make small cells useless.
 
-    Where the information is little, the prior of the dispersion must be broad: a mixture over precisions b with
-    weights :math:`b^{-1/2} / (1 + r^2 b)` at logarithmic steps, which is flat in the dispersion as long as it exceeds
-    the errors.
+    Where the information is little, the prior of the dispersion must be broad: a mixture over precisions b
+    with weights :math:`b^{-1/2} / (1 + r^2 b)` at logarithmic steps, which is flat in the dispersion as long
+    as it exceeds the errors.
 
     Attributes
     ----------
