@@ -12,7 +12,7 @@ from scipy.stats import norm
 from veldist import simulate
 from veldist.inference import Blocks, Likelihood, MixturePrior, Monitor, Settings, infer, masses
 from veldist.models.losvd.design import gaussian_design_matrix
-from veldist.models.losvd.frame import fit_frame, overlap_matrix
+from veldist.models.losvd.frame import fit_frame
 from veldist.models.losvd.model import LosvdModel
 
 # The benchmarks are scripts beside the package, not part of it.
@@ -246,12 +246,12 @@ def test_nuts_and_engine_agree_given_one_prior_component():
     # One pinned coefficient, as the components of a mixture may have.
     scales[-1] = 0.0
     one = MixturePrior(mean[None], scales[None], np.zeros(1), ("one",), np.array([False]))
-    log_base = np.log(model.cells.widths)
+    log_base = model.cells.log_base
     # Moments and masses of half-dispersion bins.
     functionals = np.concatenate(
         [
-            model.cells.centers[:, None] ** np.arange(1, 5),
-            overlap_matrix(model.cells.edges, np.linspace(-3.0, 3.0, 13)),
+            model.cells.moments(4)[:, 1:],
+            model.cells.overlap(np.linspace(-3.0, 3.0, 13)),
         ],
         axis=1,
     )

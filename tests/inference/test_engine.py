@@ -5,7 +5,7 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import kurtosis, norm
 
-from tests.inference.brute_force import importance_sample, naive_design, quantities
+from tests.inference.brute_force import importance_sample, naive_cells_design, quantities
 from veldist.inference import Blocks, Likelihood, MixturePrior, Monitor, Settings, infer
 from veldist.models.losvd.design import gaussian_design_matrix
 from veldist.models.losvd.frame import Frame
@@ -35,7 +35,8 @@ N_DRAWS = 4096
 def problem(request):
     vel, err = PROBLEMS[request.param](np.random.default_rng(42))
     fit = fit_losvd(vel, err, np.random.default_rng(1), Settings(n_draws=N_DRAWS))
-    design = naive_design(vel, err, fit.velocity_edges)
+    scale = fit.frame.scale
+    design = naive_cells_design(fit.frame.standardise(vel), err / scale, fit.cells) / scale
     return vel, err, fit, importance_sample(fit.posterior, design, n=200_000, seed=7)
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from veldist.models.losvd.frame import fit_frame, make_cells, overlap_matrix, robust_frame
+from veldist.models.losvd.frame import fit_frame, robust_frame
 
 
 def negative_log_likelihood(p, vel, err):
@@ -82,38 +82,6 @@ def test_the_broadest_of_several_maxima_is_taken():
     best = minimize(negative_log_likelihood, [0.0, np.log(100.0)], args=(vel, err), tol=1e-12)
     assert frame.scale == pytest.approx(np.exp(best.x[1] / 2), rel=1e-4)
     assert 8.0 < frame.scale < 13.0
-
-
-def test_a_star_very_far_out_costs_few_cells():
-    assert make_cells(-1e6, 4.0, 0.2).centers.size < 150
-
-
-@given(st.floats(-30, 0), st.floats(0, 30), st.floats(0.08, 0.25))
-def test_cells_cover_the_range_with_fine_core(z_min, z_max, width):
-    cells = make_cells(z_min, z_max, width)
-    assert cells.edges[0] <= min(z_min, -8)
-    assert cells.edges[-1] >= max(z_max, 8)
-    core = np.abs(cells.centers) < 5.4
-    assert np.allclose(cells.widths[core], width)
-    assert cells.widths[np.abs(cells.centers) < 14].max() <= 1.0 + 1e-12
-    assert np.all(cells.widths > 0)
-    mirrored = make_cells(-z_max, -z_min, width)
-    assert np.allclose(cells.edges, -mirrored.edges[::-1])
-
-
-def test_overlap_integrates_piecewise_constant_densities_exactly():
-    rng = np.random.default_rng(0)
-    cells = np.sort(rng.uniform(-10, 10, 30))
-    fine = np.sort(rng.uniform(-12, 12, 57))
-    coarse = fine[::4]
-    mass = rng.dirichlet(np.ones(29))
-    cumulative = np.concatenate([[0], np.cumsum(mass)])
-    expected = np.diff(np.interp(fine, cells, cumulative))
-    assert np.allclose(mass @ overlap_matrix(cells, fine), expected, atol=1e-14)
-    # Bins that are unions of bins hold the sum of their masses.
-    assert np.allclose(
-        (mass @ overlap_matrix(cells, fine)).reshape(-1, 4).sum(axis=1), mass @ overlap_matrix(cells, coarse)
-    )
 
 
 @pytest.mark.parametrize("ratio", [0.1, 1.0, 2.0])

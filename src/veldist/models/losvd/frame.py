@@ -42,9 +42,10 @@ def fit_frame(vel: Floats, err: Floats) -> Frame:
 
     Of the likelihood :math:`\prod_i N(y_i \mid m, s^2 + e_i^2)`: with weights
     :math:`w_i = 1 / (s^2 + e_i^2)`, m is the weighted mean, and s solves
-    :math:`\sum_i w_i^2 (y_i - m)^2 = \sum_i w_i` (e.g. Pryor & Meylan 1993, ASP Conf. 50, 357). Of several solutions the broadest is taken: the likelihood is singular where m is the
-    velocity of a star without an error and s is 0, so that the highest of its maxima is on any star that is
-    far more precise than the others, and says nothing of them.
+    :math:`\sum_i w_i^2 (y_i - m)^2 = \sum_i w_i` (e.g. Pryor & Meylan 1993, ASP Conf. 50, 357). Of several
+    solutions the broadest is taken: the likelihood is singular where m is the velocity of a star without an
+    error and s is 0, so that the highest of its maxima is on any star that is far more precise than the
+    others, and says nothing of them.
 
     Where the errors hide the dispersion, there is no such maximum; the scale is therefore kept above the
     dispersion whose square equals the uncertainty of the square,

@@ -98,11 +98,10 @@ def merge_stars(z: Floats, error: Floats, edges: Floats, tolerance: float) -> Me
         return mean, np.bincount(box, (x - mean[box]) ** 2) / n
 
     (y, y_variance), (q_mean, q_variance) = moments(z), moments(q)
-    total = 1.0 + q_mean
-    change = -0.5 * y_variance / total
     # Errors far below the box's width leave nothing to subtract from, nor is there a need within a cell.
     y_variance = np.minimum(y_variance, 0.5 * q_mean)
-    change += 0.5 * y_variance * ((y / total) ** 2 - 1.0 / total)
+    total = 1.0 + q_mean
+    change = 0.5 * y_variance * ((y / total) ** 2 - 2.0 / total)
     change += 0.5 * q_variance * (0.5 / total**2 - y**2 / total**3)
     return MergedStars(z=y, error=np.sqrt(q_mean - y_variance), weight=n, log_offset=float(n @ change))
 

@@ -1,18 +1,18 @@
 r"""From masses of cells to masses of the bins of any velocity grid, smoothly.
 
-The cumulative mass is known at the cells' edges. Between them it is interpolated by the monotone cubic of
-Fritsch & Carlson (1980, SIAM J. Numer. Anal. 17, 238) with the slopes of Fritsch & Butland (1984, SIAM J.
-Sci. Stat. Comput. 5, 300), not over z but over a coordinate u in which the frame's Gaussian is a straight
-line: :math:`u = \Phi(z)` where cells are curved, and its tangent from there outwards. A LOSVD that is this
-Gaussian thus has exactly its masses in bins of any width, others have no steps at the edges of cells, every
-cell keeps its mass, and no bin is negative. Beyond the cells there is nothing: the density ends at zero.
+The cumulative mass is known at the cells' edges. Between them it is interpolated by a monotone cubic (Fritsch
+& Carlson 1980, SIAM J. Numer. Anal. 17, 238) in the share t of the cell's own profile that lies below z: in
+curved cells over :math:`\Phi(z)`, not over z. The density at an edge is the weighted harmonic mean of those of
+the two cells (Fritsch & Butland 1984, SIAM J. Sci. Stat. Comput. 5, 300), relative to the frame's Gaussian
+where cells are curved. A LOSVD that is this Gaussian has exactly its masses in bins of any width, others have
+no steps at the edges of cells, every cell keeps its mass, and no bin is negative. Beyond the cells there is
+nothing: the density ends at zero.
 
-The masses of bins are linear in the cells' masses and the slopes at their edges,
+The masses of bins are linear in the cells' masses and the densities at their edges,
 
-.. math:: \int_{a_j}^{z} f = w_j\, t^2 (3 - 2t)
-                            + h_j \left[ s_j\, t (1 - t)^2 - s_{j+1}\, t^2 (1 - t) \right] ,
+.. math:: \int_{a_j}^{z} f = w_j\, t^2 (3 - 2t) + H_j f_j\, t (1 - t)^2 - H'_j f_{j+1}\, t^2 (1 - t) ,
 
-with t the share of the cell's width :math:`h_j` in u that lies below z. Sums over cells are therefore free of
+with :math:`H_j, H'_j` the inverses of :math:`dt/dz` at the cell's edges. Sums over cells are therefore free of
 cancellation, bins that are unions of bins have the sums of their masses, and all draws take two products.
 """
 
@@ -22,6 +22,7 @@ import numpy as np
 
 from veldist._support.arrays import Floats
 from veldist.models.losvd.cells import Cells
+from veldist.models.losvd.normal import masses_between
 
 __all__ = ["LEAST_INSIDE", "fine_edges", "smooth_bin_masses"]
 
@@ -47,16 +48,17 @@ def smooth_bin_masses(cells: Cells, masses: Floats, edges: Floats) -> Floats:
     edges : ndarray, (B + 1,)
         Bin edges in standardised velocity, ascending.
     """
-    width = _widths(cells)
     cell, t = cells.locate(edges)
-    edge = np.arange(edges.size)
-    of_masses = (np.arange(width.size)[:, None] < cell).astype(np.float64)
+    edge, n_cells = np.arange(edges.size), masses.shape[1]
+    of_masses = (np.arange(n_cells)[:, None] < cell).astype(np.float64)
     of_masses[cell, edge] = t**2 * (3.0 - 2.0 * t)
-    of_slopes = np.zeros((width.size + 1, edges.size))
-    of_slopes[cell, edge] = width[cell] * t * (1.0 - t) ** 2
-    of_slopes[cell + 1, edge] = -width[cell] * t**2 * (1.0 - t)
-    # The outermost slopes are zero.
-    bins = masses @ np.diff(of_masses, axis=1) + _slopes(masses, width) @ np.diff(of_slopes[1:-1], axis=1)
+    left, right = _inverse_slopes(cells)
+    of_densities = np.zeros((n_cells + 1, edges.size))
+    of_densities[cell, edge] = left[cell] * t * (1.0 - t) ** 2
+    of_densities[cell + 1, edge] = -right[cell] * t**2 * (1.0 - t)
+    # The outermost densities are zero.
+    bins = masses @ np.diff(of_masses, axis=1)
+    bins += _densities(cells, masses) @ np.diff(of_densities[1:-1], axis=1)
     return np.maximum(bins, 0.0, out=bins)
 
 
@@ -68,20 +70,38 @@ def fine_edges(cells: Cells) -> Floats:
     return np.append(cells.edges[cell] + cells.widths[cell] * part / parts[cell], cells.edges[-1])
 
 
-def _widths(cells: Cells) -> Floats:
-    """Widths of the cells in u, (K,)."""
-    width, core = cells.widths, cells.curved
-    if core.stop > core.start:
-        width[core] = cells.gaussian
-        for wing, edge in ((slice(0, core.start), core.start), (slice(core.stop, None), core.stop)):
-            width[wing] *= np.exp(-0.5 * cells.edges[edge] ** 2) / np.sqrt(2.0 * np.pi)
-    return width
+def _inverse_slopes(cells: Cells) -> tuple[Floats, Floats]:
+    """Inverse of ``dt/dz`` at the left and the right edge of every cell, (K,) each."""
+    left, right = cells.widths, cells.widths
+    density = _gaussian(cells.edges[cells.curved.start : cells.curved.stop + 1])
+    left[cells.curved], right[cells.curved] = cells.gaussian / density[:-1], cells.gaussian / density[1:]
+    return left, right
 
 
-def _slopes(masses: Floats, width: Floats) -> Floats:
-    """Density in u at the inner edges, (n, K - 1): weighted harmonic means of those on either side."""
-    left, right = width[:-1] + 2.0 * width[1:], 2.0 * width[:-1] + width[1:]
-    # An empty cell has an infinite inverse, and makes the slopes at its edges zero.
+def _densities(cells: Cells, masses: Floats) -> Floats:
+    """Densities at the inner edges, (n, K - 1)."""
+    first, last, n_cells = cells.curved.start, cells.curved.stop, masses.shape[1]
+    # Widths of the cells on either side of each edge, and what dz is in them: the Gaussian's mass where one of
+    # the two is curved.
+    low, high = cells.widths[:-1], cells.widths[1:]
+    unit = np.ones(low.size)
+    if last > first:
+        near = slice(max(first - 1, 0), min(last, n_cells - 1))
+        mass = masses_between(cells.edges[near.start : near.stop + 2])
+        low[near], high[near] = mass[:-1], mass[1:]
+        unit[near] = _gaussian(cells.edges[near.start + 1 : near.stop + 1])
+    of_low, of_high = (a * (a + 2.0 * b) / (3.0 * (a + b) * unit) for a, b in ((low, high), (high, low)))
+    # An empty cell has an infinite inverse, and makes the densities at its edges zero.
     with np.errstate(divide="ignore", over="ignore"):
-        inverse = width / masses
-        return 1.0 / (inverse[:, :-1] * (left / (left + right)) + inverse[:, 1:] * (right / (left + right)))
+        inverse = 1.0 / masses
+        density = 1.0 / (inverse[:, :-1] * of_low + inverse[:, 1:] * of_high)
+    # Monotone in the flat cells beside curved ones too.
+    for edge, flat in ((first - 1, first - 1), (last - 1, last)):
+        if last > first and 0 <= flat < n_cells:
+            limit = 3.0 / cells.widths[flat] * masses[:, flat]
+            np.minimum(density[:, edge], limit, out=density[:, edge])
+    return density
+
+
+def _gaussian(z: Floats) -> Floats:
+    return np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
