@@ -5,13 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test lint figures bench-accuracy bench-prior bench-sbc bench-speed clean
+.PHONY: demo test test-slow lint figures bench-accuracy bench-prior bench-sbc bench-speed clean
 
 demo: $(VENV)/.core
 	$(BIN)/veldist demo --out veldist_demo
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -n auto
+
+# What takes minutes, and is not part of the others.
+test-slow: $(VENV)/.test
+	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/.test $(VENV)/.lint
 	$(BIN)/ruff check .
@@ -23,20 +27,17 @@ lint: $(VENV)/.test $(VENV)/.lint
 figures: $(VENV)/.core
 	$(BIN)/python docs/make_figures
 
-# One BLAS thread for each of the worker processes.
-bench-%: export OMP_NUM_THREADS := 1
-
-bench-accuracy: $(VENV)/.bench
-	$(BIN)/python benchmarks/accuracy.py --out bench_accuracy
+# Results lie in bench_results; `python -m benchmarks` lists all benchmarks.
+bench-accuracy bench-sbc: bench-%: $(VENV)/.bench
+	$(BIN)/python -m benchmarks $*
 
 bench-prior: $(VENV)/.bench
-	$(BIN)/python benchmarks/prior_contest.py --out bench_accuracy
-
-bench-sbc: $(VENV)/.core
-	$(BIN)/python benchmarks/sbc.py --out bench_sbc
+	$(BIN)/python -m benchmarks prior_contest
 
 bench-speed: $(VENV)/.bench
-	$(BIN)/python benchmarks/speed.py --out bench_speed
+	$(BIN)/python -m benchmarks speed
+	$(BIN)/python -m benchmarks map_stages
+	$(BIN)/python -m benchmarks nuts
 
 $(VENV)/.core: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -48,4 +49,4 @@ $(VENV)/.%: $(VENV)/.core
 	touch $@
 
 clean:
-	rm -rf $(VENV) veldist_demo bench_accuracy bench_sbc bench_speed
+	rm -rf $(VENV) veldist_demo bench_results

@@ -1,8 +1,7 @@
 """The contest: this package's posterior and its rivals on the same mocks, scored against known truths.
 
-Run with ``python benchmarks/accuracy.py`` (``make bench-accuracy``). Seven true LOSVDs, five numbers of
-stars, three sizes of errors, four velocity grids. Prints the tables and leaves ``accuracy.csv`` (all scores)
-and ``accuracy_*.png`` in the folder ``--out``.
+Seven true LOSVDs, five numbers of stars, three sizes of errors, four velocity grids. Prints the tables and
+leaves all scores (CSV) and two figures in the folder ``--out``.
 
 All methods meet the same ``--contest-mocks`` mocks of every combination; this package's coverage is then
 measured with ``--mocks`` of them. NUTS on a random-walk histogram, which takes seconds, has a subset.
@@ -10,18 +9,17 @@ measured with ``--mocks`` of them. NUTS on a random-walk histogram, which takes 
 
 from __future__ import annotations
 
-import argparse
 import time
-from pathlib import Path
 from typing import Any
 
 from astropy.table import Table, vstack
 
-import accuracy_report as report
-from methods.base import Method
-from methods.extreme_deconvolution import ExtremeDeconvolution
-from methods.gaussian import GaussianFit
-from methods.penalised_histogram import PenalisedHistogram
+from benchmarks import accuracy_report as report
+from benchmarks.methods.base import Method
+from benchmarks.methods.extreme_deconvolution import ExtremeDeconvolution
+from benchmarks.methods.gaussian import GaussianFit
+from benchmarks.methods.penalised_histogram import PenalisedHistogram
+from benchmarks.results import keep, make_parser, result_path
 from veldist.calibration import LosvdMethod, Veldist, coverage
 from veldist.simulate import standard_losvds
 
@@ -59,32 +57,32 @@ def scores(name: str, method: LosvdMethod, **kwargs: Any) -> Table:
 
 def print_same_model() -> None:
     """Print how the engine and NUTS agree on the same model."""
-    from same_model import COMPONENT, N_STARS, compare
+    from benchmarks.methods.nuts_fixed import COMPONENT, N_STARS, same_model
 
     print(f"\nThis package's model at {COMPONENT}, {N_STARS} stars: the engine against NUTS, 20 means")
     for name, truth in standard_losvds(0.0, SIGMA).items():
-        result = compare(truth, ERR["0.3 sigma"])
+        result = same_model(truth, ERR["0.3 sigma"])
         print(
             f"  {name}: differences up to {result.largest:.1f} Monte Carlo errors, rms {result.rms:.2f}; "
             f"{result.seconds:.2f} s, NUTS {result.nuts_seconds:.1f} s with compilation"
         )
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Run the contest."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__name__, __doc__)
+    parser.add_argument("--stars", type=int, nargs="+", default=N_STARS, help="numbers of stars")
     parser.add_argument("--mocks", type=int, default=60, help="mocks per combination for the coverage")
     parser.add_argument("--contest-mocks", type=int, default=8, help="the same for all methods")
     parser.add_argument("--nuts-mocks", type=int, default=3, help="the same for NUTS, on its subset; 0: none")
-    parser.add_argument("--out", type=Path, default=Path("bench_accuracy"), help="folder of the results")
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
+    options = parser.parse_args(arguments)
 
-    contest = [scores("veldist", Veldist(), n_mocks=options.contest_mocks)]
-    contest += [scores(m.name, m, n_mocks=options.contest_mocks) for m in RIVALS]
+    sizes = {"n_stars": options.stars, "n_mocks": options.contest_mocks}
+    contest = [scores("veldist", Veldist(), **sizes)]
+    contest += [scores(method.name, method, **sizes) for method in RIVALS]
     tables = {"contest": vstack(contest)}
     if options.nuts_mocks:
-        from methods.random_walk_nuts import RandomWalkNuts
+        from benchmarks.methods.random_walk_nuts import RandomWalkNuts
 
         nuts = RandomWalkNuts()
         print_same_model()
@@ -93,15 +91,15 @@ def main() -> None:
         tables["subset"] = vstack(
             [scores("veldist", Veldist(), **subset), scores(nuts.name, nuts, **subset, n_jobs=1)]
         )
-    tables["coverage"] = scores("veldist", Veldist(), n_mocks=options.mocks)
+    tables["coverage"] = scores("veldist", Veldist(), n_stars=options.stars, n_mocks=options.mocks)
 
     for part, table in tables.items():
         table["part"] = part
-    vstack(list(tables.values())).write(options.out / "accuracy.csv", overwrite=True)
-    report.print_all(tables, ERR, SIGMA)
-    report.plot_contest(tables["contest"]).savefig(options.out / "accuracy_contest.png", dpi=150)
-    report.plot_coverage(tables["coverage"]).savefig(options.out / "accuracy_coverage.png", dpi=150)
-
-
-if __name__ == "__main__":
-    main()
+    path = keep(vstack(list(tables.values())), options.out, "accuracy")
+    report.print_all(tables)
+    for name, figure in (
+        ("accuracy_contest", report.plot_contest(tables["contest"])),
+        ("accuracy_coverage", report.plot_coverage(tables["coverage"])),
+    ):
+        figure.savefig(result_path(options.out, name, ".png"), dpi=150)
+    print(f"\n{path}")

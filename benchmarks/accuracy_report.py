@@ -8,12 +8,10 @@ import numpy as np
 from astropy.table import Table
 from matplotlib.figure import Figure
 
-from veldist.summaries.information import information_bounds
-
 BINS = "bins (informative)"
 # The range of a 68 % interval's coverage that passes as right.
 GOOD = (0.63, 0.74)
-BOUNDED = ("v_mean", "sigma", "skewness", "kurtosis")
+QUANTITIES = ("v_mean", "sigma", "skewness", "kurtosis")
 
 
 def unique(values: Any) -> list[Any]:
@@ -49,8 +47,8 @@ def show(title: str, table: Table, rows: str, columns: str, value: str, digits: 
         print(f"{name!s:20s}" + "".join(f"{x:{width}.{digits}f}" for x in line))
 
 
-def print_all(tables: dict[str, Table], errors: dict[str, tuple[float, float]], sigma: float) -> None:
-    """Print everything that the contest is about; ``sigma`` is the dispersion of the truths."""
+def print_all(tables: dict[str, Table]) -> None:
+    """Print everything that the contest is about."""
     cover = tables["coverage"]
     many = tuple(n for n in unique(cover["n_stars"]) if n >= 75)
     bins = select(cover, quantity=BINS)
@@ -58,55 +56,13 @@ def print_all(tables: dict[str, Table], errors: dict[str, tuple[float, float]], 
          select(bins, n_stars=many), "truth", "grid", "coverage68")  # fmt: skip
     for grid in unique(cover["grid"]):
         show(f"The same on the {grid} grid, by N", select(bins, grid=grid), "truth", "n_stars", "coverage68")
-    for quantity in BOUNDED:
+    for quantity in QUANTITIES:
         part = select(cover, quantity=quantity, grid="fitted")
         show(f"Coverage of {quantity}, mean over errors", part, "truth", "n_stars", "coverage68")
         show(f"Bias of {quantity} in uncertainties", part, "truth", "n_stars", "bias_ratio")
-    _print_cells(bins, cover, many)
-    _print_gaussian_sigma(cover, many)
-    _print_shape(cover, errors, sigma)
     _print_contest(tables["contest"])
     if "subset" in tables:
         _print_subset(tables["subset"])
-
-
-def _print_cells(bins: Table, cover: Table, many: tuple[int, ...]) -> None:
-    print(f"\nCells (truth, N >= 75, errors together) with a coverage inside {GOOD[0]}-{GOOD[1]}:")
-    for grid in unique(bins["grid"]):
-        for quantity in (BINS, "v_mean", "sigma"):
-            part = select(cover, quantity=quantity, grid=grid, n_stars=many)
-            values = matrix(part, "truth", "n_stars", "coverage68")
-            good = (values >= GOOD[0]) & (values <= GOOD[1])
-            n = int(select(part, truth=part["truth"][0])["n_mocks"].sum() / len(many))
-            span = f"lowest {values.min():.2f}, highest {values.max():.2f}"
-            # That of a yes or no; the average over the bins of a mock scatters less.
-            error = f"{'<= ' if quantity == BINS else ''}{np.sqrt(0.68 * 0.32 / n):.3f}"
-            print(
-                f"  {grid:8s} {quantity:20s} {good.sum()} of {good.size}; {span} "
-                f"({n} mocks each, Monte Carlo error of a cell {error})"
-            )
-
-
-def _print_gaussian_sigma(cover: Table, many: tuple[int, ...]) -> None:
-    part = select(cover, truth="gaussian", quantity="sigma", n_stars=many)
-    show("Bias of sigma in uncertainties, Gaussian truth, by grid", part, "grid", "n_stars", "bias_ratio")
-
-
-def _print_shape(cover: Table, errors: dict[str, tuple[float, float]], sigma: float) -> None:
-    print("\nNon-Gaussian truths, fitted grid: coverage, bias / width, width / Cramer-Rao bound")
-    for n_stars in (150, 2000):
-        for label, (low, high) in errors.items():
-            # The errors are uniform: a star of the mean error tells less than they do on average.
-            bound = information_bounds(n_stars, np.linspace(low, high, 1001), sigma)
-            for quantity in ("skewness", "kurtosis"):
-                part = select(cover, quantity=quantity, grid="fitted", n_stars=n_stars, err=label)
-                part = part[part["truth"] != "gaussian"]
-                relative = part["width"] / bound[quantity]
-                line = " | ".join(
-                    f"{r['truth']} {r['coverage68']:.2f} {r['bias_ratio']:+.2f} {w:.2f}"
-                    for r, w in zip(part, relative, strict=True)
-                )
-                print(f"  N = {n_stars}, {label}, {quantity}: {line}")
 
 
 def _print_contest(contest: Table) -> None:
@@ -117,7 +73,7 @@ def _print_contest(contest: Table) -> None:
         show(f"Summed CRPS, {grid} grid, mean over N and errors", select(total, grid=grid),
              "truth", "method", "crps", 4)  # fmt: skip
     show("Total variation of the posterior mean", total, "truth", "method", "total_variation", 4)
-    for quantity in BOUNDED:
+    for quantity in QUANTITIES:
         show(f"CRPS of {quantity}, fitted grid, mean over N and errors",
              select(contest, quantity=quantity, grid="fitted"), "truth", "method", "crps", 3)  # fmt: skip
     bins = select(contest, quantity=BINS)

@@ -1,8 +1,8 @@
 """Coverage in shells of an external mock, an N-body realisation of a spherical model without rotation.
 
-Run with ``python benchmarks/external_mock.py PATH``: a CSV table of particles with columns ``x_kpc, y_kpc,
-z_kpc``, ``vx_true_kms, ...`` and ``vx_obs_kms, ...``, such as those of the Gaia Challenge. Each axis is a
-line of sight, and each shell of equal numbers of stars a bin.
+It is a CSV table of particles with columns ``x_kpc, y_kpc, z_kpc``, ``vx_true_kms, ...`` and ``vx_obs_kms,
+...``, such as those of the Gaia Challenge. Each axis is a line of sight, and each shell of equal numbers of
+stars a bin.
 
 The truth of a shell is the model's: its LOSVD is symmetric about zero, the same along all axes, and changes
 slowly with radius. The dispersion is a smooth function of radius fitted to the true velocities of all stars;
@@ -12,13 +12,14 @@ The stars of one shell alone would tell it too badly, and not independently of t
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from benchmarks.results import keep, make_parser
 from veldist import fit_all_bins
 from veldist.analysis import summary_draws
 
@@ -55,12 +56,13 @@ class Truth:
         return float(np.sqrt(np.mean(sigma**2))), np.diff(cdf) / (cdf[-1] - cdf[0])
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Print the coverage."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__name__, __doc__)
     parser.add_argument("path", type=Path)
     parser.add_argument("--stars", type=int, nargs="+", default=[150, 300, 1000])
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
+    rows: list[dict[str, Any]] = []
     data = Table.read(options.path)
     position, true, observed = (
         np.stack([data[name.format(axis)] for axis in "xyz"], axis=1)
@@ -94,12 +96,11 @@ def main() -> None:
             low, high = np.percentile(pdf, [16, 84], axis=0)
             full = masses * n >= 1
             hits["bins"].append(float(((low <= masses) & (masses <= high))[full].mean()))
-        line = ", ".join(
-            f"{name} {np.mean(h):.2f} +- {np.std(h, ddof=1) / np.sqrt(len(h)):.2f}"
-            for name, h in hits.items()
-        )
+        found = {name: (np.mean(h), np.std(h, ddof=1) / np.sqrt(len(h))) for name, h in hits.items()}
+        line = ", ".join(f"{name} {value:.2f} +- {error:.2f}" for name, (value, error) in found.items())
         print(f"{n} stars a shell, {len(bins)} shells and axes: coverage of 68 % intervals: {line}")
-
-
-if __name__ == "__main__":
-    main()
+        rows += [
+            {"n_stars": n, "quantity": name, "coverage68": value, "error": error}
+            for name, (value, error) in found.items()
+        ]
+    print(keep(rows, options.out, "external_mock"))

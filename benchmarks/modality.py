@@ -1,16 +1,15 @@
 """How often two streams are told from one Gaussian, and how well their peaks are placed.
 
-Run with ``python benchmarks/modality.py --mocks 400``. Two streams: 150 stars of N(-30, 12^2) and 100 of
+Two streams: 150 stars of N(-30, 12^2) and 100 of
 N(50, 15^2) km/s, or closer, at -20 and 30 km/s; Gaussians: 250 stars of the overall dispersion of the
 streams, and of 20 km/s, which is hardly more than the errors. Errors of 8 to 18 km/s.
 """
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 
+from benchmarks.results import keep, make_parser, markdown
 from veldist import fit_all_bins, simulate
 from veldist.analysis import modality
 
@@ -46,42 +45,39 @@ def pulls(found: list[tuple[tuple[float, float], ...]], truth: tuple[float, floa
     return (median - np.array(truth)) / uncertainty
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = make_parser(__name__, __doc__)
     parser.add_argument("--mocks", type=int, default=100)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     edges = GRID["center"] + GRID["width"] * (np.arange(GRID["n_bins"] + 1) / GRID["n_bins"] - 0.5)
     centers = 0.5 * (edges[1:] + edges[:-1])
     streams, closer = (fitted(v, options.mocks, 0) for v in (STREAMS, CLOSER))
     single = {sigma: fitted(simulate.Gaussian(2.0, sigma), options.mocks, 10_000) for sigma in (20.0, 41.5)}
-    print(f"{options.mocks} mocks each; in percent of them:")
-    print(
-        "depth   streams: P > 0.95, both peaks within 1 / 2 unc., both masses   Gaussian 20: P < 0.1   41.5"
-        "   closer streams: P > 0.5"
-        "   and not in percent: largest |pull| of a peak, largest P of the Gaussians"
-    )
+    rows = []
     for depth in DEPTHS:
         found = [modality(pdf, centers, depth=depth) for pdf in streams]
-        likely = np.mean([m.p_multimodal > 0.95 for m in found])
-        peaks = pulls([m.peak_v for m in found], STREAMS)
-        shares = pulls([m.peak_mass for m in found], (0.6, 0.4))
-        within = [np.mean(np.all(np.abs(x) < n, axis=1)) for x, n in ((peaks, 1), (peaks, 2), (shares, 2))]
-        two = [
-            np.array([modality(pdf, centers, depth=depth).p_multimodal for pdf in pdfs])
-            for pdfs in single.values()
-        ]
-        seen = np.mean([modality(pdf, centers, depth=depth).p_multimodal > 0.5 for pdf in closer])
-        numbers = [100 * x for x in (likely, *within, *(np.mean(p < 0.1) for p in two), seen)]
+        peaks = np.abs(pulls([m.peak_v for m in found], STREAMS))
+        shares = np.abs(pulls([m.peak_mass for m in found], (0.6, 0.4)))
+
+        def p_two(pdfs: list[np.ndarray], depth: float = depth) -> np.ndarray:
+            return np.array([modality(pdf, centers, depth=depth).p_multimodal for pdf in pdfs])
+
+        percent = {
+            "streams: P > 0.95": [m.p_multimodal > 0.95 for m in found],
+            "both peaks within 1": np.all(peaks < 1, axis=1),
+            "within 2": np.all(peaks < 2, axis=1),
+            "both masses within 2": np.all(shares < 2, axis=1),
+            "closer: P > 0.5": p_two(closer) > 0.5,
+            **{f"Gaussian {sigma:g}: P < 0.1": p_two(pdfs) < 0.1 for sigma, pdfs in single.items()},
+        }
         # Shares within 2 uncertainties do not tell of a few that are far too small.
-        extremes = [np.abs(peaks).max(), *(p.max() for p in two)]
-        print(
-            f"{depth:5.2f} "
-            + " ".join(f"{x:14.0f}" for x in numbers)
-            + " ".join(f"{x:8.2f}" for x in extremes),
-            flush=True,
+        rows.append(
+            {"depth": depth}
+            | {name: float(100 * np.mean(values)) for name, values in percent.items()}
+            | {"largest pull of a peak": float(peaks.max())}
+            | {f"Gaussian {sigma:g}: largest P": float(p_two(pdfs).max()) for sigma, pdfs in single.items()}
         )
-
-
-if __name__ == "__main__":
-    main()
+    print(f"{options.mocks} mocks each, in percent of them:\n")
+    print(markdown([list(row.values()) for row in rows], list(rows[0])))
+    print(f"\n{keep(rows, options.out, 'modality')}")

@@ -1,27 +1,25 @@
 """The prior's settings against one another, on the same mocks: how its defaults were chosen.
 
-Run with ``python benchmarks/prior_contest.py`` (``make bench-prior``). Every variation changes one thing of
-the defaults. Prints, for each, the CRPS summed over bins relative to the defaults' (by truth, mean over
-numbers of stars and errors), that on the Gaussian truth relative to a Gaussian fit, the lowest and highest
-coverage of 68 % intervals of informative bins over truths and numbers of stars, and the coverage of the
-skewness or kurtosis of nearly Gaussian truths; leaves ``prior_contest.csv`` in the folder ``--out``.
+Every variation changes one thing of the defaults. Prints, for each, the CRPS summed over bins relative to the
+defaults' (by truth, mean over numbers of stars and errors), that on the Gaussian truth relative to a Gaussian
+fit, the lowest and highest coverage of 68 % intervals of informative bins over truths and numbers of stars,
+and the coverage of the skewness or kurtosis of nearly Gaussian truths.
 """
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.table import Table, vstack
 
-from accuracy import ERR, GRIDS, QUANTITIES, SIGMA
-from accuracy_report import BINS, matrix, select, unique
-from methods.gaussian import GaussianFit
+from benchmarks.accuracy import ERR, GRIDS, QUANTITIES, SIGMA
+from benchmarks.accuracy_report import BINS, matrix, select, unique
+from benchmarks.methods.gaussian import GaussianFit
+from benchmarks.results import keep, make_parser
 from veldist.calibration import Veldist, coverage
 from veldist.models.losvd.basis import PriorSettings
 from veldist.models.losvd.resolution import Resolution, ResolutionRule
@@ -83,15 +81,13 @@ VARIATIONS = {
 }
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Run the contest."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__name__, __doc__)
     parser.add_argument("--mocks", type=int, default=8, help="mocks per truth, number of stars and errors")
     parser.add_argument("--stars", type=int, nargs="+", default=[75, 150, 400, 2000])
     parser.add_argument("--only", nargs="+", help="names of variations, beside the default")
-    parser.add_argument("--out", type=Path, default=Path("bench_accuracy"), help="folder of the results")
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
+    options = parser.parse_args(arguments)
 
     def scores(name: str, method: Any) -> Table:
         table = coverage(
@@ -129,13 +125,10 @@ def main() -> None:
             + f"{relative.mean():8.3f}{ratio:11.3f}  {cover.min():.2f}-{cover.max():.2f}"
             + f"  {mild[0]:.2f}, {mild[1]:.2f}  ({time.perf_counter() - started:.0f} s)", flush=True,
         )  # fmt: skip
-        vstack(tables).write(options.out / "prior_contest.csv", overwrite=True)
+        # At once: all variations take half an hour.
+        keep(vstack(tables), options.out, "prior_contest")
 
 
 def _crps(table: Table) -> np.ndarray:
     """Summed CRPS on the fitted grid, (truths, numbers of stars)."""
     return matrix(select(table, quantity="bins (all)", grid="fitted"), "truth", "n_stars", "crps")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,13 +1,11 @@
 """How well maps of a mock rotating cluster recover its fields.
 
-Run with ``python benchmarks/rotating_cluster.py``. For every seed a cluster of 20,000 stars with a rotating
-core is sorted into bins of 200 stars, all bins are fitted, and the maps are compared with the truth of the
-same bins (`MockCluster.bin_truth`):
+For every seed a cluster of 20,000 stars with a rotating core is sorted into bins of 200 stars, all bins are
+fitted, and the maps are compared with the truth of the same bins (`MockCluster.bin_truth`):
 
 - reduced chi-square, the mean of ((recovered - true) / uncertainty)^2 over the bins, with the standard error
-  of that mean: 1 for honest uncertainties, and within 0.8-1.2 for V and sigma. It scatters by
-  sqrt(2 / bins), 0.14 for 100 bins, even if all uncertainties are right: one mock decides little, all seeds
-  together do;
+  of that mean: 1 for honest uncertainties. It scatters by sqrt(2 / bins), 0.14 for 100 bins, even if all
+  uncertainties are right: one mock decides little, all seeds together do;
 - antisymmetry: correlation of the skewness with minus the skewness in the bin that holds the position
   opposite to the centre; the truth's correlation is printed beside it (bins are not symmetric);
 - correlation of skewness and V: negative, because the tails point to the systemic velocity.
@@ -19,13 +17,13 @@ bootstrap draws bins that are linked by pairs together.
 
 from __future__ import annotations
 
-import argparse
-import time
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.methods.base import Array
+from benchmarks.results import keep, make_parser, markdown
 from veldist import fit_all_bins
 from veldist.analysis import compute_summary_maps
 from veldist.fits.grid import suggest_grid
@@ -33,14 +31,13 @@ from veldist.simulate import MockCluster, rotating_cluster
 from veldist.sky.binning import SpatialBins, bin_stars
 
 N_STARS, PER_BIN, N_RESAMPLES = 20_000, 200, 2000
-WANTED = (0.8, 1.2)
 METRICS = ("v_mean", "sigma", "skewness", "kurtosis")
+HEADS = ("seed", "quantity", "value", "error", "wanted", "sigmas_from_shuffled")
 
-Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
 
 
-def fit_maps(seed: int, n_jobs: int | None) -> tuple[MockCluster, SpatialBins, dict[str, dict[str, Floats]]]:
+def fit_maps(seed: int, n_jobs: int | None) -> tuple[MockCluster, SpatialBins, dict[str, dict[str, Array]]]:
     """Mock, bins and maps."""
     cluster = rotating_cluster(N_STARS, seed=seed)
     bins = bin_stars(cluster.x, cluster.y, PER_BIN)
@@ -52,22 +49,18 @@ def fit_maps(seed: int, n_jobs: int | None) -> tuple[MockCluster, SpatialBins, d
     return cluster, bins, compute_summary_maps(solvers)
 
 
-def print_chi_square(metric: str, residuals: Floats, offsets: Floats) -> None:
-    """Print the reduced chi-square of one metric and its verdict, from residuals in units of uncertainty."""
-    terms = residuals**2
-    value, error = terms.mean(), terms.std(ddof=1) / np.sqrt(terms.size)
-    verdict = ""
-    if metric in METRICS[:2]:
-        missed = max(WANTED[0] - value, value - WANTED[1])
-        verdict = f"; MISSES {WANTED} by {missed:.3f}" if missed > 0 else f"; within {WANTED}"
-    print(
-        f"  {metric:9s} reduced chi-square {value:.2f} +- {error:.2f}{verdict}; "
-        f"{np.mean(np.abs(residuals) < 1):.0%} of the bins within their uncertainty; mean offset "
-        f"{offsets.mean():+.3f} +- {offsets.std(ddof=1) / np.sqrt(offsets.size):.3f}"
-    )
+def chi_square_lines(seed: str, metric: str, residuals: Array, offsets: Array) -> list[list[Any]]:
+    """Reduced chi-square of residuals in units of the uncertainty, mean offset, and their standard errors."""
+    return [
+        [seed, f"{what} of {metric}", values.mean(), values.std(ddof=1) / np.sqrt(values.size), true, np.nan]
+        for what, values, true in (
+            ("reduced chi-square", residuals**2, 1.0),
+            ("mean offset", offsets, 0.0),
+        )
+    ]
 
 
-def antisymmetry(values: Floats, opposite: Indices) -> float:
+def antisymmetry(values: Array, opposite: Indices) -> float:
     """Correlation of values with minus those on the other side."""
     return float(np.corrcoef(values, -values[opposite])[0, 1])
 
@@ -88,7 +81,7 @@ def linked_bins(opposite: Indices) -> list[Indices]:
     return [np.flatnonzero(label == k) for k in range(count)]
 
 
-def bootstrap_error(first: Floats, second: Floats, groups: list[Indices], rng: np.random.Generator) -> float:
+def bootstrap_error(first: Array, second: Array, groups: list[Indices], rng: np.random.Generator) -> float:
     """Standard error of the correlation of two columns, resampled by groups of rows."""
     found = []
     for _ in range(N_RESAMPLES):
@@ -97,70 +90,50 @@ def bootstrap_error(first: Floats, second: Floats, groups: list[Indices], rng: n
     return float(np.std(found, ddof=1))
 
 
-def report(seed: int, n_jobs: int | None) -> dict[str, tuple[Floats, Floats]]:
-    """Print one mock; return residuals (in units of the uncertainty) and offsets of every metric."""
-    start = time.perf_counter()
+def examine(seed: int, n_jobs: int | None) -> tuple[list[list[Any]], dict[str, tuple[Array, Array]]]:
+    """Lines of one mock, and residuals (in units of the uncertainty) and offsets of every metric."""
     cluster, bins, maps = fit_maps(seed, n_jobs)
-    seconds = time.perf_counter() - start
     truth = cluster.bin_truth(bins.bin_ids, n_bins=bins.n_bins)
-    print(f"seed {seed}: {cluster.n_stars} stars in {bins.n_bins} bins, {seconds:.1f} s")
+    lines: list[list[Any]] = []
     found = {}
     for metric in METRICS:
         offsets = maps[metric]["median"] - truth[metric]
         found[metric] = offsets / maps[metric]["uncertainty"], offsets
-        print_chi_square(metric, *found[metric])
+        lines += chi_square_lines(str(seed), metric, *found[metric])
     rng = np.random.default_rng(seed)
     skewness, v, opposite = maps["skewness"]["median"], maps["v_mean"]["median"], opposite_bins(bins)
-    print_correlation(
-        "skewness, minus that of the other side",
-        lambda values: antisymmetry(values, opposite),
-        skewness,
-        bootstrap_error(skewness, -skewness[opposite], linked_bins(opposite), rng),
-        antisymmetry(truth["skewness"], opposite),
-        rng,
-    )
-    print_correlation(
-        "skewness, V",
-        lambda values: float(np.corrcoef(values, v)[0, 1]),
-        skewness,
-        bootstrap_error(skewness, v, [np.array([k]) for k in range(bins.n_bins)], rng),
-        np.corrcoef(truth["skewness"], truth["v_mean"])[0, 1],
-        rng,
-    )
-    return found
+    for what, statistic, error, true in (
+        (
+            "antisymmetry of skewness",
+            lambda values: antisymmetry(values, opposite),
+            bootstrap_error(skewness, -skewness[opposite], linked_bins(opposite), rng),
+            antisymmetry(truth["skewness"], opposite),
+        ),
+        (
+            "correlation of skewness and V",
+            lambda values: float(np.corrcoef(values, v)[0, 1]),
+            bootstrap_error(skewness, v, [np.array([k]) for k in range(bins.n_bins)], rng),
+            float(np.corrcoef(truth["skewness"], truth["v_mean"])[0, 1]),
+        ),
+    ):
+        shuffled = [statistic(rng.permutation(skewness)) for _ in range(N_RESAMPLES)]
+        value = statistic(skewness)
+        lines.append(
+            [str(seed), what, value, error, true, (value - np.mean(shuffled)) / np.std(shuffled, ddof=1)]
+        )
+    return lines, found
 
 
-def print_correlation(
-    name: str,
-    statistic: Callable[[Floats], float],
-    values: Floats,
-    error: float,
-    true: float,
-    rng: np.random.Generator,
-) -> None:
-    """Print a correlation with its bootstrap error, and how far it is from those of shuffled values."""
-    shuffled = [statistic(rng.permutation(values)) for _ in range(N_RESAMPLES)]
-    found = statistic(values)
-    distance = (found - np.mean(shuffled)) / np.std(shuffled, ddof=1)
-    print(
-        f"  correlation of {name}: {found:+.2f} +- {error:.2f}, {distance:+.1f} sigma from shuffled bins "
-        f"(truth {true:+.2f})",
-        flush=True,
-    )
-
-
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Print all mocks."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = make_parser(__name__, __doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--jobs", type=int, default=None, help="worker processes; all cores by default")
-    options = parser.parse_args()
-    found = [report(seed, options.jobs) for seed in options.seeds]
-    print(f"all {len(found)} mocks")
+    options = parser.parse_args(arguments)
+    mocks = [examine(seed, options.jobs) for seed in options.seeds]
+    lines = [line for mock_lines, _ in mocks for line in mock_lines]
     for metric in METRICS:
-        residuals, offsets = (np.concatenate([mock[metric][k] for mock in found]) for k in range(2))
-        print_chi_square(metric, residuals, offsets)
-
-
-if __name__ == "__main__":
-    main()
+        residuals, offsets = (np.concatenate([found[metric][k] for _, found in mocks]) for k in range(2))
+        lines += chi_square_lines("all", metric, residuals, offsets)
+    print(markdown(lines, HEADS))
+    print(keep([dict(zip(HEADS, line, strict=True)) for line in lines], options.out, "rotating_cluster"))

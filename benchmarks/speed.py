@@ -1,209 +1,89 @@
-"""How fast: every stage of a bin, a map, the start-up, and effective samples per second beside NUTS.
+"""Times of the stages of one bin, of starts, and of maps, by pytest-benchmark (see `test_speed`).
 
-Run with ``python benchmarks/speed.py`` (``make bench-speed``) on a machine that is idle otherwise: all times
-are medians, ratios are of times of one run. Prints the tables and leaves ``speed_*.csv`` and ``speed.png`` in
-the folder ``--out``. NUTS is left out where NumPyro is not installed (extra ``bench``). ``--profile`` shows
-instead in which functions the time of a fit goes.
-
-Mocks: the seven LOSVDs of `veldist.simulate.standard_losvds` in turns, dispersion 20 km/s, errors of 5 to
-15 km/s.
+What this does not know is passed on to pytest: ``-k "stage and 200-"`` measures bins of 200 stars only, and
+``--benchmark-compare`` sets the last run that was kept in the folder ``--out`` beside this one. The machine
+should be idle otherwise.
 """
 
 from __future__ import annotations
 
-import argparse
-import cProfile
-import pstats
-import warnings
-from dataclasses import dataclass
-from importlib.util import find_spec
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.table import Table
+import pytest
 
-import speed_report as report
-import speed_startup
-from speed_cases import GRID, mock, run_fresh
-from speed_plot import plot
-
-PARTS = ("startup", "stages", "map", "ess", "nuts")
-N_DRAWS = 1000
-# The map and the profile.
-N_STARS, VELOCITY_BINS = 200, 60
-# The user of NUTS runs it so: bins of 200 stars, 50 velocity bins, 4 chains of 500 + 1,000 draws.
-NUTS_BINS = 50
-NUTS = {"n_warmup": 500, "n_draws": 1000, "chains": 4}
-# Skew-normal, counter-rotating and flat-topped.
-NUTS_SEEDS = [1, 3, 4]
-CORES = 2
+from benchmarks.results import commit, keep, machine, make_parser, markdown
+from benchmarks.test_speed import MAP_BINS, STAGES
 
 
-@dataclass(frozen=True)
-class Effort:
-    """How much is measured.
+class _Results:
+    """Takes the results of pytest-benchmark."""
 
-    Attributes
-    ----------
-    repeats : int
-        Mocks of every case, or runs.
-    seconds : float
-        After which no other mock of a case is begun.
-    runs : int
-        Runs of a mock for its effective sample size.
-    map_repeats : int
-        Runs of a map.
-    """
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
 
-    repeats: int = 21
-    seconds: float = 40.0
-    runs: int = 200
-    map_repeats: int = 3
-
-
-QUICK = Effort(repeats=3, seconds=2.0, runs=12, map_repeats=1)
-
-
-def measure_stages(n_stars: list[int], velocity_bins: list[int], effort: Effort) -> list[dict[str, Any]]:
-    """Rows of `speed_stages.measure`, all numbers of stars and velocity bins."""
-    rows = []
-    for n in n_stars:
-        for k in velocity_bins:
-            rows += run_fresh(
-                "speed_stages", n_stars=n, velocity_bins=k, n_draws=N_DRAWS, repeats=effort.repeats,
-                seconds=effort.seconds,
-            )  # fmt: skip
-            print(report.case_line(rows[-1]), flush=True)
-    return rows
-
-
-def measure_maps(sizes: list[int], effort: Effort) -> list[dict[str, Any]]:
-    """Median times of maps, and how well they use the cores."""
-    rows = []
-    for n_bins in sizes:
-        runs = [
-            run_fresh(
-                "speed_map", n_bins=n_bins, n_stars=N_STARS, velocity_bins=VELOCITY_BINS, n_draws=N_DRAWS,
-                jobs=[1, CORES],
-            )
-            for _ in range(effort.map_repeats)
-        ]  # fmt: skip
-        for way in runs[0]:
-            processes, pool = way.split()
-            # Both of one run: whatever else the machine does, it does to both.
-            efficiency = np.median([run["1 none"] / run[way] / int(processes) for run in runs])
-            seconds = float(np.median([run[way] for run in runs]))
-            rows.append(
+    def pytest_benchmark_update_json(self, config: Any, benchmarks: Any, output_json: dict[str, Any]) -> None:
+        """Hook of pytest-benchmark: one row for every benchmark, times in ms."""
+        for found in output_json["benchmarks"]:
+            params, stats = found["params"] or {}, found["stats"]
+            self.rows.append(
                 {
-                    "spatial_bins": n_bins,
-                    "stars_per_bin": N_STARS,
-                    "draws": N_DRAWS,
-                    "processes": int(processes),
-                    "pool": pool,
-                    "median_seconds": seconds,
-                    "ms_per_bin": 1e3 * seconds / n_bins,
-                    "parallel_efficiency": float(efficiency),
-                    "runs": len(runs),
+                    "benchmark": found["name"].removeprefix("test_").partition("[")[0],
+                    "n_stars": params.get("n_stars", 0),
+                    "case": " ".join(str(v) for name, v in params.items() if name != "n_stars"),
+                    **{f"{name}_ms": 1e3 * stats[name] for name in ("median", "mean", "max")},
+                    "rounds": stats["rounds"],
+                    "peak_MiB": found["extra_info"].get("peak_MiB", np.nan),
                 }
             )
-    return rows
 
 
-def profile(n_stars: int, out: Path, n_fits: int = 21) -> None:
-    """Print where the time of fits goes, and keep it for `pstats` or a viewer."""
-    from veldist import KinematicSolver
-    from veldist.analysis import compute_summary_maps
-
-    def fit(seed: int) -> None:
-        solver = KinematicSolver()
-        solver.setup_grid(**GRID, n_bins=VELOCITY_BINS)
-        solver.add_data(*mock(n_stars, seed))
-        solver.run(num_samples=N_DRAWS, seed=seed)
-        compute_summary_maps([solver], order=None)
-
-    profiler = cProfile.Profile()
-    with warnings.catch_warnings():
-        # A Student t has stars far out.
-        warnings.simplefilter("ignore")
-        fit(0)  # everything is imported now
-        profiler.enable()
-        for seed in range(n_fits):
-            fit(seed)
-        profiler.disable()
-    path = out / f"speed_{n_stars}_stars.pstats"
-    profiler.dump_stats(path)
-    print(f"{n_fits} bins of {n_stars} stars, {VELOCITY_BINS} velocity bins, with summaries; kept in {path}")
-    pstats.Stats(profiler).strip_dirs().sort_stats("tottime").print_stats(30)
+def table(rows: list[dict[str, Any]], cases: list[str], value: Callable[[dict[str, Any]], float]) -> str:
+    """Markdown: a line for every case, a column for every number of stars."""
+    sizes = sorted({row["n_stars"] for row in rows})
+    found = {(row["case"], row["n_stars"]): value(row) for row in rows}
+    lines = [[case, *(found.get((case, n), np.nan) for n in sizes)] for case in cases]
+    return markdown(lines, ["stars", *(f"{n:,}" for n in sizes)])
 
 
-def main() -> None:
-    """Measure, print, save."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS, help="what to measure")
-    parser.add_argument("--stars", type=int, nargs="+", default=[30, 200, 2000, 20_000, 1_000_000])
-    parser.add_argument("--velocity-bins", type=int, nargs="+", default=[20, 60, 200])
-    parser.add_argument("--bins", type=int, nargs="+", default=[200], help="spatial bins of the maps")
-    parser.add_argument("--ess-stars", type=int, nargs="+", default=[30, 2000], help="besides NUTS's 200")
-    parser.add_argument("--out", type=Path, default=Path("bench_speed"), help="folder of the results")
-    parser.add_argument("--quick", action="store_true", help="see that it works; the figures mean little")
-    parser.add_argument("--profile", type=int, nargs="?", const=N_STARS, metavar="STARS",
-                        help="profile fits of so many stars (200) and do nothing else")  # fmt: skip
-    options = parser.parse_args()
+def print_tables(rows: list[dict[str, Any]]) -> None:
+    """Print the tables of ``docs/performance.md``."""
+    parts = {
+        name: [row for row in rows if row["benchmark"] == name] for name in {r["benchmark"] for r in rows}
+    }
+    if "startup" in parts:
+        lines = [[row["case"], row["median_ms"] / 1e3] for row in parts["startup"]]
+        print(f"\n{markdown(lines, ['', 's'])}")
+    if "stage" in parts:
+        cases = [case for case in STAGES if any(row["case"] == case for row in parts["stage"])]
+        print(f"\nms, median over mocks\n\n{table(parts['stage'], cases, lambda row: row['median_ms'])}")
+        print(f"\nms, mean\n\n{table(parts['stage'], cases, lambda row: row['mean_ms'])}")
+        print(f"\npeak memory, MiB\n\n{table(parts['stage'], cases, lambda row: row['peak_MiB'])}")
+    if "velocity_bins" in parts:
+        cases = list(dict.fromkeys(row["case"] for row in parts["velocity_bins"]))
+        print(f"\nms, by velocity bins\n\n{table(parts['velocity_bins'], cases, lambda r: r['median_ms'])}")
+    if "map" in parts:
+        lines = [
+            [*row["case"].split(), row["median_ms"] / 1e3, row["median_ms"] / MAP_BINS]
+            for row in parts["map"]
+        ]
+        print(f"\n{MAP_BINS} bins\n\n{markdown(lines, ['processes', 'pool', 's', 'ms per bin'])}")
+
+
+def main(arguments: list[str]) -> None:
+    """Measure, print, keep."""
+    parser = make_parser(__name__, __doc__)
+    options, rest = parser.parse_known_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    if options.profile:
-        profile(options.profile, options.out)
-        return
-    effort, nuts, seeds = Effort(), NUTS, NUTS_SEEDS
-    if options.quick:
-        effort, nuts, seeds = QUICK, NUTS | {"n_warmup": 50, "n_draws": 100}, NUTS_SEEDS[:1]
-        options.stars, options.velocity_bins = options.stars[:2], options.velocity_bins[:2]
-        options.bins, options.ess_stars = [24], []
-    print(report.machine(), flush=True)
-
-    rows: dict[str, list[dict[str, Any]]] = {}
-
-    def keep(part: str, table: list[dict[str, Any]]) -> None:
-        """At once: later parts take minutes."""
-        rows[part] = table
-        columns = {name: [row[name] for row in table] for name in table[0]}
-        Table(columns).write(options.out / f"speed_{part}.csv", overwrite=True)
-
-    if "startup" in options.parts:
-        keep("startup", speed_startup.measure(effort.repeats))
-        report.print_startup(rows["startup"])
-    if "stages" in options.parts:
-        keep("stages", measure_stages(options.stars, options.velocity_bins, effort))
-        report.print_stages(rows["stages"])
-    if "map" in options.parts:
-        keep("map", measure_maps(options.bins, effort))
-        report.print_map(rows["map"])
-    if {"ess", "nuts"} & set(options.parts):
-        sizes = [N_STARS, *(options.ess_stars if "ess" in options.parts else [])]
-        ours = [
-            row
-            for n in sizes
-            for row in run_fresh(
-                "speed_ess", n_stars=n, velocity_bins=NUTS_BINS, n_draws=N_DRAWS, runs=effort.runs,
-                seeds=seeds, cores=CORES,
-            )
-        ]  # fmt: skip
-        theirs: list[dict[str, Any]] = []
-        if "nuts" in options.parts and find_spec("numpyro") is None:
-            print("\nNo NUTS: NumPyro is not installed (pip install 'veldist[bench]').")
-        elif "nuts" in options.parts:
-            from speed_nuts import compare
-
-            theirs = compare([r for r in ours if r["n_stars"] == N_STARS], seeds, **nuts, cores=CORES)
-        keep("ess", report.ess_rows(ours, theirs, N_STARS, CORES))
-        report.print_ess(rows["ess"])
-        if theirs:
-            keep("nuts_ratios", report.ratio_rows(rows["ess"], N_STARS))
-            report.print_ratios(rows["nuts_ratios"])
-
-    plot(rows).savefig(options.out / "speed.png", dpi=150)
-    print(f"\nTables and figure are in {options.out}.")
-
-
-if __name__ == "__main__":
-    main()
+    print(machine(), flush=True)
+    results = _Results()
+    own = ["--benchmark-columns=median,mean,max,rounds"]
+    own += [f"--benchmark-storage={options.out}", f"--benchmark-save={commit()}"]
+    status = pytest.main([str(Path(__file__).with_name("test_speed.py")), *own, *rest], plugins=[results])
+    if results.rows:
+        print_tables(results.rows)
+        print(f"\n{keep(results.rows, options.out, 'speed')}")
+    if status:
+        raise SystemExit(status)

@@ -24,18 +24,11 @@ class Method(LosvdMethod, Protocol):
     ----------
     name : str
         Identifier for tables and files.
-    label : str
-        Name for plots.
     """
 
     @property
     def name(self) -> str:
         """Identifier for tables and files."""
-        ...
-
-    @property
-    def label(self) -> str:
-        """Name for plots."""
         ...
 
 

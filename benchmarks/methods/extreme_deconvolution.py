@@ -14,10 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.methods.base import Array, condition_on_grid
 from veldist.models.losvd.design import gaussian_design_matrix
 from veldist.models.losvd.frame import fit_frame
-
-from .base import Array, condition_on_grid
 
 __all__ = ["ExtremeDeconvolution", "Mixtures", "em_step", "fit_mixtures"]
 
@@ -171,7 +170,6 @@ class ExtremeDeconvolution:
     bootstrap_iter: int = 300
     tolerance: float = 1e-3
     name: str = "extreme-deconvolution"
-    label: str = "Extreme Deconvolution"
 
     def fit(self, vel: Array, err: Array, rng: np.random.Generator) -> Mixtures:
         """The mixture of lowest BIC; a single row."""

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks.methods.base import Array, condition_on_grid
 from veldist.models.losvd.design import gaussian_design_matrix
 from veldist.models.losvd.frame import fit_frame
-
-from .base import Array, condition_on_grid
 
 __all__ = ["GaussianFit", "gaussian_covariance"]
 
@@ -62,7 +61,6 @@ class GaussianFit:
 
     n_draws: int = 1000
     name: str = "gaussian"
-    label: str = "Gaussian fit"
 
     def __call__(
         self, vel: Array, err: Array, grids: Sequence[Array], rng: np.random.Generator

@@ -6,16 +6,24 @@ several in one density, and NUTS mixes badly between them.
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from scipy.special import softmax
 
-from .base import Array
-from .jax_setup import compile_nuts, import_numpyro
+from benchmarks.methods.base import Array
+from benchmarks.methods.jax_setup import compile_nuts, import_numpyro
+from veldist.inference import Blocks, Likelihood, MixturePrior, Monitor, Settings, infer, masses
+from veldist.models.losvd.frame import fit_frame
+from veldist.models.losvd.model import LosvdModel
+from veldist.simulate import LOSVD, observe
 
-__all__ = ["nuts_at_component"]
+__all__ = ["COMPONENT", "N_STARS", "Comparison", "nuts_at_component", "same_model"]
+
+COMPONENT, N_STARS = "length=0.75, amplitude=0.75", 150
 
 
 @lru_cache(maxsize=8)
@@ -84,3 +92,50 @@ def nuts_at_component(
         keys = jax.random.split(jax.random.PRNGKey(rng_seed), n_chains)
         x = np.stack([np.asarray(chain(key, *data)) for key in keys])
     return softmax(x @ lift.T + base, axis=2)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Differences of means, in Monte Carlo errors, and seconds."""
+
+    largest: float
+    rms: float
+    seconds: float
+    nuts_seconds: float
+
+
+def same_model(truth: LOSVD, err: tuple[float, float], seed: int = 0) -> Comparison:
+    """The engine and NUTS on this package's model at one component of its prior, given the same stars.
+
+    Compared are the means of 16 bin masses and four moments.
+    """
+    from numpyro.diagnostics import effective_sample_size
+
+    vel, error = observe(truth, N_STARS, err, seed)
+    frame = fit_frame(vel, error)
+    z = np.sort(frame.standardise(vel))
+    model = LosvdModel.build(frame, N_STARS, float(np.median(error)) / frame.scale, (z[0] - 1, z[-1] + 1))
+    g = next(k for k, label in enumerate(model.prior.labels) if label.startswith(COMPONENT))
+    mean, scales = model.prior.mean[g], model.prior.scales[g]
+    prior = MixturePrior(mean[None], scales[None], np.zeros(1), (COMPONENT,), np.array([False]))
+    bins = model.cells.overlap(np.linspace(-3.2, 3.2, 17))
+    functionals = np.concatenate([model.cells.moments(4)[:, 1:], bins], axis=1)
+    design, log_base = model.design(vel, error), model.cells.log_base
+    names = tuple(str(k) for k in range(functionals.shape[1]))
+
+    started = time.perf_counter()
+    blocks = Blocks(model.psi, log_base, prior)
+    likelihood = Likelihood.from_design(design, blocks.log_center)
+    ours = infer(
+        likelihood, blocks, Monitor(functionals, names), np.random.default_rng(seed), Settings(n_draws=4096)
+    )
+    seconds = time.perf_counter() - started
+    a = masses(ours.coefficients.reshape(-1, mean.size), model.psi, log_base) @ functionals
+    started = time.perf_counter()
+    b = nuts_at_component(design, model.psi, log_base, mean, scales, seed) @ functionals
+    nuts_seconds = time.perf_counter() - started
+    error_a = a.var(axis=0) / ours.diagnostics.ess[: a.shape[1]]
+    error_b = b.reshape(-1, a.shape[1]).var(axis=0) / effective_sample_size(b)
+    difference = (a.mean(axis=0) - b.mean(axis=(0, 1))) / np.sqrt(error_a + error_b)
+    largest, rms = float(np.abs(difference).max()), float(np.sqrt(np.mean(difference**2)))
+    return Comparison(largest, rms, seconds, nuts_seconds)

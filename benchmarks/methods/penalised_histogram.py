@@ -18,10 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax
 
+from benchmarks.methods.base import Array, condition_on_grid, cover_stars
 from veldist.models.losvd.design import gaussian_design_matrix
 from veldist.models.losvd.frame import fit_frame
-
-from .base import Array, condition_on_grid, cover_stars
 
 __all__ = ["PenalisedHistogram", "maximise"]
 
@@ -158,7 +157,6 @@ class PenalisedHistogram:
     n_folds: int = 5
     n_draws: int = 1000
     name: str = "penalised-histogram"
-    label: str = "Penalised histogram"
 
     def __call__(
         self, vel: Array, err: Array, grids: Sequence[Array], rng: np.random.Generator

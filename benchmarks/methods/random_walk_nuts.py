@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
+from benchmarks.methods.base import Array, condition_on_grid, cover_stars
+from benchmarks.methods.jax_setup import compile_nuts, import_numpyro
 from veldist.models.losvd.design import gaussian_design_matrix
-
-from .base import Array, condition_on_grid, cover_stars
-from .jax_setup import compile_nuts, import_numpyro
 
 __all__ = ["RandomWalkNuts"]
 
@@ -59,7 +58,6 @@ class RandomWalkNuts:
     n_chains: int = 2
     walk_scale: float = 1.0
     name: str = "random-walk-nuts"
-    label: str = "Random walk, NUTS"
 
     def __call__(
         self, vel: Array, err: Array, grids: Sequence[Array], rng: np.random.Generator

@@ -319,6 +319,26 @@ def test_a_store_is_made_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
     assert len(load(tmp_path / "deep" / "map")) == 6
 
 
+def test_a_record_appears_as_a_whole_or_not_at_all(plain, tmp_path, monkeypatch):
+    path, move = tmp_path / "map", Path.replace
+
+    def fail(self, to):
+        if to == record(path, 3):
+            # All of it is written, under another name.
+            assert self.stat().st_size > 1000
+            assert not to.exists()
+            raise OSError("disk full")
+        return move(self, to)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", fail)
+        with pytest.raises(BatchError, match="bin 2: OSError: disk full"):
+            fit(store=path)
+    names = [f"bin_{k:05d}.npz" for k in (1, 2, 5, 6)]
+    assert sorted(p.name for p in path.iterdir()) == [*names, MANIFEST]
+    assert_all_same(plain, fit(store=path))
+
+
 def test_files_half_written_by_a_killed_run_are_no_records(plain, tmp_path):
     path = tmp_path / "map"
     fit(store=path)
@@ -462,23 +482,29 @@ SCRIPT = """
 import signal
 import sys
 import numpy as np
-from tests.batch.test_store import fit
-from tests.helpers.quick import make_bins
+from tests.batch.test_store import fit, sizes_of
+from tests.helpers.quick import RUN, make_bins
 from veldist import BatchInterrupted
 # Ignored in programs that a shell started in the background.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 print("started", flush=True)
 try:
-    fit(make_bins([30 + k for k in range({n_bins})]), n_jobs={n_jobs}, store={store!r})
+    run = RUN | {{"num_samples": {n_draws}}}
+    fit(make_bins(sizes_of({n_bins})), n_jobs={n_jobs}, store={store!r}, run_kwargs=run)
 except BatchInterrupted as error:
     print(error, flush=True)
 print("ended", flush=True)
 """
 
 
-def start(tmp_path, store, n_bins, n_jobs):
+def sizes_of(n_bins):
+    return [30 + k % 400 for k in range(n_bins)]
+
+
+def start(tmp_path, store, n_bins, n_jobs, n_draws=60):
     script = tmp_path / "script.py"
-    code = SCRIPT.format(n_bins=n_bins, n_jobs=n_jobs, store=None if store is None else str(store))
+    store = None if store is None else str(store)
+    code = SCRIPT.format(n_bins=n_bins, n_jobs=n_jobs, n_draws=n_draws, store=store)
     script.write_text(code)
     root = str(Path(__file__).parents[2])
     process = subprocess.Popen(
@@ -502,10 +528,20 @@ def wait_for(condition, process, seconds=60.0):
 
 
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="needs process groups")
-@pytest.mark.parametrize("n_jobs", [1, 2])
-def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_bits(tmp_path, n_jobs):
-    sizes = [30 + k for k in range(20)]
-    expected = fit(make_bins(sizes))
+@pytest.mark.parametrize(
+    ("n_bins", "n_draws", "n_kills", "n_jobs"),
+    [
+        (20, 60, 3, 1),
+        (20, 60, 3, 2),
+        # Larger records, and kills all along the run.
+        pytest.param(500, 1000, 20, 2, marks=pytest.mark.slow),
+    ],
+)
+def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_bits(
+    tmp_path, n_bins, n_draws, n_kills, n_jobs
+):
+    bins, run = make_bins(sizes_of(n_bins)), RUN | {"num_samples": n_draws}
+    expected = fit(bins, run_kwargs=run)
     store = tmp_path / "map"
     rng = np.random.default_rng(n_jobs)
     before = {}
@@ -514,9 +550,9 @@ def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_bits(tmp_p
         # What is there may be moved while one looks.
         return {p.name: p.stat().st_mtime_ns for p in store.glob("bin_*.npz")}
 
-    for _ in range(3):
-        process = start(tmp_path, store, 20, n_jobs)
-        wanted = len(before) + rng.integers(1, 5)
+    for _ in range(n_kills):
+        process = start(tmp_path, store, n_bins, n_jobs, n_draws)
+        wanted = len(before) + rng.integers(1, n_bins // (n_kills + 1))
         wait_for(lambda wanted=wanted: len(finished()) >= wanted, process)
         time.sleep(rng.uniform(0.0, 0.02))
         os.killpg(process.pid, signal.SIGKILL)
@@ -526,7 +562,7 @@ def test_killed_at_any_moment_and_started_again_it_ends_with_the_same_bits(tmp_p
         assert before.items() <= after.items()
         before = after
     assert before
-    final = fit(make_bins(sizes), store=store)
+    final = fit(bins, store=store, run_kwargs=run)
     assert before.items() <= finished().items()
     assert_all_same(expected, final)
 
@@ -565,6 +601,17 @@ def test_without_a_store_the_interruption_carries_what_was_done(plain, monkeypat
     solvers = pickle.loads(pickle.dumps(caught.value)).solvers
     assert [s is None for s in solvers] == [False, True, False, True, True, False]
     assert_same(solvers[5], plain[5])
+
+
+def test_an_interruption_before_any_bin_says_so(tmp_path, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(task, "fit_stars", interrupted)
+    with pytest.raises(BatchInterrupted, match=r"^interrupted before any of 5 bins was done\.$"):
+        fit()
+    with pytest.raises(BatchInterrupted, match="before any of 5 bins was done; the same call goes on"):
+        fit(store=tmp_path / "map")
 
 
 def test_with_a_store_the_interruption_carries_what_is_in_it(plain, tmp_path, monkeypatch):

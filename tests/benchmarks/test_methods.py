@@ -1,32 +1,32 @@
 """The rival methods of the accuracy contest do what their names say."""
 
 import pickle
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.special import softmax
 from scipy.stats import norm
 
+from benchmarks.methods.base import cover_stars
+from benchmarks.methods.extreme_deconvolution import ExtremeDeconvolution, Mixtures, em_step, fit_mixtures
+from benchmarks.methods.gaussian import GaussianFit, gaussian_covariance
+from benchmarks.methods.nuts_fixed import nuts_at_component
+from benchmarks.methods.penalised_histogram import (
+    PenalisedHistogram,
+    maximise,
+    third_differences,
+    value_gradient_hessian,
+)
+from benchmarks.methods.random_walk_nuts import RandomWalkNuts
 from veldist import simulate
 from veldist.inference import Blocks, Likelihood, MixturePrior, Monitor, Settings, infer, masses
 from veldist.models.losvd.design import gaussian_design_matrix
 from veldist.models.losvd.frame import fit_frame
 from veldist.models.losvd.model import LosvdModel
 
-# The benchmarks are scripts beside the package, not part of it.
-sys.path.append(str(Path(__file__).parents[2] / "benchmarks"))
-
-import methods
-from methods.base import cover_stars
-from methods.extreme_deconvolution import Mixtures, em_step, fit_mixtures
-from methods.gaussian import gaussian_covariance
-from methods.penalised_histogram import maximise, third_differences, value_gradient_hessian
-
 FINE = np.linspace(-120.0, 120.0, 41)
 COARSE = np.linspace(-120.0, 120.0, 11)
-QUICK = [methods.GaussianFit(), methods.ExtremeDeconvolution(n_bootstrap=10), methods.PenalisedHistogram()]
+QUICK = [GaussianFit(), ExtremeDeconvolution(n_bootstrap=10), PenalisedHistogram()]
 
 
 def stars(name, n, seed=1, v=0.0):
@@ -47,7 +47,6 @@ def test_contract(method):
     grids = [FINE, COARSE, np.linspace(-60.0, 90.0, 16)]
     results = method(vel, err, grids, np.random.default_rng(0))
     again = method(vel, err, grids, np.random.default_rng(0))
-    assert method.label
     for draws, repeated, edges in zip(results, again, grids, strict=True):
         assert draws.ndim == 2
         assert draws.shape[1] == edges.size - 1
@@ -95,7 +94,7 @@ def test_gaussian_covariance_is_the_inverse_numerical_hessian():
 def test_gaussian_of_an_unresolved_dispersion_has_expected_errors():
     # All stars equal: the likelihood is concave up in sigma nowhere near its floor.
     vel, err = np.zeros(20), np.full(20, 5.0)
-    draws = methods.GaussianFit()(vel, err, [np.linspace(-30, 30, 13)], np.random.default_rng(0))[0]
+    draws = GaussianFit()(vel, err, [np.linspace(-30, 30, 13)], np.random.default_rng(0))[0]
     assert np.isfinite(draws).all()
     scale = 0.1
     expected = np.diag([25.01 / 20, 25.01**2 / (2 * scale**2 * 20)])
@@ -106,7 +105,7 @@ def test_gaussian_of_an_unresolved_dispersion_has_expected_errors():
 def test_a_draw_without_mass_on_the_grid_is_an_error():
     vel, err = stars("gaussian", 50)
     with pytest.raises(ValueError, match="1000 of 1000 draws have no mass on the grid"):
-        methods.GaussianFit()(vel, err, [FINE + 5000.0], np.random.default_rng(0))
+        GaussianFit()(vel, err, [FINE + 5000.0], np.random.default_rng(0))
 
 
 def test_extreme_deconvolution_step_is_that_of_astroml():
@@ -133,7 +132,7 @@ def test_extreme_deconvolution_step_is_that_of_astroml():
 
 
 def test_extreme_deconvolution_finds_two_peaks_and_only_one_in_a_gaussian():
-    method = methods.ExtremeDeconvolution()
+    method = ExtremeDeconvolution()
     rng = np.random.default_rng(3)
     err = rng.uniform(1, 8, 300)
     vel = np.where(np.arange(300) < 180, -30.0, 40.0) + 8.0 * rng.standard_normal(300)
@@ -196,7 +195,7 @@ def test_penalised_histogram_is_stationary_and_its_hessian_right():
 def test_infinitely_smooth_histogram_is_the_gaussian_fit():
     vel, err = stars("skew-normal", 200)
     edges = np.linspace(-120.0, 120.0, 81)
-    theta, _, _ = methods.PenalisedHistogram(smoothings=(1e6,)).fit(vel, err, edges, np.random.default_rng(0))
+    theta, _, _ = PenalisedHistogram(smoothings=(1e6,)).fit(vel, err, edges, np.random.default_rng(0))
     frame = fit_frame(vel, err)
     gaussian = np.diff(norm.cdf(edges, frame.location, frame.scale))
     # Bins of 0.15 dispersions: the density at their centres and its mean over them differ by 1e-3 of it.
@@ -205,7 +204,7 @@ def test_infinitely_smooth_histogram_is_the_gaussian_fit():
 
 def test_penalised_histogram_shows_two_peaks_and_leaves_wings_empty():
     vel, err = stars("counter-rotating", 1000)
-    draws = methods.PenalisedHistogram()(vel, err, [np.linspace(-300, 300, 61)], np.random.default_rng(0))[0]
+    draws = PenalisedHistogram()(vel, err, [np.linspace(-300, 300, 61)], np.random.default_rng(0))[0]
     truth = simulate.standard_losvds()["counter-rotating"].bin_masses(np.linspace(-300, 300, 61))
     assert np.abs(draws.mean(axis=0) - truth).sum() < 0.2
     assert draws[:, np.abs(np.arange(60) - 29.5) > 9].sum(axis=1).max() < 1e-3
@@ -215,7 +214,7 @@ def test_random_walk_nuts_agrees_with_importance_sampling_from_the_prior():
     pytest.importorskip("numpyro")
     from numpyro.diagnostics import effective_sample_size
 
-    method = pickle.loads(pickle.dumps(methods.RandomWalkNuts(n_draws=1000)))
+    method = pickle.loads(pickle.dumps(RandomWalkNuts(n_draws=1000)))
     vel, err = stars("gaussian", 12)
     edges = np.linspace(-60.0, 60.0, 6)
     (draws,) = method(vel, err, [edges], np.random.default_rng(0))
@@ -263,7 +262,7 @@ def test_nuts_and_engine_agree_given_one_prior_component():
     ours = infer(likelihood, blocks, Monitor(functionals, names), np.random.default_rng(0), settings)
     assert ours.diagnostics.converged
     a = masses(ours.coefficients.reshape(-1, mean.size), model.psi, log_base) @ functionals
-    b = methods.nuts_at_component(design, model.psi, log_base, mean, scales, 1, 400, 800, 2) @ functionals
+    b = nuts_at_component(design, model.psi, log_base, mean, scales, 1, 400, 800, 2) @ functionals
     # The last of ours is that of the component, of which there is one.
     ess_a, ess_b = ours.diagnostics.ess[:-1], effective_sample_size(b)
     b = b.reshape(-1, b.shape[-1])

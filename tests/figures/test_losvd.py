@@ -25,6 +25,7 @@ from tests.helpers.images import assert_looks_like
 from tests.helpers.solvers import gaussian_solver, made_solver
 from veldist import KinematicSolver, OrderError, fit_all_bins, load
 from veldist.batch.store import MapStore
+from veldist.figures import areas
 from veldist.fits.grid import VelocityGrid
 from veldist.plotting import plot_kinematic_maps, plot_losvd, plot_losvd_grid, plot_map
 
@@ -269,7 +270,9 @@ class TestMap:
         np.testing.assert_allclose([box.x0, box.x1, box.y0, box.y1], [10.0, 20.0, -10.0, 10.0])
         ax.figure.canvas.draw()
 
-    def test_lines_at_bin_boundaries_only(self):
+    @pytest.mark.parametrize("most", [10_000, 3])
+    def test_lines_at_bin_boundaries_only(self, most, monkeypatch):
+        monkeypatch.setattr(areas, "_MOST_LINES", most)
         ax = plot_map([1.0, 2.0, 3.0, 4.0], GRID, IDS)
         (collection,) = [c for c in ax.collections if isinstance(c, LineCollection)]
         lines = np.concatenate([path.vertices.reshape(-1, 3, 2)[:, :2] for path in collection.get_paths()])

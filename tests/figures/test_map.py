@@ -166,6 +166,11 @@ class TestNumbers:
         first, _ = plot_map([1.0, 2.0], grid, ids, numbers=True).texts
         assert tuple(first.xy) == (1.5, 0.5)
 
+    def test_of_pixels_equally_near_the_first_is_taken(self):
+        grid = SimpleNamespace(x_start=0.0, y_start=0.0, x_size=2.0, y_size=2.0, nx=2, ny=2)
+        (text,) = plot_map([1.0], grid, np.ones((2, 2), dtype=int), numbers=True).texts
+        assert tuple(text.xy) == (0.5, 0.5)
+
     def test_digits_contrast_with_the_colour_below(self):
         ax = plot_map([0.0, 1.0, np.nan], x=[0, 1, 2], y=[0, 0, 0], numbers=True, cmap="gray")
         assert [text.get_color() for text in ax.texts] == ["white", "black", "black"]

@@ -114,6 +114,8 @@ def test_draws_are_not_kept():
             return 4
 
         def __getitem__(self, i):
+            if i >= len(self):
+                raise IndexError(i)
             solver = gaussian_solver(mean=float(i))
             gc.collect()
             assert sum(draws() is not None for draws in self.draws) <= 1

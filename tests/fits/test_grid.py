@@ -1,9 +1,13 @@
+import pickle
+
 import astropy.units as u
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from veldist import KinematicSolver
-from veldist.fits.grid import same_grid, suggest_grid
+from veldist.fits.grid import VelocityGrid, same_grid, suggest_grid
 
 
 def make_bins(locations, scales, n=100):
@@ -65,3 +69,89 @@ def test_grids_are_the_same_within_a_millionth_of_a_bin(scale):
             assert not same_grid(first + other * (np.arange(21) == k), first)
     assert not same_grid(first[:-1], first)
     assert not same_grid(first, first[:-1])
+
+
+finite = st.floats(-1e4, 1e4)
+widths = st.floats(1e-3, 1e5)
+numbers = st.integers(3, 300)
+
+
+@given(finite, widths, numbers)
+def test_bins_are_equal_and_lie_around_the_centre(center, width, n_bins):
+    grid = VelocityGrid.of(center, width, n_bins)
+    assert grid.n_bins == n_bins == grid.centers.size == grid.edges.size - 1
+    assert grid.width == width
+    assert grid.bin_width == width / n_bins
+    # Rounding of sums of numbers as large as these.
+    error = 4 * np.finfo(float).eps * (abs(center) + width)
+    np.testing.assert_allclose(np.diff(grid.edges), grid.bin_width, rtol=0, atol=2 * error)
+    np.testing.assert_allclose(
+        grid.edges[[0, -1]], [center - 0.5 * width, center + 0.5 * width], rtol=0, atol=error
+    )
+    np.testing.assert_allclose(grid.centers[0] - grid.edges[0], 0.5 * grid.bin_width, rtol=0, atol=2 * error)
+
+
+@given(finite, widths, numbers)
+def test_grids_come_back_from_what_describes_them(center, width, n_bins):
+    grid = VelocityGrid.of(center, width, n_bins)
+    again = [
+        VelocityGrid.read({"center": center, "width": width, "n_bins": n_bins}, "grid"),
+        VelocityGrid.from_dict(grid.as_dict()),
+        pickle.loads(pickle.dumps(grid)),
+    ]
+    for other in again:
+        assert np.array_equal(other.edges, grid.edges)
+        assert other.width == grid.width
+        assert np.array_equal(other.centers, grid.centers)
+    # From the centres alone, to rounding.
+    error = 8 * np.finfo(float).eps * (abs(center) + width)
+    around = VelocityGrid.around(grid.centers, grid.bin_width)
+    np.testing.assert_allclose(around.edges, grid.edges, rtol=0, atol=error)
+    assert around.width == pytest.approx(width, rel=1e-12)
+    edges = VelocityGrid.from_dict({"edges": grid.edges.tolist()})
+    assert np.array_equal(edges.edges, grid.edges)
+    assert edges.width == pytest.approx(width, abs=error)
+
+
+@given(finite, widths, numbers, st.floats(-1e3, 1e3), st.floats(0.01, 100.0))
+def test_grids_move_and_stretch_with_what_they_are_made_of(center, width, n_bins, shift, factor):
+    moved = VelocityGrid.of(factor * center + shift, factor * width, n_bins)
+    error = 8 * np.finfo(float).eps * (factor * (abs(center) + width) + abs(shift))
+    expected = factor * VelocityGrid.of(center, width, n_bins).edges + shift
+    np.testing.assert_allclose(moved.edges, expected, rtol=0, atol=error)
+
+
+def test_a_grid_is_what_the_solver_shows():
+    grid = VelocityGrid.of(0.05 * u.Unit("Mm/s"), 120.0, 40)
+    solver = KinematicSolver()
+    solver.setup_grid(50.0, 120.0, 40)
+    shown = solver.grid
+    assert list(shown) == ["centers", "edges", "width", "n_bins", "bin_width"]
+    np.testing.assert_allclose(shown["edges"], grid.edges, rtol=1e-14)
+    assert (shown["width"], shown["n_bins"], shown["bin_width"]) == (120.0, 40, 3.0)
+    assert grid.centers is grid.centers
+
+
+def test_a_grid_does_not_change():
+    grid = VelocityGrid.of(0.0, 10.0, 5)
+    for name in ("edges", "width", "n_bins", "bin_width"):
+        with pytest.raises(AttributeError):
+            setattr(grid, name, None)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"center": 0.0, "width": 0.0, "n_bins": 5}, ValueError, "width must be positive"),
+        ({"center": 0.0, "width": np.inf, "n_bins": 5}, ValueError, "width must be finite"),
+        ({"center": 0.0, "width": 1.0, "n_bins": 2}, ValueError, "n_bins must be at least 3"),
+        ({"center": 0.0, "width": 1.0, "n_bins": 5.0}, TypeError, "n_bins must be an integer"),
+        ({"center": 3 * u.s, "width": 1.0, "n_bins": 5}, ValueError, "center has unit 's'"),
+        ({"center": 0.0, "width": 1.0}, ValueError, r"mine lacks \['n_bins'\]"),
+        ("wide", TypeError, "mine must be a dict"),
+        (None, TypeError, "mine must be a dict"),
+    ],
+)
+def test_bad_grids_are_named(arguments, error, message):
+    with pytest.raises(error, match=message):
+        VelocityGrid.read(arguments, "mine")

@@ -318,7 +318,7 @@ def test_there_must_be_something_to_report(tmp_path):
     with pytest.raises(ValueError, match="no fitted bin"):
         write_report(tmp_path / "r.html", [None, None])
     with pytest.raises(ValueError, match=r"solvers\[1\]"):
-        write_report(tmp_path / "r.html", [gaussian_solver(0), veldist.KinematicSolver()])
+        write_report(tmp_path / "r.html", [gaussian_solver(0), veldist.KinematicSolver()], maps=some_maps(2))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from veldist.report import write_report
 from veldist.report.shapes import map_shapes
 from veldist.sky.layout import Layout, write_layout
 from veldist.sky.pixels import read_grid
-from veldist.sky.places import to_positions
+from veldist.sky.places import place_all, to_positions
 
 SOLVERS = [gaussian_solver(0), gaussian_solver(1), None, gaussian_solver(3)]
 X, Y = np.array([0.0, 1.0, np.nan, 1.0]), np.array([0.0, 0.0, np.inf, 2.0])
@@ -25,11 +25,13 @@ def write(path, **where):
 
 
 def test_only_skipped_bins_may_be_nowhere():
-    assert np.array_equal(to_positions(X, Y, SOLVERS), np.column_stack([X, Y]), equal_nan=True)
+    positions = to_positions(X, Y, 4)
+    assert np.array_equal(positions, np.column_stack([X, Y]), equal_nan=True)
+    place_all(positions, SOLVERS)
     for name, x, y in (("x", [np.nan, 0.0, 0.0, np.nan], Y), ("y", np.zeros(4), [np.inf, 1.0, 0.0, np.nan])):
         message = rf"'{name}' is NaN or infinite in 2 of 4 bins \(0, 3\) that have a solver: give their"
         with pytest.raises(ValueError, match=message):
-            to_positions(x, y, SOLVERS)
+            place_all(to_positions(x, y, 4), SOLVERS)
 
 
 def test_solvers_with_a_position_are_not_read():
@@ -41,7 +43,12 @@ def test_solvers_with_a_position_are_not_read():
         def __iter__(self):
             raise AssertionError
 
-    assert to_positions(X, Y, Unread(SOLVERS)) is not None
+    place_all(to_positions(X, Y, 4), Unread(SOLVERS))
+
+
+def test_there_need_not_be_positions():
+    assert to_positions(None, None, 4) is None
+    place_all(None, SOLVERS)
 
 
 def test_bins_without_a_place_have_no_shape(tmp_path):

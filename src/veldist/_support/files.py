@@ -15,7 +15,7 @@ __all__ = ["check_new", "move_all", "new_file", "new_files", "write_whole"]
 
 
 def check_new(path: str | os.PathLike[str], overwrite: bool) -> Path:
-    """The path, after checking that a file may be written there.
+    """The file to write, links followed, after checking that it may be written.
 
     Raises
     ------
@@ -23,13 +23,25 @@ def check_new(path: str | os.PathLike[str], overwrite: bool) -> Path:
         If there is a file and ``overwrite`` is false.
     IsADirectoryError
         If there is a directory.
+    NotADirectoryError
+        If what should be its folder is a file.
+    OSError
+        If there is something else, a device or a pipe: only files are replaced.
     """
     path = Path(path)
+    if not path.name:
+        raise IsADirectoryError(f"'{path}' is no name of a file: name one.")
     if path.is_dir():
         raise IsADirectoryError(f"'{path}' is a directory: name a file.")
+    folder = next((folder for folder in path.absolute().parents if folder.exists()), None)
+    if folder is not None and not folder.is_dir():
+        raise NotADirectoryError(f"'{folder}' is a file and can hold no '{path.name}': name a directory.")
+    if path.exists() and not path.is_file():
+        raise OSError(f"'{path}' is a device or a pipe, not a file: it is not replaced; name a file.")
     if path.exists() and not overwrite:
         raise FileExistsError(f"'{path}' exists: pass overwrite=True to replace it, or another name.")
-    return path
+    # What a link points to is replaced, not the link.
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
@@ -43,7 +55,13 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
         Its content.
     durable : bool
         Whether to wait until the disk has it.
+
+    Raises
+    ------
+    OSError
+        As `check_new`, or if it cannot be written.
     """
+    path = check_new(path, True)
     # In the same folder, under a name that no other process uses.
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
@@ -121,22 +139,33 @@ def _scratch(directory: Path) -> Generator[Path]:
             raise
 
 
+def _move(source: Path, target: Path) -> None:
+    """Replace a file by another, at once also where a link has led to another file system."""
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.partial")
+        shutil.copy2(source, beside)
+        beside.replace(target)
+
+
 def move_all(new: Path, old: Path, targets: Sequence[Path]) -> None:
     """Move files from ``new`` to their targets, or leave all targets as they were.
 
-    ``old`` is a directory for copies of what was there before. All directories are on one file system,
-    so each move is atomic.
+    ``old`` is a directory for copies of what was there before.
     """
     before = [target for target in targets if target.exists()]
     for target in before:
         shutil.copy2(target, old / target.name)
     try:
         for target in targets:
-            (new / target.name).replace(target)
+            _move(new / target.name, target)
     except BaseException:
         for target in targets:
             if target in before:
-                (old / target.name).replace(target)
+                _move(old / target.name, target)
             else:
                 target.unlink(missing_ok=True)
         raise

@@ -31,12 +31,19 @@ class FitMap(Sequence[Fit | None]):
         The store.
     indices : ndarray of int, optional
         The bins, in this order; all by default.
+    done : ndarray of bool, optional
+        Which bins of the store are done; looked up by default.
     """
 
-    def __init__(self, store: MapStore, indices: NDArray[np.intp] | None = None) -> None:
+    def __init__(
+        self,
+        store: MapStore,
+        indices: NDArray[np.intp] | None = None,
+        done: NDArray[np.bool_] | None = None,
+    ) -> None:
         self._store = store
         self._indices = np.arange(store.n_stars.size) if indices is None else indices
-        self._done = store.done() & store.wanted
+        self._done = store.done() & store.wanted if done is None else done
 
     @property
     def path(self) -> Path:
@@ -67,7 +74,8 @@ class FitMap(Sequence[Fit | None]):
         return self._indices.size
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _open_map, (str(self.path), self._store.identity, self._indices)
+        # Whoever gets it need not look up what is done: a map of many bins is sent with every few of them.
+        return _open_map, (str(self.path), self._store.identity, self._indices, self._done)
 
     @overload
     def __getitem__(self, item: int) -> Fit | None: ...
@@ -75,13 +83,13 @@ class FitMap(Sequence[Fit | None]):
     def __getitem__(self, item: slice) -> FitMap: ...
     def __getitem__(self, item: int | slice) -> Fit | FitMap | None:
         if isinstance(item, slice):
-            return FitMap(self._store, self._indices[item])
+            return FitMap(self._store, self._indices[item], self._done)
         index = int(self._indices[item])
         return self._store.read(index)[0] if self._done[index] else None
 
 
-def _open_map(path: str, identity: str, indices: NDArray[np.intp]) -> FitMap:
-    return FitMap(open_store(path, identity), indices)
+def _open_map(path: str, identity: str, indices: NDArray[np.intp], done: NDArray[np.bool_]) -> FitMap:
+    return FitMap(open_store(path, identity), indices, done)
 
 
 class SolverMap(Sequence[KinematicSolver | None]):

@@ -1,23 +1,90 @@
-"""Messages for people at a terminal, and numbers that they type."""
+"""What commands say to people at a terminal, and numbers that these type."""
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import logging
+import platform
+import sys
+import warnings
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 import typer
 
-__all__ = ["numbers", "plain_errors", "plain_warning"]
+from veldist._version import __version__
+from veldist.cli.interrupts import came, told
+
+__all__ = ["numbers", "running"]
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def plain_errors() -> Generator[None]:
-    """Turn errors that a user can mend into one message and exit code 1."""
+def running(quiet: bool, verbose: bool, kept: Callable[[], str]) -> Generator[Callable[[str], None]]:
+    """Run a command: its messages, its errors, and its answer to Ctrl-C.
+
+    Errors that a user can mend become one message and exit code 1.
+
+    Parameters
+    ----------
+    quiet, verbose : bool
+        Whether to leave out all but warnings and errors, or to add debug messages of this package.
+    kept : callable
+        Says, on Ctrl-C, what was kept and how to go on. See `veldist.cli.interrupts.told`.
+
+    Yields
+    ------
+    callable
+        Prints a line of text on the standard output, unless ``quiet``.
+    """
+    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
+    with told(kept), _logged(level), warnings.catch_warnings():
+        # A person at a terminal wants the message, not the line of source code.
+        before, warnings.formatwarning = warnings.formatwarning, _plain_warning  # ty: ignore[invalid-assignment]
+        try:
+            logger.debug("veldist %s, Python %s, %s", __version__, platform.python_version(), sys.platform)
+            yield (lambda text: None) if quiet else typer.echo
+        except typer.Exit:
+            raise
+        except (ValueError, TypeError, OSError, RuntimeError) as error:
+            if came():
+                raise
+            logger.debug("where it happened:", exc_info=True)
+            typer.echo(f"error: {_as_options(str(error))}", err=True)
+            raise typer.Exit(1) from None
+        finally:
+            warnings.formatwarning = before
+
+
+@contextmanager
+def _logged(level: int) -> Generator[None]:
+    """Messages of this package, from a level on, on the standard error; those of others as ever."""
+    ours, handler = logging.getLogger("veldist"), _Handler()
+    before = ours.level
+    ours.addHandler(handler)
+    ours.setLevel(level)
     try:
         yield
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
-        typer.echo(f"error: {_as_options(str(error))}", err=True)
-        raise typer.Exit(1) from None
+    finally:
+        ours.removeHandler(handler)
+        ours.setLevel(before)
+
+
+class _Handler(logging.Handler):
+    """Write to the standard error, above a progress bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one message."""
+        from tqdm import tqdm
+
+        tqdm.write(self.format(record), file=sys.stderr)
+
+
+def _plain_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning without the line of source code, for `warnings.formatwarning`."""
+    return f"warning: {message}\n"
 
 
 def _as_options(message: str) -> str:
@@ -39,10 +106,3 @@ def numbers(text: str, name: str, whole: bool = False) -> list[float]:
     except ValueError:
         kind = "whole numbers" if whole else "numbers"
         raise ValueError(f"{name} is '{text}': pass {kind}, with commas between them.") from None
-
-
-def plain_warning(
-    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
-) -> str:
-    """Format a warning without the line of source code, for `warnings.formatwarning`."""
-    return f"warning: {message}\n"

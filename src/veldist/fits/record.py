@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import zipfile
 from dataclasses import MISSING, fields, is_dataclass
@@ -24,6 +25,7 @@ from veldist._support.files import write_whole
 from veldist._version import __version__
 from veldist.fits.fit import Fit
 from veldist.fits.grid import VelocityGrid
+from veldist.fits.shapes import KNOWN, Declared, check_shapes
 from veldist.fits.stars import Stars
 from veldist.models.losvd.model import LosvdPosterior
 
@@ -32,10 +34,19 @@ __all__ = ["DamagedRecordError", "pack", "read_file", "unpack", "verify", "write
 _FORMAT = "veldist solver"
 _VERSION = 1
 _HEADER = "header"
+_PARTS = ("num_samples", "grid", "stars", "posterior", "draws", "clipped")
+
+
+# That of a fit with a thousand warnings.
+_LARGEST_HEADER = 10_000_000
 
 
 class DamagedRecordError(ValueError):
     """A stored solver is incomplete or its checksum is wrong."""
+
+
+class _NotAFitError(ValueError):
+    """A file that is something else, or of a newer format."""
 
 
 def pack(fit: Fit, *, compress: bool = False, **extra: Any) -> bytes:
@@ -93,8 +104,7 @@ def unpack(data: bytes, name: str) -> tuple[Fit, dict[str, Any]]:
     ValueError
         If it is no solver, or one of a newer format.
     """
-    header, members = _open(data, name)
-    arrays = {key: _read_array(member, f"{key} in {name}") for key, member in members.items()}
+    header, arrays = _open(data, name)
     try:
         fit = Fit(
             stars=_part(Stars, header, "stars", arrays),
@@ -104,7 +114,8 @@ def unpack(data: bytes, name: str) -> tuple[Fit, dict[str, Any]]:
             draws=_part(None, header, "draws", arrays),
             clipped=_part(None, header, "clipped", arrays),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+        _check_values(fit)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ValueError(
             f"{name} was written by veldist {header.get('veldist')} and lacks or has other parts than this "
             f"version expects ({type(error).__name__}: {error}): read it with that version."
@@ -117,16 +128,71 @@ def verify(data: bytes, name: str) -> dict[str, Any]:
     return _open(data, name)[0]
 
 
-def _open(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Header and other members of a record, their checksums compared."""
+def _open(data: bytes, name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Header and arrays of a record: shapes are compared before anything large is read, then checksums."""
     if not zipfile.is_zipfile(io.BytesIO(data)):
         if data[:2] == b"PK":
             raise DamagedRecordError(f"{name} is cut off: fit again, or copy the file again.")
         raise ValueError(
             f"{name} is no solver saved by veldist: pass a file that KinematicSolver.save wrote."
         )
-    members = _read_members(data, name)
-    return _read_header(members.pop(_HEADER, b""), name), members
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
+            first = members.pop(_HEADER, None)
+            text = b"" if first is None or first.file_size > _LARGEST_HEADER else archive.read(first)
+            header = _read_header(text, name)
+            # What is not known is not looked at.
+            known = {path: info for path, info in members.items() if path in KNOWN}
+            declared = {path: _declared(archive, info) for path, info in known.items()}
+            wrong = [path for path in KNOWN if (path in known) != _promised(header, path)]
+            if wrong:
+                raise ValueError(f"header and arrays disagree on {', '.join(wrong)}")
+            check_shapes(declared, int(header["num_samples"]))
+            return header, {path: _read_array(archive.read(info)) for path, info in known.items()}
+    except _NotAFitError:
+        raise
+    # Damaged lengths and flags make zipfile raise nearly anything.
+    except Exception as error:
+        raise DamagedRecordError(
+            f"{name} is damaged ({type(error).__name__}: {error}): fit again, or copy the file again."
+        ) from error
+
+
+def _promised(header: dict[str, Any], path: str) -> bool:
+    """Whether a header says that there is an array."""
+    entry: Any = header
+    for key in path.split("."):
+        if not isinstance(entry, dict) or key not in entry:
+            return False
+        entry = entry[key]
+    return entry is None
+
+
+def _declared(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Declared:
+    """Shape and type that an array says it has, which must be all that its member holds."""
+    with archive.open(info) as member:
+        version = np.lib.format.read_magic(member)
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        shape, _, dtype = read[version](member)
+        n_bytes = math.prod(shape) * dtype.itemsize
+        if dtype.hasobject or info.file_size != member.tell() + n_bytes:
+            raise ValueError(f"{info.filename} holds something else than {shape} of {dtype}")
+    return shape, dtype
+
+
+def _check_values(fit: Fit) -> None:
+    """What shapes do not tell."""
+    if fit.posterior is None:
+        return
+    frame, inner = fit.posterior.frame, fit.posterior.posterior
+    if not (math.isfinite(frame.location) and 0.0 < frame.scale < math.inf):
+        raise ValueError(f"a frame at {frame.location} of scale {frame.scale}")
+    labels, names = len(inner.prior.labels), len(inner.diagnostics.quantities)
+    if labels != inner.prior.n_components or names != inner.diagnostics.ess.size:
+        raise ValueError(f"{labels} labels of components and {names} names of quantities")
+    if inner.component.min() < 0 or inner.component.max() >= labels:
+        raise ValueError("draws of components that there are not")
 
 
 def write_file(fit: Fit, path: str | os.PathLike[str]) -> None:
@@ -142,39 +208,30 @@ def read_file(path: str | os.PathLike[str]) -> Fit:
     return unpack(path.read_bytes(), str(path))[0]
 
 
-def _read_members(data: bytes, name: str) -> dict[str, bytes]:
-    """Contents by name of array, their checksums compared before anything in them is interpreted."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return {member.removesuffix(".npy"): archive.read(member) for member in archive.namelist()}
-    # Damaged lengths and flags make zipfile raise nearly anything.
-    except Exception as error:
-        raise DamagedRecordError(
-            f"{name} is damaged ({type(error).__name__}: {error}): fit again, or copy the file again."
-        ) from error
-
-
-def _read_array(member: bytes, name: str) -> NDArray[Any]:
-    try:
-        return np.lib.format.read_array(io.BytesIO(member), allow_pickle=False)
-    except ValueError as error:
-        raise ValueError(f"{name} is no array of numbers: {error}") from error
+def _read_array(member: bytes) -> NDArray[Any]:
+    return np.lib.format.read_array(io.BytesIO(member), allow_pickle=False)
 
 
 def _read_header(member: bytes, name: str) -> dict[str, Any]:
     try:
-        header = json.loads(bytes(_read_array(member, name)))
+        header = json.loads(bytes(_read_array(member)))
         if header["format"] != _FORMAT:
             raise KeyError
         version = int(header["format_version"])
-    except (KeyError, TypeError, ValueError):
-        raise ValueError(
+    except (KeyError, TypeError, ValueError, EOFError, UnicodeError):
+        raise _NotAFitError(
             f"{name} is no solver saved by veldist: pass a file that KinematicSolver.save wrote."
         ) from None
     if version > _VERSION:
-        raise ValueError(
+        raise _NotAFitError(
             f"{name} has format {version}, written by veldist {header.get('veldist')}; this version reads up "
             f"to format {_VERSION}: install that version or a newer one."
+        )
+    lacking = [part for part in _PARTS if part not in header]
+    if lacking:
+        raise _NotAFitError(
+            f"{name} was written by veldist {header.get('veldist')} and lacks {lacking}, which this version "
+            "expects: read it with that version."
         )
     return header
 

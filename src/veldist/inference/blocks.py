@@ -64,18 +64,23 @@ class Blocks:
     def beside(self, other: Blocks, log_odds: float, scale: float) -> Blocks:
         r"""These cells and, after them, those of another population.
 
-        The prior is the product of the two, with a component for every pair of their components, times
-        :math:`\lambda \sim N(\mathrm{log\ odds}, s^2)` for the last coefficient. Where the other coefficients
-        are at the means of their component, the ratio of the other population's mass to that of the first
-        block is the exponential of the log odds and of what :math:`\lambda` differs from its mean; elsewhere
-        it changes with the sums of both populations' :math:`d\,e^{\Psi\beta}` too.
+        The prior is the product of the two, with a component for every pair of their components, times a
+        Gaussian for the last coefficient, :math:`\lambda`. Its mean is where the ratio of the other
+        population's mass to that of the first block is as expected, if all other coefficients are at the
+        means of their component. Elsewhere the ratio changes with the sums of :math:`d\,e^{\Psi\beta}` over
+        both populations too, by far more than ``scale`` among prior draws of free shapes.
+
+        If the share itself is to have a prior, whatever the shapes, let ``scale`` be large and give the
+        likelihood one row for each population b, with ones in its cells, zeros elsewhere, and the weight
+        :math:`\alpha_b`: the shares then have the Dirichlet distribution with these parameters.
 
         Parameters
         ----------
         other : Blocks
             The other population.
         log_odds, scale : float
-            Log of the ratio of masses that is expected, and its standard deviation. A scale of zero pins it.
+            Log of the ratio of masses that is expected, and the standard deviation of :math:`\lambda`, which
+            zero pins.
 
         Returns
         -------

@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
 from veldist.inference.blocks import Blocks
-from veldist.inference.diagnostics import effective_sample_size, nested_rhat, pareto_k
+from veldist.inference.diagnostics import (
+    LEAST_ACCEPTANCE,
+    effective_sample_size,
+    nested_rhat,
+    pareto_k,
+    rhat_limit,
+)
 from veldist.inference.evidence import Evidence, combine_evidence
 from veldist.inference.importance import ImportanceSample, importance_sample, resample
 from veldist.inference.laplace import find_modes
@@ -264,8 +270,7 @@ def _judge(
     """What is wrong with the draws; empty if nothing is."""
     messages = []
     worst = int(np.argmax(rhat))
-    # Means of independent draws differ between groups too (Margossian et al. 2024).
-    limit = float(np.sqrt(settings.rhat_max**2 + settings.n_groups / n_draws))
+    limit = rhat_limit(settings.rhat_max, settings.n_groups, n_draws)
     if not rhat[worst] <= limit:
         messages.append(f"nested R-hat of {names[worst]} is {rhat[worst]:.3f} (> {limit:.3f})")
     worst = int(np.argmin(ess))
@@ -274,6 +279,6 @@ def _judge(
             f"effective sample size of {names[worst]} is {ess[worst]:.0f} "
             f"(< {settings.ess_fraction:.0%} of {n_draws} draws)"
         )
-    if acceptance < 0.3:
+    if acceptance < LEAST_ACCEPTANCE:
         messages.append(f"only {acceptance:.0%} of the moves were accepted")
     return tuple(messages)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from veldist._support.files import new_file
 from veldist.batch.solver_map import FitMap
 from veldist.export.dynamite.write_losvds import Choices, write_rows
 from veldist.pipeline.fit import MapResult
@@ -112,7 +113,8 @@ def _draw_maps(result: MapResult, maps: Any, n_stars: Any, path: Path) -> Path:
     from veldist.figures.kinematic_maps import plot_kinematic_maps
 
     figure, _ = plot_kinematic_maps(maps, result.pixels, result.pixel_ids, n_stars)
-    figure.savefig(path, dpi=_DPI)
+    with new_file(path) as temporary:
+        figure.savefig(temporary, dpi=_DPI)
     plt.close(figure)
     return path
 
@@ -128,7 +130,8 @@ def _draw_page(result: MapResult, path: Path) -> Path:
         n_fitted=len(fitted),
         n_skipped=len(result.fits) - len(fitted),
     )
-    figure.savefig(path, dpi=_DPI)
+    with new_file(path) as temporary:
+        figure.savefig(temporary, dpi=_DPI)
     plt.close(figure)
     return path
 
@@ -139,7 +142,8 @@ def _write_table(result: MapResult, table: Any, path: Path) -> Path:
     names = {"center": "gridcen", "width": "gridwid", "n_bins": "gridbins"}
     table.meta |= {name: grid[key] for key, name in names.items() if key in grid}
     table.meta["seed"] = result.settings.seed
-    table.write(path, format="ascii.ecsv", overwrite=True)
+    with new_file(path) as temporary:
+        table.write(temporary, format="ascii.ecsv")
     return path
 
 

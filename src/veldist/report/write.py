@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from veldist._support.arrays import Floats
-from veldist._support.files import write_whole
+from veldist._support.files import check_new, write_whole
 from veldist._version import __version__
 from veldist.fits.draws import check_fits
 from veldist.fits.each import over_bins
@@ -162,9 +162,7 @@ def _check(
     overwrite: bool = True,
 ) -> tuple[Path, _Layout]:
     """Find what is wrong before the bins are read, which may take a while."""
-    path = Path(path)
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"{path} exists: pass another path or overwrite=True.")
+    path = check_new(path, overwrite)
     if not isinstance(title, str):
         raise TypeError(f"title must be a string, got {type(title).__name__}.")
     if settings is not None and not isinstance(settings, Mapping):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from veldist._support.arrays import Floats, Ints
+from veldist._support.files import new_file
 from veldist.sky.pixels import PixelGrid
 
 __all__ = ["Layout", "read_layout", "write_layout"]
@@ -62,7 +63,8 @@ def write_layout(path: str | os.PathLike[str], layout: Layout) -> Path:
     table.meta["bins"] = {"x": np.asarray(layout.x).tolist(), "y": np.asarray(layout.y).tolist()}
     table.meta["unit"] = "arcsec"
     table.meta["settings"] = dict(layout.settings)
-    table.write(path, format="ascii.ecsv", overwrite=True)
+    with new_file(path) as temporary:
+        table.write(temporary, format="ascii.ecsv")
     return Path(path)
 
 

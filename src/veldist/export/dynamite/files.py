@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from veldist._support.files import new_files
+from veldist._support.files import check_new, new_files
 from veldist.export.dynamite.doubts import warn_misplaced
 from veldist.export.dynamite.layout import VoronoiLayout
 from veldist.export.dynamite.pixel_files import aperture_text, bins_text
@@ -70,12 +70,9 @@ def check_paths(output_dir: str | os.PathLike[str], *names: str, overwrite: bool
     if len(set(names)) != len(names):
         raise ValueError(f"{', '.join(arguments)} must differ from each other, got {list(names)}.")
     directory = Path(output_dir)
-    if directory.exists() and not directory.is_dir():
-        raise NotADirectoryError(f"output_dir '{directory}' is a file: name a directory.")
     paths = [directory / name for name in names]
     for path in paths:
-        if path.is_dir():
-            raise IsADirectoryError(f"'{path}' is a directory: choose another file name.")
+        check_new(path, overwrite=True)
     there = [f"'{path}'" for path in paths if path.exists()]
     if there and not overwrite:
         raise FileExistsError(

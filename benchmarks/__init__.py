@@ -1,0 +1,1 @@
+"""What the documentation's figures were measured with: ``python -m benchmarks NAME``."""
