@@ -185,7 +185,7 @@ class KinematicSolver:
         seed: int = 0,
         *,
         settings: Settings | None = None,
-        prior: PriorSettings | None = None,
+        prior: PriorSettings | str | None = None,
     ) -> dict[str, Floats]:
         """Sample the posterior.
 
@@ -197,15 +197,14 @@ class KinematicSolver:
         num_samples : int
             Number of draws returned.
         gpu : bool, optional
-            Whether to evaluate the likelihood on a GPU, with JAX. One bin alone hardly gains by that;
-            `veldist.fit_all_bins` evaluates many together.
+            Whether to evaluate the likelihood on a GPU, with JAX; `veldist.fit_all_bins` gains more by that.
         seed : int
             Seed of the random numbers: the same stars, settings and seed give the same bits.
         settings : Settings, optional
             Details of the sampler (see `veldist.Settings`); its ``n_draws`` is replaced by
             ``num_samples``.
-        prior : PriorSettings, optional
-            Another prior (see `veldist.PriorSettings`), to see how much depends on it.
+        prior : PriorSettings or {"default", "cautious"}, optional
+            Another prior: the cautious one, of nothing nearly Gaussian, has wider error bars of the shape.
 
         Returns
         -------

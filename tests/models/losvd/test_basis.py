@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 import veldist
 from veldist.inference import MixturePrior
-from veldist.models.losvd.basis import PriorSettings, losvd_prior
+from veldist.models.losvd.basis import PriorSettings, losvd_prior, named_prior
 from veldist.models.losvd.cells import make_cells
 from veldist.models.losvd.resolution import Resolution, ResolutionRule
 
@@ -252,3 +252,15 @@ def test_settings_take_lists():
     assert hash(PriorSettings(amplitudes=[0.5, 1.0], taper=[4.0, 6.0])) == hash(
         PriorSettings(amplitudes=(0.5, 1.0), taper=(4.0, 6.0))
     )
+
+
+def test_priors_have_names():
+    assert named_prior(None) == named_prior("default") == PriorSettings()
+    own = PriorSettings(tail_scale=1.0)
+    assert named_prior(own) is own
+    cautious = named_prior("cautious")
+    assert cautious.null_weight == cautious.near_weight == 0.0
+    with pytest.raises(ValueError, match=r"'default', 'cautious'.*'bold'"):
+        named_prior("bold")
+    with pytest.raises(TypeError, match=r"PriorSettings.*'cautious'.*int"):
+        named_prior(3)

@@ -34,7 +34,7 @@ from veldist.inference.prior import MixturePrior
 from veldist.models.losvd.cells import Cells
 from veldist.models.losvd.resolution import Resolution, ResolutionRule
 
-__all__ = ["PriorSettings", "losvd_prior"]
+__all__ = ["PRIORS", "PriorSettings", "losvd_prior", "named_prior"]
 
 # Half-width of the interval on which the sine functions live: the taper hides its ends.
 _HALF_WIDTH = 6.5
@@ -105,6 +105,33 @@ class PriorSettings:
         start, end = self.taper
         if not 0.0 < start < end <= _HALF_WIDTH:
             raise ValueError(f"taper = {self.taper} must ascend between 0 and {_HALF_WIDTH}.")
+
+
+PRIORS = {
+    "default": PriorSettings(),
+    "cautious": PriorSettings(null_weight=0.0, near_weight=0.0, tail_weight=0.0, asymmetry_weight=0.0),
+}
+"""Priors by name. In the cautious one all components have the Gaussian process, and none is exactly or nearly
+Gaussian: error bars of the shape are wider, and hold a truth that is not Gaussian more often."""
+
+
+def named_prior(prior: PriorSettings | str | None) -> PriorSettings:
+    """The prior itself, or that of a name; the default one if it is None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is something else, or there is no prior of that name.
+    """
+    if prior is None or isinstance(prior, PriorSettings):
+        return prior or PRIORS["default"]
+    if not isinstance(prior, str):
+        raise TypeError(
+            f"prior must be veldist.PriorSettings or one of {list(PRIORS)}, got {type(prior).__name__}."
+        )
+    if prior not in PRIORS:
+        raise ValueError(f"prior must be one of {list(PRIORS)}, or veldist.PriorSettings, got {prior!r}.")
+    return PRIORS[prior]
 
 
 def _project_out_quadratic(functions: Floats, z: Floats, weight: Floats) -> Floats:
