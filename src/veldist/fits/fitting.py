@@ -18,7 +18,7 @@ from veldist.fits.grid import VelocityGrid
 from veldist.fits.outliers import describe_outliers, find_outliers
 from veldist.fits.stars import Stars
 from veldist.inference import Evaluator, Settings
-from veldist.models.losvd.basis import PriorSettings
+from veldist.models.losvd.basis import PriorSettings, named_prior
 from veldist.models.losvd.model import LosvdPosterior, fit_losvd
 
 __all__ = ["DEFAULT_SAMPLES", "accept", "check_run", "fit_stars", "prepare", "warn_outside"]
@@ -39,7 +39,7 @@ def fit_stars(
     num_samples: int = DEFAULT_SAMPLES,
     seed: int = 0,
     settings: Settings | None = None,
-    prior: PriorSettings | None = None,
+    prior: PriorSettings | str | None = None,
     gpu: bool | None = None,
     stacklevel: int = 2,
 ) -> Fit:
@@ -63,14 +63,14 @@ def prepare(
     num_samples: int = DEFAULT_SAMPLES,
     seed: int = 0,
     settings: Settings | None = None,
-    prior: PriorSettings | None = None,
+    prior: PriorSettings | str | None = None,
 ) -> Callable[[Evaluator | None], LosvdPosterior]:
     """The inference of `fit_stars` alone, to be made elsewhere; what it returns is for `accept`.
 
     The function takes the evaluator of the likelihood.
     """
     settings = replace(settings or Settings(), n_draws=num_samples)
-    return partial(fit_losvd, stars.vel, stars.err, np.random.default_rng(seed), settings, prior)
+    return partial(fit_losvd, stars.vel, stars.err, np.random.default_rng(seed), settings, named_prior(prior))
 
 
 def accept(
@@ -128,7 +128,7 @@ def check_run(
     gpu: bool | None = None,
     seed: int = 0,
     settings: Settings | None = None,
-    prior: PriorSettings | None = None,
+    prior: PriorSettings | str | None = None,
 ) -> None:
     """Check the arguments of `KinematicSolver.run`, which says what is raised."""
     validate.check_count(num_warmup, "num_warmup", 0)
@@ -138,6 +138,6 @@ def check_run(
         from veldist.execution.gpu import require_device
 
         require_device()
-    for value, name, kind in ((settings, "settings", Settings), (prior, "prior", PriorSettings)):
-        if value is not None and not isinstance(value, kind):
-            raise TypeError(f"{name} must be veldist.{kind.__name__}, got {type(value).__name__}.")
+    if settings is not None and not isinstance(settings, Settings):
+        raise TypeError(f"settings must be veldist.Settings, got {type(settings).__name__}.")
+    named_prior(prior)

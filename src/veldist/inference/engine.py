@@ -101,6 +101,7 @@ def infer(
             np.where(np.isfinite(sample.log_evidence), sample.log_evidence, modes.log_evidence + shift),
         )
         run = _run_chains(target, sample, evidence, blocks, monitor, settings, rng)
+    messages = run.messages + _lost(np.asarray(modes.converged), prior)
     return Posterior(
         coefficients=run.coefficients,
         component=run.component,
@@ -121,8 +122,8 @@ def infer(
             component_labels=prior.labels,
             log_bayes_factor=evidence.log_bayes_factor,
             n_rounds=run.n_rounds,
-            converged=not run.messages,
-            messages=run.messages,
+            converged=not messages,
+            messages=messages,
         ),
     )
 
@@ -246,6 +247,16 @@ def _sample_enough(
 def _rate(accepted: NDArray[np.bool_], which: NDArray[np.bool_]) -> float:
     """Share of some moves that were accepted; 1 if there are none."""
     return float(accepted[which].mean()) if which.any() else 1.0
+
+
+def _lost(found: NDArray[np.bool_], prior: MixturePrior) -> tuple[str, ...]:
+    """Say which components' modes were not found: the moves may never have reached their draws."""
+    lost = np.flatnonzero(~found)
+    if not lost.size:
+        return ()
+    return (
+        f"the mode of {lost.size} of {found.size} prior components was not found ({prior.labels[lost[0]]})",
+    )
 
 
 def _judge(

@@ -50,6 +50,8 @@ class PipelineSettings:
         sharp, so that it should be small against a spatial bin.
     v_systemic : float
         Systemic velocity (km/s), subtracted in DYNAMITE's input only: its orbits are symmetric about 0.
+    prior : {"default", "cautious"}
+        Prior of the LOSVDs, see `KinematicSolver.run`.
     """
 
     stars_per_bin: int = 150
@@ -60,6 +62,7 @@ class PipelineSettings:
     n_jobs: int | None = None
     psf_sigma: float = 0.1
     v_systemic: float = 0.0
+    prior: str = "default"
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,11 @@ def fit_catalog(
         fitted = fit_bins(
             data,
             grid_kwargs=settings.grid,
-            run_kwargs={"num_samples": settings.num_samples, "seed": settings.seed},
+            run_kwargs={
+                "num_samples": settings.num_samples,
+                "seed": settings.seed,
+                "prior": settings.prior,
+            },
             min_stars=settings.min_stars,
             workers=Workers(settings.n_jobs, progress, store),
             product=make_products,

@@ -43,9 +43,10 @@ def cut_of(fit: Fit, *, draws: bool = False) -> Cut:
     pdf = np.asarray(samples.get("intrinsic_pdf", np.empty((0, 0))), dtype=np.float64)
     drawn = np.median(pdf, axis=0) if pdf.ndim == 2 and pdf.size else None
     clipped = None if draws else fit.clipped
-    median = drawn if clipped is None else np.asarray(clipped["losvd_median"], dtype=np.float64)
+    median = drawn if clipped is None else np.asarray(clipped.get("losvd_median", ()), dtype=np.float64)
     edge, truncated = 0.0, False
-    if median is not None and median.sum() > 0:
+    # Unusable masses are refused where the rows are put together.
+    if median is not None and median.ndim == 1 and np.isfinite(median).all() and median.sum() > 0:
         edge = float(median[[0, -1]].max() / median.sum())
         if drawn is not None and drawn.shape == median.shape:
             truncated = bool((median[[0, -1]] < _TRUNCATED * drawn[[0, -1]]).any())
