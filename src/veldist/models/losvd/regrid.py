@@ -2,8 +2,8 @@ r"""From masses of cells to masses of the bins of any velocity grid, smoothly.
 
 The cumulative mass is known at the cells' edges. Between them it is interpolated by a monotone cubic (Fritsch
 & Carlson 1980, SIAM J. Numer. Anal. 17, 238) in the share t of the cell's own profile that lies below z: in
-curved cells over :math:`\Phi(z)`, not over z. The density at an edge is the weighted harmonic mean of those of
-the two cells (Fritsch & Butland 1984, SIAM J. Sci. Stat. Comput. 5, 300), relative to the frame's Gaussian
+curved cells over :math:`\Phi(z)`, not over z. The density at an edge is the weighted harmonic mean of those
+of the two cells (Fritsch & Butland 1984, SIAM J. Sci. Stat. Comput. 5, 300), relative to the frame's Gaussian
 where cells are curved. A LOSVD that is this Gaussian has exactly its masses in bins of any width, others have
 no steps at the edges of cells, every cell keeps its mass, and no bin is negative. Beyond the cells there is
 nothing: the density ends at zero.
@@ -12,8 +12,8 @@ The masses of bins are linear in the cells' masses and the densities at their ed
 
 .. math:: \int_{a_j}^{z} f = w_j\, t^2 (3 - 2t) + H_j f_j\, t (1 - t)^2 - H'_j f_{j+1}\, t^2 (1 - t) ,
 
-with :math:`H_j, H'_j` the inverses of :math:`dt/dz` at the cell's edges. Sums over cells are therefore free of
-cancellation, bins that are unions of bins have the sums of their masses, and all draws take two products.
+with :math:`H_j, H'_j` the inverses of :math:`dt/dz` at the cell's edges. Sums over cells are therefore free
+of cancellation, bins that are unions of bins have the sums of their masses, and all draws take two products.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ def _inverse_slopes(cells: Cells) -> tuple[Floats, Floats]:
 def _densities(cells: Cells, masses: Floats) -> Floats:
     """Densities at the inner edges, (n, K - 1)."""
     first, last, n_cells = cells.curved.start, cells.curved.stop, masses.shape[1]
-    # Widths of the cells on either side of each edge, and what dz is in them: the Gaussian's mass where one of
-    # the two is curved.
+    # Widths of the cells on either side of each edge, and what dz is in them: the Gaussian's mass where one
+    # of the two is curved.
     low, high = cells.widths[:-1], cells.widths[1:]
     unit = np.ones(low.size)
     if last > first:
