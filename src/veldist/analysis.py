@@ -1,4 +1,4 @@
-"""What the posterior draws mean: summaries of one LOSVD, of a map, and as a table.
+"""What the posterior draws mean: summaries of one LOSVD, of a map, and as a table; Gauss-Hermite series.
 
 The metrics are defined in `veldist.summaries.scalars` and `veldist.summaries.columns`: every one is computed
 on every draw and then quoted as the median of the draws with half of their 16-84 percentile range as its
@@ -16,17 +16,25 @@ from numpy.typing import NDArray
 from veldist._support.percentiles import percentiles
 from veldist._support.validate import check_solvers
 from veldist.summaries.columns import MAP_COLUMNS
+from veldist.summaries.gauss_hermite.series_fit import (
+    GaussHermite,
+    gauss_hermite,
+    gauss_hermite_to_moments,
+    moments_to_gauss_hermite,
+)
 from veldist.summaries.maps import compute_summary_maps, warn_if_coarse
 from veldist.summaries.moments import histogram_cdf
 from veldist.summaries.peaks import Modality, modality
-from veldist.summaries.percentile_shape import PERCENTILE_METRICS, percentile_draws, shape_percentiles
 from veldist.summaries.prior_weight import prior_ratio
 from veldist.summaries.scalars import (
     METRICS,
+    PERCENTILE_METRICS,
     SCALARS,
     SIGMA,
     checked_draws,
+    percentile_draws,
     resolved_draws,
+    shape_percentiles,
     solver_draws,
     summarise,
     summary_draws,
@@ -36,12 +44,16 @@ from veldist.summaries.tables import summary_table
 __all__ = [
     "MAP_COLUMNS",
     "METRICS",
+    "GaussHermite",
     "Modality",
     "compute_percentile_summary",
     "compute_percentile_summary_maps",
     "compute_summary",
     "compute_summary_maps",
+    "gauss_hermite",
+    "gauss_hermite_to_moments",
     "modality",
+    "moments_to_gauss_hermite",
     "solver_draws",
     "summary_draws",
     "summary_table",
@@ -112,7 +124,7 @@ def compute_percentile_summary(pdf_samples: Any, grid_centers: Any) -> dict[str,
     Returns
     -------
     dict
-        ``name -> (median, uncertainty)`` for ``v_median`` and those of `veldist.summaries.percentile_shape`:
+        ``name -> (median, uncertainty)`` for ``v_median`` and those of `veldist.summaries.scalars`:
         ``sigma_percentile``, ``bowley_skewness``, ``moors_kurtosis``.
 
     Raises

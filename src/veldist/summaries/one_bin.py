@@ -15,9 +15,14 @@ from veldist.summaries.gauss_hermite.series_fit import GaussHermite, gauss_hermi
 from veldist.summaries.modality import supported_modes
 from veldist.summaries.moments import histogram_cdf
 from veldist.summaries.peaks import modality_of
-from veldist.summaries.percentile_shape import percentile_draws, shape_percentiles
 from veldist.summaries.prior_weight import prior_weight
-from veldist.summaries.scalars import METRICS, resolved_draws, scalar_draws
+from veldist.summaries.scalars import (
+    METRICS,
+    percentile_draws,
+    resolved_draws,
+    scalar_draws,
+    shape_percentiles,
+)
 
 __all__ = ["BinSummary", "summarise_bin"]
 

@@ -32,8 +32,8 @@ _FLAT = 1e-6
 # Penalty on (gamma h)^2, relative to the Gaussian's norm: where the bins cannot tell the coefficients
 # apart, the smaller ones are taken. Elsewhere it changes h_m by less than this fraction.
 _RIDGE = 1e-8
-# So many draws share points; degree of their polynomials, and steps that are taken in them.
-_MANY, _DEGREE, _STEPS = 250, 4, 3
+# So many draws share points, up to so often; degree of the polynomials, and steps that are taken in them.
+_MANY, _ROUNDS, _DEGREE, _STEPS = 250, 3, 4, 3
 # The lattice's spacing over the draws' scatter, and the widest; how far from its point a polynomial is
 # followed.
 _PER_SCATTER, _WIDEST, _REACH = 1.2, 0.22, 0.35
@@ -77,8 +77,8 @@ def fit_series(masses: Floats, order: int, *, exact: bool) -> Fitted:
     n_draws, n_bins = masses.shape
     fits = _Fits(masses, order)
     rest = np.arange(n_draws)
-    # Draws whose minimum is too far from their point may find another one there.
-    for _ in range(0 if exact else 2):
+    # Draws that have not arrived, or too far from their point, may find another one where they are.
+    for _ in range(0 if exact else _ROUNDS):
         if rest.size >= _MANY:
             fits.share_points(rest)
             rest = np.flatnonzero(~fits.converged)
