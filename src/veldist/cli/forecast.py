@@ -56,6 +56,7 @@ def forecast(
             # Before minutes are spent on a figure that could not be written.
             _check_figure(out)
             out.parent.mkdir(parents=True, exist_ok=True)
+        from veldist._support.processes import end_workers
         from veldist.calibration import forecast as run_forecast
 
         result = run_forecast(
@@ -68,6 +69,7 @@ def forecast(
             n_jobs=jobs,
             progress=not quiet,
         )
+        end_workers()
         typer.echo(str(result))
         if out is not None:
             import matplotlib as mpl
