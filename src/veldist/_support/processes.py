@@ -21,6 +21,7 @@ from weakref import WeakSet
 from loky import cpu_count, get_reusable_executor
 from loky.backend import resource_tracker as loky_tracker
 
+from veldist._support.outputs import flushable_outputs
 from veldist._support.validate import check_count
 from veldist._support.worker import prepare_worker
 
@@ -162,7 +163,7 @@ class _Pool:
             while waiting and len(running) < 2 * self._n_jobs:
                 jobs = self._take(waiting)
                 try:
-                    with _interrupts_held():
+                    with _interrupts_held(), flushable_outputs():
                         running[executor.submit(_do_all, self._function, jobs)] = jobs
                 except BrokenProcessPool:
                     waiting.extendleft(reversed(jobs))

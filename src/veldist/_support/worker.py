@@ -6,9 +6,9 @@ import atexit
 import gc
 import os
 import signal
+import sys
 import threading
 import time
-from contextlib import suppress
 
 __all__ = ["prepare_worker"]
 
@@ -29,7 +29,7 @@ def prepare_worker(parent: int) -> None:
     # The main process waits for their end: a last search for garbage would take half a second.
     atexit.register(gc.freeze)
     # Who reads the main process's output sees its end when nobody holds the pipe any more.
-    with suppress(OSError):
+    if sys.stdout is not None and sys.stderr is not None:
         os.dup2(2, 1)
     threading.Thread(target=_end_with, args=(parent,), daemon=True, name="end with parent").start()
 

@@ -12,9 +12,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from veldist._support import validate
+from veldist._support.outputs import progress_bar
 from veldist._support.processes import Outcome, check_jobs, run_tasks
 from veldist.batch.notes import Notes
 from veldist.batch.solver_map import FitMap, SolverMap
@@ -226,7 +226,9 @@ def fit_bins(
     tasks = [BinTask(k, bins[k]["vel"], bins[k]["err"], seed + k) for k in todo]
     run.pop("num_warmup", None)
     common = Common(grid, run, None if kept is None else (str(kept.path), kept.identity), product)
-    bar = tqdm(total=len(wanted), initial=len(done), desc="LOSVDs", unit="bin", disable=not workers.progress)
+    bar = progress_bar(
+        total=len(wanted), initial=len(done), desc="LOSVDs", unit="bin", shown=workers.progress
+    )
     try:
         with closing(_outcomes(common, tasks, n_jobs, client)) as outcomes, bar:
             done |= _collect(fitted, tasks, outcomes, bar)

@@ -9,6 +9,7 @@ import typer
 
 from veldist.cli.messages import numbers, running
 from veldist.cli.options import RUN, Jobs, Quiet, Samples, Seed, Verbose
+from veldist.cli.streams import check_told
 
 __all__ = ["forecast"]
 
@@ -77,6 +78,7 @@ def forecast(
             mpl.use("Agg")
             result.plot().savefig(out, dpi=200)
             say(f"wrote {out}")
+        check_told()
 
 
 def _check_figure(out: Path) -> None:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -104,7 +104,8 @@ def told(kept: Callable[[], str] = _nothing_kept) -> Generator[None]:
 def _end(message: str) -> NoReturn:
     _State.ending = came()
     # Terminals have written ^C where the cursor was.
-    sys.stderr.write(("\n" if sys.stderr.isatty() else "") + message + "\n")
+    with suppress(OSError, AttributeError):
+        sys.stderr.write(("\n" if sys.stderr.isatty() else "") + message + "\n")
     raise SystemExit(128 + (_State.number or signal.SIGINT)) from None
 
 
