@@ -5,9 +5,9 @@ the attributes ``stage`` (its name) and ``seconds`` (its wall time), logged at t
 follow one another; processor time and peak memory of a stage are those since the end of the one before. What
 the pipeline does not account for is *other*, a line for each of its functions.
 
-Each map is made in a process of its own. Processor time is that of all processes together, memory the
-resident memory of the main process and of the largest worker, looked at ten times a second. The machine
-should be idle otherwise.
+Each map is made in a process of its own; what this module imports is not counted. Processor time is that of
+all processes together, memory the resident memory of the main process and of the largest worker, looked at
+ten times a second. The machine should be idle otherwise.
 """
 
 from __future__ import annotations
@@ -24,10 +24,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import psutil
 
 from benchmarks.results import keep, machine, make_parser, markdown
+from veldist.cli.truth import compare_with_truth, make_catalog
+from veldist.pipeline.fit import PipelineSettings, fit_catalog
+from veldist.pipeline.folder import STORE
+from veldist.pipeline.write import write_results
 
 # Expected number of stars and stars per bin: 77 and 400 bins.
 MAPS = ((10_000, 130), (60_000, 150))
@@ -110,13 +115,6 @@ class Stages(logging.Handler):
 
 def measure(n_stars: int, stars_per_bin: int, jobs: int | None) -> list[dict[str, Any]]:
     """Rows of one map."""
-    import matplotlib as mpl
-
-    from veldist.cli.demo import compare_with_truth, make_catalog
-    from veldist.pipeline.fit import PipelineSettings, fit_catalog
-    from veldist.pipeline.folder import STORE
-    from veldist.pipeline.write import write_results
-
     mpl.use("Agg")
     settings = PipelineSettings(stars_per_bin=stars_per_bin, seed=SEED, n_jobs=jobs)
     logger = logging.getLogger("veldist.pipeline")

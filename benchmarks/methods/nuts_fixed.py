@@ -17,7 +17,7 @@ from scipy.special import softmax
 from benchmarks.methods.base import Array
 from benchmarks.methods.jax_setup import compile_nuts, import_numpyro
 from veldist.inference import Blocks, Likelihood, MixturePrior, Monitor, Settings, infer, masses
-from veldist.models.losvd.frame import fit_frame, overlap_matrix
+from veldist.models.losvd.frame import fit_frame
 from veldist.models.losvd.model import LosvdModel
 from veldist.simulate import LOSVD, observe
 
@@ -118,9 +118,9 @@ def same_model(truth: LOSVD, err: tuple[float, float], seed: int = 0) -> Compari
     g = next(k for k, label in enumerate(model.prior.labels) if label.startswith(COMPONENT))
     mean, scales = model.prior.mean[g], model.prior.scales[g]
     prior = MixturePrior(mean[None], scales[None], np.zeros(1), (COMPONENT,), np.array([False]))
-    bins = overlap_matrix(model.cells.edges, np.linspace(-3.2, 3.2, 17))
-    functionals = np.concatenate([model.cells.centers[:, None] ** np.arange(1, 5), bins], axis=1)
-    design, log_base = model.design(vel, error), np.log(model.cells.widths)
+    bins = model.cells.overlap(np.linspace(-3.2, 3.2, 17))
+    functionals = np.concatenate([model.cells.moments(4)[:, 1:], bins], axis=1)
+    design, log_base = model.design(vel, error), model.cells.log_base
     names = tuple(str(k) for k in range(functionals.shape[1]))
 
     started = time.perf_counter()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -110,10 +110,10 @@ class KinematicSolver:
     @property
     def clipped_samples(self) -> dict[str, Floats] | None:
         """Median and uncertainty per bin; None before `clip_uncertainties`."""
-        return None if self.fit.clipped is None else dict(self.fit.clipped)
+        return self.fit.clipped
 
     @clipped_samples.setter
-    def clipped_samples(self, value: Mapping[str, Floats] | None) -> None:
+    def clipped_samples(self, value: dict[str, Floats] | None) -> None:
         self.fit = replace(self.fit, clipped=value)
 
     @property
@@ -185,7 +185,7 @@ class KinematicSolver:
         seed: int = 0,
         *,
         settings: Settings | None = None,
-        prior: PriorSettings | None = None,
+        prior: PriorSettings | str | None = None,
     ) -> dict[str, Floats]:
         """Sample the posterior.
 
@@ -197,15 +197,14 @@ class KinematicSolver:
         num_samples : int
             Number of draws returned.
         gpu : bool, optional
-            Whether to evaluate the likelihood on a GPU, with JAX. One bin alone hardly gains by that;
-            `veldist.fit_all_bins` evaluates many together.
+            Whether to evaluate the likelihood on a GPU, with JAX; `veldist.fit_all_bins` gains more by that.
         seed : int
             Seed of the random numbers: the same stars, settings and seed give the same bits.
         settings : Settings, optional
             Details of the sampler (see `veldist.Settings`); its ``n_draws`` is replaced by
             ``num_samples``.
-        prior : PriorSettings, optional
-            Another prior (see `veldist.PriorSettings`), to see how much depends on it.
+        prior : PriorSettings or {"default", "cautious"}, optional
+            Another prior: the cautious one, of nothing nearly Gaussian, has wider error bars of the shape.
 
         Returns
         -------
@@ -321,7 +320,7 @@ class KinematicSolver:
             Before `run`; if a floor is out of range.
         """
         self.fit = self.fit.clip(floor_fraction, abs_floor)
-        return dict(self.fit.summary)
+        return self.fit.summary
 
     def truncate_losvd(self, n_sigma: float = 3.0, abs_floor: float = ABS_FLOOR) -> dict[str, Floats]:
         """Empty the bins of the summary beyond ``n_sigma`` dispersions from the mean.
@@ -348,7 +347,7 @@ class KinematicSolver:
             Before `run`; if an argument is out of range or no bin would be left.
         """
         self.fit = self.fit.truncate(n_sigma, abs_floor)
-        return dict(self.fit.summary)
+        return self.fit.summary
 
     def plot_result(
         self,

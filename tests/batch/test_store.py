@@ -603,6 +603,17 @@ def test_without_a_store_the_interruption_carries_what_was_done(plain, monkeypat
     assert_same(solvers[5], plain[5])
 
 
+def test_an_interruption_before_any_bin_says_so(tmp_path, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(task, "fit_stars", interrupted)
+    with pytest.raises(BatchInterrupted, match=r"^interrupted before any of 5 bins was done\.$"):
+        fit()
+    with pytest.raises(BatchInterrupted, match="before any of 5 bins was done; the same call goes on"):
+        fit(store=tmp_path / "map")
+
+
 def test_with_a_store_the_interruption_carries_what_is_in_it(plain, tmp_path, monkeypatch):
     original = task.fit_stars
 

@@ -21,7 +21,7 @@ from benchmarks.methods.random_walk_nuts import RandomWalkNuts
 from veldist import simulate
 from veldist.inference import Blocks, Likelihood, MixturePrior, Monitor, Settings, infer, masses
 from veldist.models.losvd.design import gaussian_design_matrix
-from veldist.models.losvd.frame import fit_frame, overlap_matrix
+from veldist.models.losvd.frame import fit_frame
 from veldist.models.losvd.model import LosvdModel
 
 FINE = np.linspace(-120.0, 120.0, 41)
@@ -245,12 +245,12 @@ def test_nuts_and_engine_agree_given_one_prior_component():
     # One pinned coefficient, as the components of a mixture may have.
     scales[-1] = 0.0
     one = MixturePrior(mean[None], scales[None], np.zeros(1), ("one",), np.array([False]))
-    log_base = np.log(model.cells.widths)
+    log_base = model.cells.log_base
     # Moments and masses of half-dispersion bins.
     functionals = np.concatenate(
         [
-            model.cells.centers[:, None] ** np.arange(1, 5),
-            overlap_matrix(model.cells.edges, np.linspace(-3.0, 3.0, 13)),
+            model.cells.moments(4)[:, 1:],
+            model.cells.overlap(np.linspace(-3.0, 3.0, 13)),
         ],
         axis=1,
     )

@@ -54,8 +54,11 @@ def test_small_bins_do_not_count():
 def test_a_foreground_star_does_not_stretch_the_grid():
     bins = make_bins([0, 0, 0], [10, 10, 10])
     expected = suggest_grid(bins)
-    bins[1]["vel"][0] = 9999.0
+    bins[1]["vel"][0] = 900.0
     assert suggest_grid(bins)["width"] < 1.2 * expected["width"]
+    bins[1]["vel"][0] = 9999.0
+    with pytest.raises(ValueError, match=r"bin_data_list\[1\]: vel has 1 of \d+ values \(row 0: 9999.0\)"):
+        suggest_grid(bins)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])

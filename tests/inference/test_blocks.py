@@ -8,7 +8,7 @@ import pytest
 from scipy.special import betaln, log_softmax, logsumexp, softmax
 from scipy.stats import beta, norm
 
-from tests.inference.brute_force import importance_sample, naive_design, quantities
+from tests.inference.brute_force import importance_sample, naive_cells_design, naive_design, quantities
 from veldist.inference import Blocks, Likelihood, MixturePrior, Monitor, Settings, infer
 from veldist.inference.laplace import find_modes
 from veldist.models.losvd import Frame, LosvdModel
@@ -134,7 +134,7 @@ def test_members_among_contaminants_agree_with_brute_force():
     # The line of sight's own prior, with all its components, and membership probabilities.
     z, err, p, density = mixed_stars(np.random.default_rng(5), 80)
     model = LosvdModel.build(Frame(0.5, 0.8), 45, 0.3, (-9.0, 8.0))
-    edges = model.frame.velocity(model.cells.edges)
+    scale = model.frame.scale
     blocks = model.blocks.beside(Blocks.fixed(np.zeros(1)), log_odds=-0.3, scale=1.5)
     monitor = Monitor.of_blocks(blocks, [model.monitor, None], [None, "share"])
     exact, weight = membership_rows(model.design(z, err), p, density)
@@ -143,7 +143,8 @@ def test_members_among_contaminants_agree_with_brute_force():
     diagnostics = posterior.diagnostics
     assert diagnostics.converged
     assert diagnostics.quantities[-2:] == ("share", "prior scale")
-    naive, _ = membership_rows(naive_design(z, err, edges), p, density)
+    naive = naive_cells_design(model.frame.standardise(z), err / scale, model.cells) / scale
+    naive, _ = membership_rows(naive, p, density)
     brute = importance_sample(posterior, naive, n=100_000, seed=7, weight=weight)
     assert brute.ess > 3000
     assert diagnostics.log_evidence == pytest.approx(brute.log_evidence, abs=0.3)

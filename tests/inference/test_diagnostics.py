@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from arviz_stats.base import array_stats
 
-from veldist.inference.diagnostics import effective_sample_size, nested_rhat, pareto_k
+from veldist.inference.diagnostics import effective_sample_size, nested_rhat, pareto_k, rhat_limit
 
 
 def autoregressive(rng, n_chains, n_rounds, rho):
@@ -32,6 +32,18 @@ def test_chains_from_one_start_count_once_until_they_forget_it():
     # Relative error of the scatter of 100 cluster sums: 14 %; three of them.
     assert effective_sample_size(fresh, cluster)[0] == pytest.approx(500, rel=0.42)
     assert effective_sample_size(np.ones((10, 2, 1)), np.arange(10))[0] == 20
+
+
+def test_limit_of_nested_rhat_is_that_of_independent_draws():
+    limit = rhat_limit(1.0, 8, 1024) ** 2 - 1.0
+    rng = np.random.default_rng(3)
+    # The variance within groups is defined as that of the chains' means and, unless there is one round only,
+    # that within chains: 1 + 1/n for n rounds. The square less 1 scatters by sqrt(2 / 7) of its mean, 5000 of
+    # them together by 0.8 %; four of that.
+    for rounds, share in ((1, 1.0), (2, 2.0 / 3.0), (16, 16.0 / 17.0)):
+        draws = rng.normal(size=(1024 // rounds, rounds, 5000))
+        assert np.mean(nested_rhat(draws, 8) ** 2) - 1.0 == pytest.approx(share * limit, rel=0.03)
+    assert rhat_limit(1.03, 8, 10**9) == pytest.approx(1.03)
 
 
 def test_nested_rhat_agrees_with_arviz():

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import softmax
 from scipy.stats import kurtosis, norm
 
-from tests.inference.brute_force import importance_sample, naive_design, quantities
+from tests.inference.brute_force import importance_sample, naive_cells_design, quantities
 from veldist.inference import Blocks, Likelihood, MixturePrior, Monitor, Settings, infer
 from veldist.models.losvd.design import gaussian_design_matrix
 from veldist.models.losvd.frame import Frame
@@ -35,7 +35,8 @@ N_DRAWS = 4096
 def problem(request):
     vel, err = PROBLEMS[request.param](np.random.default_rng(42))
     fit = fit_losvd(vel, err, np.random.default_rng(1), Settings(n_draws=N_DRAWS))
-    design = naive_design(vel, err, fit.velocity_edges)
+    scale = fit.frame.scale
+    design = naive_cells_design(fit.frame.standardise(vel), err / scale, fit.cells) / scale
     return vel, err, fit, importance_sample(fit.posterior, design, n=200_000, seed=7)
 
 
@@ -70,7 +71,9 @@ def test_evidence_and_component_probabilities_agree_with_brute_force(problem):
         brute.component, weights=brute.weights, minlength=diagnostics.component_probability.size
     )
     visited = np.bincount(fit.posterior.component.ravel(), minlength=expected.size) / fit.posterior.n_draws
-    error = np.sqrt(expected * (1 - expected)) * np.sqrt(1 / diagnostics.ess_min + 1 / brute.ess)
+    inside = np.arange(expected.size) == brute.component[:, None]
+    brute_variance = brute.weights**2 @ (inside - expected) ** 2
+    error = np.sqrt(expected * (1 - expected) / diagnostics.ess_min + brute_variance)
     assert np.all(np.abs(visited - expected) < 4 * error + 2e-3)
 
 

@@ -10,7 +10,8 @@ from scipy import stats
 
 from veldist.inference import masses
 from veldist.models.losvd.basis import PriorSettings, losvd_prior
-from veldist.models.losvd.frame import Frame, make_cells, overlap_matrix
+from veldist.models.losvd.cells import Cells, make_cells
+from veldist.models.losvd.frame import Frame
 from veldist.models.losvd.model import LosvdPosterior, fit_losvd
 from veldist.summaries.prior_draws import CellDraws, _kept, _shape_prior, shape_draws, whole_draws
 from veldist.summaries.prior_weight import PRIOR_DRAWS, SHAPE_DRAWS, SHAPES
@@ -31,9 +32,15 @@ def one_posterior():
 
 
 def test_summaries_are_those_of_a_gaussian():
-    """On cells of 0.02: Sheppard's w^2 / 12 and the error of linear interpolation are below 1e-4."""
-    edges = np.linspace(-9.0, 9.0, 901)
-    draws = CellDraws.of(edges, np.diff(stats.norm.cdf(edges, [[0.0], [0.5]], [[1.0], [0.7]])))
+    """Of the frame's on any cells; of another on cells of 0.02, for whose profile it is off by w^2 / 12."""
+    cells = make_cells(-8.0, 8.0, 0.3)
+    frame = CellDraws.of(cells, np.diff(stats.norm.cdf(cells.edges))[None]).summaries(-20.0, 20.0)
+    for name, expected in (("v_median", 0.0), ("sigma_iqr", 1.0), ("tail_weight", 2 * stats.norm.sf(1.0))):
+        # The mean, and with it the dispersion, know of flat cells beyond four scales.
+        assert frame[name][0] == pytest.approx(expected, abs=1e-5 if name == "tail_weight" else 1e-9)
+    assert frame["sigma"][0] == pytest.approx(1.0, abs=2e-5)
+    cells = Cells(np.linspace(-9.0, 9.0, 901), core=4.0)
+    draws = CellDraws.of(cells, np.diff(stats.norm.cdf(cells.edges, [[0.0], [0.5]], [[1.0], [0.7]])))
     values = draws.summaries(-20.0, 20.0)
     assert tuple(values) == SCALARS
     for name, expected in (
@@ -49,9 +56,9 @@ def test_summaries_are_those_of_a_gaussian():
 
 
 def test_summaries_are_conditional_on_the_range():
-    """Truncated exponentials, exact for a density that is constant in many narrow cells."""
-    edges = np.linspace(0.0, 12.0, 6001)
-    draws = CellDraws.of(edges, np.diff(stats.expon.cdf(edges))[None] / stats.expon.cdf(12.0))
+    """Truncated exponentials, next to exact for many narrow cells."""
+    cells = Cells(np.linspace(0.0, 12.0, 6001), core=4.0)
+    draws = CellDraws.of(cells, np.diff(stats.expon.cdf(cells.edges))[None] / stats.expon.cdf(12.0))
     low, high = 1.0003, 4.0001
     values = draws.summaries(low, high)
     truth = stats.truncexpon(high - low, loc=low)
@@ -76,7 +83,7 @@ def test_summaries_are_those_of_fine_histograms(posterior, low, high):
     edges = np.linspace(low, high, round((high - low) / 0.005) + 1)
     for draws in (whole_draws(posterior, 50), shape_draws(posterior, 50)):
         good = draws.with_mass(low, high)
-        masses = draws.masses[good] @ overlap_matrix(draws.edges, edges)
+        masses = draws.masses[good] @ draws.cells.overlap(edges)
         expected = scalar_draws(masses / masses.sum(axis=1, keepdims=True), edges)
         for name, values in draws.summaries(low, high).items():
             np.testing.assert_allclose(values, expected[name], rtol=2e-3, atol=2e-3, err_msg=name)
@@ -94,7 +101,7 @@ def test_interpolated_widths_are_those_of_the_range(posterior):
             draws.half_widths(low, high, 1.0), draws._exact_half_widths(low, high), rtol=1e-12
         )
     wide = draws.half_widths(-100.0, 200.0, 1.0)
-    np.testing.assert_allclose(wide, draws._exact_half_widths(*draws.edges[[0, -1]]), rtol=1e-12)
+    np.testing.assert_allclose(wide, draws._exact_half_widths(*draws.cells.edges[[0, -1]]), rtol=1e-12)
     # Velocities are in units of the scale.
     units = np.where(np.isin(SCALARS, ("skewness", "kurtosis", "tail_weight")), 1.0, 7.0)
     np.testing.assert_allclose(draws.half_widths(-100.0, 200.0, 7.0), units * wide)
@@ -108,11 +115,12 @@ def test_whole_draws_follow_the_prior_and_shapes_are_pinned_to_the_frame(posteri
     edges = posterior.frame.location + posterior.frame.scale * np.linspace(-7.0, 7.0, 281)
     rng = np.random.default_rng(5)
     _, beta = posterior.posterior.prior.sample(8000, rng)
-    # The Gaussian of the frame, in the coefficients of z and -z^2 / 2.
-    beta[:, :2] = 0.0, 1.0
-    cells, z = masses(beta, posterior.posterior.psi, posterior.posterior.log_base), posterior.cells.centers
-    variance = cells @ z**2 - (cells @ z) ** 2
-    cells = cells[(np.abs(cells @ z) <= 1.0) & (variance >= 0.25) & (variance <= 4.0)]
+    # The location and scale of the frame.
+    beta[:, :2] = 0.0
+    cells = masses(beta, posterior.posterior.psi, posterior.posterior.log_base)
+    _, mean, square = (cells @ posterior.cells.moments(2)).T
+    variance = square - mean**2
+    cells = cells[(np.abs(mean) <= 1.0) & (variance >= 0.25) & (variance <= 4.0)]
     reference = posterior.prior_bin_masses(8000, rng, edges), posterior.regrid(cells, edges)[0]
     sets = whole_draws(posterior, PRIOR_DRAWS), shape_draws(posterior, SHAPE_DRAWS)
     for drawn, draws, used in zip(reference, sets, (~SHAPE, SHAPE), strict=True):
@@ -120,9 +128,8 @@ def test_whole_draws_follow_the_prior_and_shapes_are_pinned_to_the_frame(posteri
         expected = 0.5 * np.subtract(*np.percentile(values, [84.0, 16.0], axis=1))
         got = draws.half_widths(-7.0, 7.0, posterior.frame.scale)
         np.testing.assert_allclose(got[used], expected[used], rtol=0.3)
-    centers = 0.5 * (sets[1].edges[1:] + sets[1].edges[:-1])
-    mean = sets[1].masses @ centers
-    sigma = np.sqrt(sets[1].masses @ centers**2 - mean**2)
+    _, mean, square = (sets[1].masses @ sets[1].cells.moments(2)).T
+    sigma = np.sqrt(square - mean**2)
     assert np.abs(mean).max() <= 1.0
     assert sigma.min() >= 0.5
     assert 1.9 < sigma.max() <= 2.0
@@ -132,10 +139,10 @@ def test_components_of_one_shape_are_one():
     """With few stars every shape comes with several precisions, whose weights follow the errors."""
     cells = make_cells(0.0, 0.0, 0.2)
     few, many = (
-        _shape_prior(losvd_prior(cells.centers, cells.widths, PriorSettings().resolution(n, r))[1])
+        _shape_prior(losvd_prior(cells, PriorSettings().resolution(n, r))[1])
         for n, r in ((30, 0.3), (500, 0.1))
     )
-    other = _shape_prior(losvd_prior(cells.centers, cells.widths, PriorSettings().resolution(40, 0.9))[1])
+    other = _shape_prior(losvd_prior(cells, PriorSettings().resolution(40, 0.9))[1])
     for a, b, c in zip(few, many, other, strict=True):
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(a, c)

@@ -30,12 +30,22 @@ __all__ = [
 ]
 
 
-def describe_rows(bad: NDArray[np.bool_], values: NDArray[Any] | None = None, limit: int = 5) -> str:
-    """Say how many entries are flagged and which come first, e.g. ``3 of 200 values (rows 4, 7, 9)``."""
-    rows = np.flatnonzero(bad)
-    text = f"{rows.size} of {bad.size} values (row{'s' if rows.size > 1 else ''} {name_first(rows, limit)}"
+def describe_rows(
+    bad: NDArray[np.bool_],
+    values: NDArray[Any] | None = None,
+    limit: int = 5,
+    rows: NDArray[np.integer] | None = None,
+) -> str:
+    """Say how many entries are flagged and which come first, e.g. ``3 of 200 values (rows 4, 7, 9)``.
+
+    Their rows are their places, counted from 0, if ``rows`` does not tell others.
+    """
+    places = np.flatnonzero(bad)
+    named = places if rows is None else rows[places]
+    which = f"row{'s' if places.size > 1 else ''} {name_first(named, limit)}"
+    text = f"{places.size} of {bad.size} values ({which}"
     if values is not None:
-        text += f": {name_first(np.ravel(values)[rows], limit)}"
+        text += f": {name_first(np.ravel(values)[places], limit)}"
     return text + ")"
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from veldist._support import validate
 from veldist.fits.stars import Stars
 from veldist.inference import Settings
-from veldist.models.losvd.basis import PriorSettings
+from veldist.models.losvd.basis import named_prior
 from veldist.solver import KinematicSolver
 
 __all__ = ["describe_changes", "describe_settings", "digest_bins"]
@@ -42,7 +42,7 @@ def describe_settings(
     run = defaults | run_kwargs
     run["gpu"] = bool(run["gpu"])
     run["settings"] = run["settings"] or Settings()
-    run["prior"] = run["prior"] or PriorSettings()
+    run["prior"] = named_prior(run["prior"])
     grid = {
         "center": validate.to_float(grid_kwargs["center"], "center", "km/s"),
         "width": validate.to_float(grid_kwargs["width"], "width", "km/s"),

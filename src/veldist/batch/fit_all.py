@@ -241,6 +241,8 @@ def fit_bins(
         where = "the attribute `solvers` of this exception" if kept is None else f"the store {kept.path}"
         cure = "" if kept is None else "; the same call goes on from there"
         message = f"interrupted after {len(done)} of {len(wanted)} bins: they are in {where}{cure}."
+        if not done:
+            message = f"interrupted before any of {len(wanted)} bins was done{cure}."
         raise BatchInterrupted(message, as_solvers(fitted.fits)) from None
     if kept is not None:
         fitted.fits = FitMap(kept)

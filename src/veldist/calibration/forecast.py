@@ -30,7 +30,7 @@ from veldist.fits.draws import resolved_draws
 from veldist.fits.fitting import fit_stars
 from veldist.fits.grid import VelocityGrid
 from veldist.fits.stars import Stars, check_coverage
-from veldist.models.losvd.basis import PriorSettings
+from veldist.models.losvd.basis import PriorSettings, named_prior
 from veldist.simulate import LOSVD, Gaussian, observe
 from veldist.simulate.sample import draw_errors
 from veldist.summaries.gauss_hermite.series_fit import gauss_hermite
@@ -41,7 +41,6 @@ from veldist.summaries.prior_weight import is_dominated, prior_draws, prior_rati
 __all__ = ["forecast"]
 
 _WIDTH_IN_SIGMA, _N_BINS = 12.0, 40
-_PRIOR = PriorSettings(null_weight=0.0, near_weight=0.0, tail_weight=0.0, asymmetry_weight=0.0)
 
 
 def forecast(
@@ -56,7 +55,7 @@ def forecast(
     seed: int = 0,
     n_jobs: int | None = None,
     progress: bool = True,
-    prior: PriorSettings | None = None,
+    prior: PriorSettings | str | None = None,
 ) -> Forecast:
     """Uncertainties to expect of a planned observation of one spatial bin.
 
@@ -64,7 +63,7 @@ def forecast(
     in which the LOSVD is exactly or nearly Gaussian, or deviates in tails or asymmetry alone. If the data are
     nearly Gaussian, the default prior will give smaller error bars of the shape than forecast: for 150 stars
     with errors of 0.2 dispersions, by a quarter for the skewness and by half for the kurtosis.
-    ``prior=PriorSettings()`` fits the mocks exactly as the data will be.
+    ``prior="default"`` fits the mocks exactly as the data will be.
 
     Parameters
     ----------
@@ -89,7 +88,7 @@ def forecast(
         Number of worker processes; all cores by default. It does not change the result.
     progress : bool
         Whether to show a progress bar.
-    prior : PriorSettings, optional
+    prior : PriorSettings or str, optional
         Prior of the fits, a `veldist.PriorSettings`; by default that for planning, see above.
 
     Returns
@@ -136,9 +135,7 @@ def forecast(
         raise ValueError(
             f"sigma = {sigma} km/s, but losvd has a dispersion of {losvd.std:.6g}: they must agree."
         )
-    prior = _PRIOR if prior is None else prior
-    if not isinstance(prior, PriorSettings):
-        raise TypeError(f"prior must be a PriorSettings of veldist, got {type(prior).__name__}.")
+    prior = named_prior("cautious" if prior is None else prior)
     n_mocks = check_count(n_mocks, "n_mocks", 2)
     num_samples = check_count(num_samples, "num_samples", 1)
     seed = check_count(seed, "seed", 0)

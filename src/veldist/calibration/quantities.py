@@ -10,7 +10,7 @@ import numpy as np
 
 from veldist._support.arrays import Floats, Ints
 from veldist.inference import MixturePrior
-from veldist.models.losvd.frame import Cells, overlap_matrix
+from veldist.models.losvd.cells import Cells
 from veldist.summaries.gauss_hermite.series_fit import gauss_hermite
 
 __all__ = ["SHAPE_QUANTITIES", "log_joint_density", "shape_quantities"]
@@ -41,11 +41,10 @@ _RANGES = {
 def shape_quantities(cell_masses: Floats, cells: Cells) -> Floats:
     """Moments, tail weight, h3, h4 and masses of LOSVDs, all in standardised velocity z.
 
-    Mean, dispersion, skewness and excess kurtosis are those of masses placed at the cells' centres, without
-    corrections for the cells' widths: the same definition for all is what matters here. ``tail_weight`` is
-    the mass farther than one dispersion from the mean, with a constant density in every cell. h3 and h4 are
-    those of `veldist.summaries.gauss_hermite.series_fit.gauss_hermite` on 64 bins in ``|z| < 8``. Core,
-    shoulder and wing are the masses in ``|z| < 0.5``, ``0.5 < |z| < 1.5`` and ``2 < |z| < 4``.
+    Moments and masses are those of the model's density, which within a cell has the cell's profile.
+    ``tail_weight`` is the mass farther than one dispersion from the mean. h3 and h4 are those of
+    `veldist.summaries.gauss_hermite.series_fit.gauss_hermite` on 64 bins in ``|z| < 8``. Core, shoulder and
+    wing are the masses in ``|z| < 0.5``, ``0.5 < |z| < 1.5`` and ``2 < |z| < 4``.
 
     Parameters
     ----------
@@ -59,38 +58,34 @@ def shape_quantities(cell_masses: Floats, cells: Cells) -> Floats:
     ndarray, (n, 10)
         Columns as in `SHAPE_QUANTITIES`.
     """
-    z = cells.centers
-    mean = cell_masses @ z
-    deviation = z - mean[:, None]
-    variance, third, fourth = (np.vecdot(cell_masses, deviation**k) for k in (2, 3, 4))
+    mean, r2, r3, r4 = (cell_masses @ cells.moments(4)[:, 1:]).T
+    variance = r2 - mean**2
+    third = r3 - mean * (3.0 * r2 - 2.0 * mean**2)
+    fourth = r4 - mean * (4.0 * r3 - mean * (6.0 * r2 - 3.0 * mean**2))
     sigma = np.sqrt(variance)
     cdf = np.insert(np.cumsum(cell_masses, axis=1), 0, 0.0, axis=1)
-    on_grid = cell_masses @ overlap_matrix(cells.edges, _GRID)
+    rows = np.arange(mean.size)
+
+    def below(z: Floats) -> Floats:
+        cell, share = cells.locate(z)
+        return (1.0 - share) * cdf[rows, cell] + share * cdf[rows, cell + 1]
+
+    on_grid = cell_masses @ cells.overlap(_GRID)
     fit = gauss_hermite(on_grid / on_grid.sum(axis=1, keepdims=True), _GRID)
-    ranges = (
-        sum(overlap_matrix(cells.edges, np.array(part))[:, 0] for part in parts) for parts in _RANGES.values()
-    )
+    ranges = (sum(cells.overlap(np.array(part))[:, 0] for part in parts) for parts in _RANGES.values())
     return np.stack(
         [
             mean,
             sigma,
             third / sigma**3,
             fourth / variance**2 - 3.0,
-            _interpolate(cdf, cells.edges, mean - sigma) + 1.0 - _interpolate(cdf, cells.edges, mean + sigma),
+            below(mean - sigma) + 1.0 - below(mean + sigma),
             fit.h[:, 0],
             fit.h[:, 1],
             *(cell_masses @ part for part in ranges),
         ],
         axis=1,
     )
-
-
-def _interpolate(cdf: Floats, edges: Floats, z: Floats) -> Floats:
-    """Cumulative mass below z, one z for every row, linear between the cells' edges."""
-    cell = np.clip(np.searchsorted(edges, z, side="right") - 1, 0, edges.size - 2)
-    rows = np.arange(z.size)
-    fraction = np.clip((z - edges[cell]) / (edges[cell + 1] - edges[cell]), 0.0, 1.0)
-    return cdf[rows, cell] + fraction * (cdf[rows, cell + 1] - cdf[rows, cell])
 
 
 def log_joint_density(

@@ -149,7 +149,7 @@ def _simulate_one(experiment: _Experiment, k: int) -> tuple[Ints, Floats, tuple[
     """Ranks and PIT of the quantities of simulation k, (Q,) each, and why its fit did not converge."""
     rng = np.random.default_rng([experiment.seed, k])
     model, prior = experiment.model, experiment.model.prior
-    log_base = np.log(model.cells.widths)
+    log_base = model.cells.log_base
     component, beta = experiment.truth_prior.sample(1, rng)
     vel, err = _draw_stars(masses(beta, model.psi, log_base)[0], experiment, rng)
     fitted_err = experiment.err_factor * err
@@ -174,7 +174,7 @@ def _draw_stars(truth: Floats, experiment: _Experiment, rng: np.random.Generator
     n, cells = experiment.n_stars, experiment.model.cells
     err = draw_errors(experiment.err, n, rng)
     cell = rng.choice(truth.size, size=n, p=truth)
-    z = cells.edges[cell] + cells.widths[cell] * rng.random(n)
+    z = cells.velocity(cell, rng.random(n))
     return experiment.model.frame.velocity(z) + err * rng.standard_normal(n), err
 
 

@@ -56,6 +56,13 @@ def fit(
     grid_center: Annotated[float | None, typer.Option(help="Centre of the velocity grid, km/s.")] = None,
     grid_width: Annotated[float | None, typer.Option(help="Full width of the velocity grid, km/s.")] = None,
     grid_bins: Annotated[int | None, typer.Option(help="Number of velocity bins.")] = None,
+    prior: Annotated[
+        str,
+        typer.Option(
+            help="default, or cautious: no LOSVD counts as exactly or nearly Gaussian, so that error bars of "
+            "the shape are wider and hold the truth more often."
+        ),
+    ] = "default",
     num_samples: Samples = 1000,
     seed: Seed = 0,
     psf_sigma: Annotated[
@@ -116,6 +123,7 @@ def fit(
             n_jobs=jobs,
             psf_sigma=psf_sigma,
             v_systemic=v_systemic,
+            prior=prior,
         )
         result = fit_and_write(stars, settings, out, say, progress=not quiet)
         say(f"done in {time.perf_counter() - start:.1f} s")

@@ -13,6 +13,7 @@ from veldist.figures.layers import BLUE, VERMILLION
 from veldist.fits.draws import as_fit
 from veldist.fits.fit import Fit
 from veldist.inference import Diagnostics, Settings
+from veldist.inference.diagnostics import LEAST_ACCEPTANCE, rhat_limit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,8 +22,6 @@ __all__ = ["plot_diagnostics"]
 
 # Above this Pareto k the importance sample is no good start (Vehtari et al. 2024, JMLR 25, 72).
 _PARETO_K = 0.7
-# The engine refuses draws of moves accepted less often.
-_ACCEPTANCE = 0.3
 # Odds of ten to one, "strong" evidence in Jeffreys's scale, in the logarithm.
 _STRONG = float(np.log(10.0))
 # Log Bayes factors are drawn linearly up to here, logarithmically beyond.
@@ -114,8 +113,7 @@ def _read(fit: Fit, name: str, settings: Settings) -> _Bin:
         n_stars=fit.n_stars,
         n_draws=n_draws,
         least_ess=settings.ess_fraction * n_draws,
-        # Means of independent draws differ between groups too (Margossian et al. 2024, "Nested R-hat").
-        largest_rhat=float(np.sqrt(settings.rhat_max**2 + n_groups / n_draws)),
+        largest_rhat=rhat_limit(settings.rhat_max, n_groups, n_draws),
     )
 
 
@@ -159,7 +157,7 @@ def _draw_one(one: _Bin, fig: Any, color: str) -> tuple[Any, NDArray[Any]]:
     ticks = _bayes_ticks(abs(d.log_bayes_factor) if np.isfinite(d.log_bayes_factor) else 0.0)
     reach = 1.2 * ticks[-1]
     _strip(strips[0], d.pareto_k, "Pareto $k$ of the weights", k_range, color, _PARETO_K, 1)
-    _strip(strips[1], d.acceptance, "Acceptance, same component", (0.0, 1.0), color, _ACCEPTANCE, -1)
+    _strip(strips[1], d.acceptance, "Acceptance, same component", (0.0, 1.0), color, LEAST_ACCEPTANCE, -1)
     _strip(strips[2], d.component_acceptance, "Acceptance, other component", (0.0, 1.0), color)
     _strip(strips[3], d.log_bayes_factor, "ln Bayes factor, not Gaussian", (-reach, reach), color)
     strips[3].set_xscale("symlog", linthresh=_LINEAR)
@@ -234,7 +232,7 @@ def _draw_map(bins: list[_Bin], n_skipped: int, fig: Any, color: str) -> tuple[A
             [d.rhat_max for d in all_d],
             _Measure("Largest nested $\\hat R$", (max(b.largest_rhat for b in bins),)),
         ),
-        ([d.acceptance for d in all_d], _Measure("Acceptance", (_ACCEPTANCE,))),
+        ([d.acceptance for d in all_d], _Measure("Acceptance", (LEAST_ACCEPTANCE,))),
         ([d.pareto_k for d in all_d], _Measure("Pareto $k$", (_PARETO_K,))),
         ([d.log_bayes_factor for d in all_d], _Measure("ln Bayes factor, not Gaussian", (), "symlog")),
         ([d.n_rounds for d in all_d], _Measure("Rounds of moves", (), "log")),

@@ -45,7 +45,7 @@ class Fit:
     posterior: LosvdPosterior | None = None
     num_samples: int = 0
     draws: Mapping[str, Floats] | None = None
-    clipped: Mapping[str, Floats] | None = None
+    clipped: dict[str, Floats] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # What follows from the rest is not sent to other processes.
@@ -100,7 +100,7 @@ class Fit:
         return replace(self, clipped=clipping.truncate(clipped, grid.centers, n_sigma, abs_floor))
 
     @property
-    def summary(self) -> Mapping[str, Floats]:
+    def summary(self) -> dict[str, Floats]:
         """`clipped`, or what `clip` makes of the draws by default."""
         clipped = self.clip().clipped if self.clipped is None else self.clipped
         assert clipped is not None

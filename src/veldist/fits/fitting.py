@@ -15,9 +15,10 @@ from veldist._support.threads import one_thread
 from veldist.errors import ConvergenceWarning, GridWarning, OutlierWarning
 from veldist.fits.fit import Fit
 from veldist.fits.grid import VelocityGrid
-from veldist.fits.stars import OUTLIER, Stars, find_outliers
+from veldist.fits.outliers import describe_outliers, find_outliers
+from veldist.fits.stars import Stars
 from veldist.inference import Evaluator, Settings
-from veldist.models.losvd.basis import PriorSettings
+from veldist.models.losvd.basis import PriorSettings, named_prior
 from veldist.models.losvd.model import LosvdPosterior, fit_losvd
 
 __all__ = ["DEFAULT_SAMPLES", "accept", "check_run", "fit_stars", "prepare", "warn_outside"]
@@ -38,7 +39,7 @@ def fit_stars(
     num_samples: int = DEFAULT_SAMPLES,
     seed: int = 0,
     settings: Settings | None = None,
-    prior: PriorSettings | None = None,
+    prior: PriorSettings | str | None = None,
     gpu: bool | None = None,
     stacklevel: int = 2,
 ) -> Fit:
@@ -62,14 +63,14 @@ def prepare(
     num_samples: int = DEFAULT_SAMPLES,
     seed: int = 0,
     settings: Settings | None = None,
-    prior: PriorSettings | None = None,
+    prior: PriorSettings | str | None = None,
 ) -> Callable[[Evaluator | None], LosvdPosterior]:
     """The inference of `fit_stars` alone, to be made elsewhere; what it returns is for `accept`.
 
     The function takes the evaluator of the likelihood.
     """
     settings = replace(settings or Settings(), n_draws=num_samples)
-    return partial(fit_losvd, stars.vel, stars.err, np.random.default_rng(seed), settings, prior)
+    return partial(fit_losvd, stars.vel, stars.err, np.random.default_rng(seed), settings, named_prior(prior))
 
 
 def accept(
@@ -89,15 +90,9 @@ def accept(
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
-    far = find_outliers(stars.vel, stars.err)
-    if far.any():
-        warnings.warn(
-            f"{validate.describe_rows(far, stars.vel)} of vel lie more than {OUTLIER:g} dispersions from "
-            "the median velocity. The LOSVD is stretched to reach them: remove these stars unless they "
-            "are members.",
-            OutlierWarning,
-            stacklevel=stacklevel,
-        )
+    far = describe_outliers(stars.vel, stars.err)
+    if far is not None:
+        warnings.warn(far, OutlierWarning, stacklevel=stacklevel)
     warn_outside(fit, stacklevel + 1)
     return fit
 
@@ -108,11 +103,23 @@ def warn_outside(fit: Fit, stacklevel: int = 2) -> None:
     missing = float(np.median(samples["outside_grid"]))
     if missing > _OUTSIDE_WARNING:
         warnings.warn(
-            f"{missing:.1%} of the LOSVD lies outside the grid [{grid.edges[0]:g}, {grid.edges[-1]:g}] km/s; "
-            "the reported masses are conditional on the grid: widen it to see all.",
+            f"{missing:.1%} of the LOSVD lies outside the grid [{grid.edges[0]:g}, {grid.edges[-1]:g}] km/s"
+            f"{_stretched(fit, grid)}; the reported masses are conditional on the grid: widen it to see all.",
             GridWarning,
             stacklevel=stacklevel,
         )
+
+
+def _stretched(fit: Fit, grid: VelocityGrid) -> str:
+    """How many stars lie outside, where outliers have drawn more of the LOSVD there."""
+    stars = fit.stars
+    if stars is None or not find_outliers(stars.vel, stars.err).any():
+        return ""
+    n_outside = int(np.sum((stars.vel < grid.edges[0]) | (stars.vel > grid.edges[-1])))
+    return (
+        f", where {n_outside} of {stars.n_stars} stars ({n_outside / stars.n_stars:.1%}) are: stars far from "
+        "the others have stretched the wings, which hold too much"
+    )
 
 
 def check_run(
@@ -121,7 +128,7 @@ def check_run(
     gpu: bool | None = None,
     seed: int = 0,
     settings: Settings | None = None,
-    prior: PriorSettings | None = None,
+    prior: PriorSettings | str | None = None,
 ) -> None:
     """Check the arguments of `KinematicSolver.run`, which says what is raised."""
     validate.check_count(num_warmup, "num_warmup", 0)
@@ -131,6 +138,6 @@ def check_run(
         from veldist.execution.gpu import require_device
 
         require_device()
-    for value, name, kind in ((settings, "settings", Settings), (prior, "prior", PriorSettings)):
-        if value is not None and not isinstance(value, kind):
-            raise TypeError(f"{name} must be veldist.{kind.__name__}, got {type(value).__name__}.")
+    if settings is not None and not isinstance(settings, Settings):
+        raise TypeError(f"settings must be veldist.Settings, got {type(settings).__name__}.")
+    named_prior(prior)

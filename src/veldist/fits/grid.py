@@ -132,15 +132,18 @@ def suggest_grid(bin_data_list: Sequence[dict[str, Any]], min_stars: int = 10) -
 
     Raises
     ------
-    ValueError
-        If no bin has enough stars.
+    TypeError, ValueError
+        If no bin has enough stars, or the stars of one cannot be fitted, as `KinematicSolver.add_data`.
     """
     frames, sizes = [], []
     for k, data in enumerate(bin_data_list):
         validate.check_keys(data, ("vel", "err"), f"bin_data_list[{k}]")
         if np.size(data["vel"]) < min_stars:
             continue
-        stars = Stars.read(data["vel"], data["err"])
+        try:
+            stars = Stars.read(data["vel"], data["err"])
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"bin_data_list[{k}]: {error}") from None
         frames.append(robust_frame(stars.vel, stars.err))
         sizes.append(stars.n_stars)
     if not frames:

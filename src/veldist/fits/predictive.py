@@ -80,13 +80,13 @@ def predictive_pit(fit: Fit) -> NDArray[np.float64]:
 def _stars_and_cells(fit: Fit) -> tuple[Floats, Floats, Floats, Floats]:
     """Velocities, errors, cell edges (km/s), and cell masses of every draw.
 
-    The posterior's own cells where there are any: they are finer than the velocity grid and reach every star.
+    Those of `LosvdPosterior.histogram` where there is a posterior: they reach every star.
     """
     if fit.stars is None:
         raise OrderError("the posterior predictive needs stars with errors: call add_data() and run() first.")
     vel, err = fit.stars.vel, fit.stars.err
     if fit.posterior is not None:
-        return vel, err, fit.posterior.velocity_edges, fit.posterior.posterior.cell_masses()
+        return vel, err, *fit.posterior.histogram()
     if fit.samples is None or fit.grid is None:
         raise OrderError("the posterior predictive needs draws: call run() first.")
     return vel, err, fit.grid.edges, fit.samples["intrinsic_pdf"]

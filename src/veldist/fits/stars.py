@@ -10,14 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support import validate
-from veldist._support.arrays import Floats
+from veldist._support.arrays import Floats, Ints
 from veldist.errors import GridWarning
-from veldist.models.losvd.frame import robust_frame
+from veldist.fits.outliers import find_impossible, refuse_impossible
 
-__all__ = ["Stars", "check_coverage", "find_outliers"]
+__all__ = ["Stars", "check_coverage", "check_possible"]
 
-# Stars this many robust dispersions out, their own errors included, are foreground rather than tail.
-OUTLIER = 8.0
+# Nothing moves faster (km/s), and no velocity is less certain.
+_LIGHT = 299792.458
+# No spectrograph is so precise (km/s).
+_LEAST_ERROR = 1e-9
+# A spread below this fraction of the velocities themselves is lost in their rounding.
+_ROUNDING = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +61,9 @@ class Stars:
             If the values are not real numbers.
         ValueError
             If values are NaN, infinite or masked, errors are not positive, lengths differ, there is no
-            star, or a unit is wrong.
+            star, or a unit is wrong; if velocities or errors are impossible (above the speed of light,
+            errors below 1e-9 km/s, stars more than 100 dispersions from the others), or all velocities and
+            errors differ by no more than their rounding.
         """
         vel = validate.to_array(vel, "vel", "km/s")
         err = validate.strip_units(err, "err", "km/s")
@@ -68,7 +74,46 @@ class Stars:
         validate.check_finite(vel, "vel")
         validate.check_finite(err, "err")
         validate.check_positive(err, "err", "every star needs the 1-sigma error of its own velocity.")
+        check_possible(vel, err)
         return cls(vel, err)
+
+
+def check_possible(vel: Floats, err: Floats, rows: Ints | None = None) -> None:
+    """Refuse what is no velocity or no error of one, and what is too small for double precision.
+
+    Parameters
+    ----------
+    vel, err : ndarray, (n_stars,)
+        Velocities and their 1-sigma errors, finite, errors positive, km/s.
+    rows : ndarray of int, (n_stars,), optional
+        Rows of the stars in the user's table; their places in ``vel`` by default.
+
+    Raises
+    ------
+    ValueError
+        As `Stars.read` says of impossible values.
+    """
+    for array, name in ((vel, "vel"), (err, "err")):
+        bad = np.abs(array) > _LIGHT
+        if bad.any():
+            raise ValueError(
+                f"{name} has {validate.describe_rows(bad, array, rows=rows)} above the speed of light, "
+                f"{_LIGHT:.0f} km/s: placeholders for missing values, or another unit than km/s. Remove "
+                "these stars, or convert the unit."
+            )
+    bad = err < _LEAST_ERROR
+    if bad.any():
+        raise ValueError(
+            f"err has {validate.describe_rows(bad, err, rows=rows)} below {_LEAST_ERROR:g} km/s, which no "
+            "measurement is: pass the 1-sigma errors in km/s, or remove these stars."
+        )
+    largest = float(np.abs(vel).max())
+    if max(float(vel.std()), float(np.median(err))) < _ROUNDING * largest:
+        raise ValueError(
+            f"vel and err differ by less than {_ROUNDING:g} of the velocities themselves, which reach "
+            f"{largest:g} km/s: that is their rounding. Subtract a common velocity, or check the units."
+        )
+    refuse_impossible(find_impossible(vel, err), vel, rows)
 
 
 def check_coverage(vel: NDArray[np.float64], edges: NDArray[np.float64], stacklevel: int) -> None:
@@ -107,13 +152,3 @@ def check_coverage(vel: NDArray[np.float64], edges: NDArray[np.float64], stackle
             GridWarning,
             stacklevel=stacklevel + 1,
         )
-
-
-def find_outliers(vel: NDArray[np.float64], err: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Stars that are hardly members: beyond `OUTLIER` dispersions from the median velocity.
-
-    Dispersion and location are robust, so that an outlier cannot hide behind its own effect, and a star's
-    own error counts as part of its distance.
-    """
-    frame = robust_frame(vel, err)
-    return np.abs(vel - frame.location) > OUTLIER * np.hypot(frame.scale, err)

@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
 
-__all__ = ["effective_sample_size", "nested_rhat", "pareto_k"]
+__all__ = ["LEAST_ACCEPTANCE", "effective_sample_size", "nested_rhat", "pareto_k", "rhat_limit"]
+
+LEAST_ACCEPTANCE = 0.3
+"""Draws of moves that are accepted less often are not trusted."""
 
 
 def effective_sample_size(draws: Floats, cluster: NDArray[np.intp]) -> Floats:
@@ -74,6 +77,14 @@ def nested_rhat(draws: Floats, n_groups: int) -> Floats:
     with np.errstate(divide="ignore", invalid="ignore"):
         rhat = np.sqrt(1.0 + between / within)
     return np.where(between == 0.0, 1.0, rhat)
+
+
+def rhat_limit(rhat_max: float, n_groups: int, n_draws: int) -> float:
+    """Largest nested R-hat to accept: ``rhat_max``, and what it is above 1 for independent draws.
+
+    Their groups' means differ too: the mean of its square is up to 1 + n_groups / n_draws.
+    """
+    return float(np.sqrt(rhat_max**2 + n_groups / n_draws))
 
 
 def pareto_k(log_weights: Floats) -> float:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
+from numpy.typing import NDArray
 
 from veldist._support.arrays import Array
+from veldist.inference.factor import Factor
 from veldist.inference.likelihood import Likelihood
 from veldist.inference.newton import Modes, factorise, newton, prior_units, solve
 from veldist.inference.prior import MixturePrior
@@ -15,19 +19,29 @@ __all__ = ["Modes", "find_modes"]
 _START_LIMIT = 3.0
 # The pilot's mode only has to be near enough for the others' quadratic start.
 _PILOT_TOLERANCE = 0.05
+# A pilot that takes longer than this has lost its way.
+_PILOT_ITERATIONS = 30
+# How often components that got lost are started again.
+_MENDINGS = 4
 # With more stars than this the rounding of a Hessian in single precision would no longer be small beside the
 # prior's unit precision.
 _SINGLE_PRECISION_STARS = 5000
 
 
 def find_modes(
-    likelihood: Likelihood, psi: Array, prior: MixturePrior, max_iter: int = 60, tolerance: float = 2e-2
+    likelihood: Likelihood,
+    psi: Array,
+    prior: MixturePrior,
+    max_iter: int = 60,
+    tolerance: float = 2e-2,
+    factor: Factor | None = None,
 ) -> Modes:
     """Modes of all prior components, found together from the mode of one of them.
 
-    The broadest component goes first, alone. About its mode the log-likelihood is nearly quadratic, which
-    gives all others a start close to their modes; Newton's method does the rest, in single precision where
-    that is safe. Where this fails, all start from the prior's centre in double precision.
+    The broadest component goes first, alone; if it does not arrive, the narrowest, which cannot stray far.
+    About the mode of either the log-likelihood is nearly quadratic, which gives all others a start close to
+    their modes; Newton's method does the rest, in single precision where that is safe. Components that have
+    got lost all the same are started again, in double precision, from the best density that any has found.
 
     Parameters
     ----------
@@ -38,26 +52,64 @@ def find_modes(
     prior : MixturePrior
         Prior of the coefficients.
     max_iter : int
-        Iteration limit. Components that hit it are not refused: the sampler corrects them.
+        Iteration limit. Components that hit it in spite of all are not refused, but have ``converged`` False:
+        coordinates that are centred far from any mode are out of the sampler's reach.
     tolerance : float
         Stop when the step promises less than this in log posterior; the step is taken.
+    factor : Factor, optional
+        What the prior of one coefficient has beyond its Gaussian.
     """
     xp = psi.__array_namespace__()
     double = psi.dtype
     offset = xp.asarray(prior.mean - prior.center, dtype=double)
     scales = xp.asarray(prior.scales, dtype=double)
-    first = int(np.argmax(np.sum(prior.scales, axis=1)))
-    pilot = slice(first, first + 1)
+    breadth = np.sum(prior.scales, axis=1)
     # From the mixture's centre, as far as each prior lets it.
     start = _limit(-_ratio(offset, scales), _START_LIMIT)
-    found = newton(
-        likelihood, psi, offset[pilot, :], scales[pilot, :], start[pilot, :], max_iter, _PILOT_TOLERANCE
-    )
-    if bool(xp.all(found.converged)):
-        modes = _modes_near(likelihood, psi, offset, scales, pilot, found, max_iter, tolerance)
-        if bool(xp.all(modes.converged)):
-            return modes
-    return newton(likelihood, psi, offset, scales, start, max_iter, tolerance)
+    pilots = ((int(np.argmax(breadth)), _PILOT_ITERATIONS), (int(np.argmin(breadth)), max_iter))
+    for first, limit in pilots:
+        pilot = slice(first, first + 1)
+        own = (offset[pilot, :], scales[pilot, :], start[pilot, :])
+        found = newton(likelihood, psi, *own, limit, _PILOT_TOLERANCE, factor)
+        if bool(xp.all(found.converged)):
+            break
+    modes = _modes_near(likelihood, psi, offset, scales, pilot, found, max_iter, tolerance, factor)
+    for _ in range(_MENDINGS):
+        lost = np.flatnonzero(~np.asarray(modes.converged))
+        if not lost.size:
+            break
+        modes = _mend(likelihood, psi, offset, scales, modes, lost, max_iter, tolerance, factor)
+    return modes
+
+
+def _mend(
+    likelihood: Likelihood,
+    psi: Array,
+    offset: Array,
+    scales: Array,
+    modes: Modes,
+    lost: NDArray[np.intp],
+    max_iter: int,
+    tolerance: float,
+    factor: Factor | None,
+) -> Modes:
+    """Start lost components again, at the density that has the highest evidence of all."""
+    xp = psi.__array_namespace__()
+    evidence = np.asarray(modes.log_evidence)
+    best = int(np.argmax(np.where(np.isfinite(evidence), evidence, -np.inf)))
+    density = (offset[best, :] + scales[best, :] * modes.x[best, :])[None, :]
+    rows = xp.asarray(lost)
+    its_offset, its_scales = xp.take(offset, rows, axis=0), xp.take(scales, rows, axis=0)
+    start = _limit(_ratio(density - its_offset, its_scales), 2.0 * _START_LIMIT)
+    again = newton(likelihood, psi, its_offset, its_scales, start, max_iter, tolerance, factor)
+    # What converged, or is higher than before.
+    higher = ~(np.asarray(again.log_evidence) <= evidence[lost])
+    taken = np.flatnonzero(np.asarray(again.converged) | higher)
+    where = np.arange(evidence.size)
+    where[lost[taken]] = evidence.size + taken
+    index = xp.asarray(where)
+    pairs = ((getattr(modes, field.name), getattr(again, field.name)) for field in fields(Modes))
+    return Modes(*(xp.take(xp.concat(pair, axis=0), index, axis=0) for pair in pairs))
 
 
 def _modes_near(
@@ -69,6 +121,7 @@ def _modes_near(
     found: Modes,
     max_iter: int,
     tolerance: float,
+    factor: Factor | None,
 ) -> Modes:
     """Modes of all components, given that of one."""
     xp = psi.__array_namespace__()
@@ -96,7 +149,7 @@ def _modes_near(
         for x in (start, other)
     )
     start = xp.where((value >= other_value)[:, None], start, other)
-    modes = newton(local, psi, offset, scales, start, max_iter, tolerance)
+    modes = newton(local, psi, offset, scales, start, max_iter, tolerance, factor)
     return Modes(
         x=xp.astype(modes.x, double),
         whitener=xp.astype(modes.whitener, double),

@@ -14,6 +14,8 @@ from veldist.batch.fit_all import BatchError, FittedBins, Workers, as_solvers, f
 from veldist.fits.draws import Fits, is_fitted
 from veldist.fits.each import over_bins
 from veldist.fits.grid import VelocityGrid, suggest_grid
+from veldist.fits.outliers import find_impossible, refuse_impossible
+from veldist.fits.stars import check_possible
 from veldist.inference import Diagnostics
 from veldist.pipeline.products import BinProducts, make_products
 from veldist.pipeline.stages import stage
@@ -48,6 +50,8 @@ class PipelineSettings:
         sharp, so that it should be small against a spatial bin.
     v_systemic : float
         Systemic velocity (km/s), subtracted in DYNAMITE's input only: its orbits are symmetric about 0.
+    prior : {"default", "cautious"}
+        Prior of the LOSVDs, see `KinematicSolver.run`.
     """
 
     stars_per_bin: int = 150
@@ -58,6 +62,7 @@ class PipelineSettings:
     n_jobs: int | None = None
     psf_sigma: float = 0.1
     v_systemic: float = 0.0
+    prior: str = "default"
 
 
 @dataclass(frozen=True)
@@ -116,15 +121,27 @@ def fit_catalog(
         Whether to show a progress bar.
     store : str or Path, optional
         Where to keep every bin as soon as it is fitted, see `veldist.fit_all_bins`.
+
+    Raises
+    ------
+    ValueError
+        If stars are impossible, in their bin or in the catalogue, with their rows in its table; or as
+        `veldist.fit_all_bins`, if no bin could be fitted.
     """
     settings = settings or PipelineSettings()
     if settings.grid is not None:
         VelocityGrid.read(settings.grid, "grid")
+    # The sample as a whole first: of a small bin nothing can be said.
+    check_possible(catalog.vel, catalog.err, catalog.rows)
     with stage("binning"):
         bins = bin_stars(catalog.x, catalog.y, settings.stars_per_bin)
         pixels, pixel_ids = pixelize(bins, catalog.x, catalog.y)
     members = [bins.bin_ids == k for k in range(bins.n_bins)]
     data = [{"vel": catalog.vel[m], "err": catalog.err[m]} for m in members]
+    impossible = np.zeros(catalog.n_stars, dtype=bool)
+    for m, stars in zip(members, data, strict=True):
+        impossible[m] = find_impossible(stars["vel"], stars["err"])
+    refuse_impossible(impossible, catalog.vel, catalog.rows)
     settings = replace(settings, grid=settings.grid or suggest_grid(data, settings.min_stars))
     assert settings.grid is not None
     logger.info(
@@ -141,7 +158,11 @@ def fit_catalog(
         fitted = fit_bins(
             data,
             grid_kwargs=settings.grid,
-            run_kwargs={"num_samples": settings.num_samples, "seed": settings.seed},
+            run_kwargs={
+                "num_samples": settings.num_samples,
+                "seed": settings.seed,
+                "prior": settings.prior,
+            },
             min_stars=settings.min_stars,
             workers=Workers(settings.n_jobs, progress, store),
             product=make_products,

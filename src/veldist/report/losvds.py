@@ -10,6 +10,7 @@ import numpy as np
 from veldist._support.arrays import Floats
 from veldist.fits.draws import fit_draws
 from veldist.fits.fit import Fit
+from veldist.fits.outliers import describe_outliers
 from veldist.inference import Diagnostics
 from veldist.report.metrics import fit_numbers
 from veldist.report.numbers import rounded, rounded_or_none
@@ -34,7 +35,8 @@ class BinEntry:
         ``curves``: percentiles of the mass per velocity bin as whole multiples of ``mass``; ``rug``:
         velocities of the stars as whole multiples of 1/4000 of the grid's width from its left end, each the
         distance to the one before; ``thinned``: whether these are only a part; ``beyond``: stars outside the
-        grid; ``outside``: mass outside the grid; ``diagnostics`` or None.
+        grid; ``outside``: mass outside the grid; ``diagnostics`` or None; ``messages``: what is to
+        be told of its stars.
     grid : (float, float, int)
         Left edge, bin width (km/s) and number of bins of the velocity grid.
     numbers : list of float
@@ -68,6 +70,7 @@ def bin_entry(index: int, fit: Fit) -> BinEntry:
     inside = vel[(vel >= edges[0]) & (vel <= edges[-1])]
     rug = thinned_rug(inside, _MOST_STARS)
     ticks = np.rint((rug - edges[0]) / (edges[-1] - edges[0]) * _TICKS).astype(int)
+    far = None if fit.stars is None else describe_outliers(fit.stars.vel, fit.stars.err)
     outside = (fit.samples or {}).get("outside_grid")
     content = {
         "mass": rounded_or_none(mass, 8),
@@ -77,6 +80,7 @@ def bin_entry(index: int, fit: Fit) -> BinEntry:
         "beyond": int(vel.size - inside.size),
         "outside": None if outside is None else rounded_or_none(np.median(outside), 3),
         "diagnostics": _diagnostics(fit.diagnostics),
+        "messages": [] if far is None else [far],
     }
     grid = float(edges[0]), float(edges[-1] - edges[0]) / masses.shape[1], masses.shape[1]
     return BinEntry(content, grid, fit_numbers(fit))

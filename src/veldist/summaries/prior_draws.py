@@ -2,8 +2,8 @@
 
 In standardised velocity the prior depends on the stars by the resolution and the reach of the cells, which
 most bins of a map share: draws and widths are kept for the next bin. What differs is where the velocity
-grid ends, for summaries are conditional on it; its bins do not matter. Moments of a density that is constant
-within cells are linear in the masses, and percentiles linear between edges: both follow exactly.
+grid ends, for summaries are conditional on it; its bins do not matter. The density within cells is known:
+moments and percentiles follow exactly.
 
 The draws come from a generator of fixed seed and widths are interpolated between fixed ranges, so that
 results do not depend on which bins were seen before.
@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 from veldist._support.arrays import Floats
 from veldist._support.percentiles import percentiles
 from veldist.inference import masses
-from veldist.models.losvd.frame import LEAST_INSIDE
+from veldist.models.losvd.cells import Cells
+from veldist.models.losvd.regrid import LEAST_INSIDE
 from veldist.summaries.moments import IQR_PER_SIGMA
 from veldist.summaries.scalars import SCALARS
 
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["CellDraws", "shape_draws", "whole_draws"]
 
-# Coefficients of z and -z^2 / 2, the first two of the basis, for the Gaussian of the frame.
-_FRAME_GAUSSIAN = (0.0, 1.0)
+# The first two of the basis, z and -z^2 / 2, are location and scale. With zeros they are those of the frame.
+_LOCATION_AND_SCALE = 2
 # Shapes of the prior lie within so many of the frame's scales of its location, and have a dispersion within
 # these limits: the deviations from a Gaussian can run away with location and scale too.
 _SHAPE_OFFSET, _SHAPE_SCALE = 1.0, (0.5, 2.0)
@@ -58,28 +59,28 @@ class CellDraws:
 
     Attributes
     ----------
-    edges : ndarray, (K + 1,)
-        Cell edges in standardised velocity, ascending.
+    cells : Cells
+        The cells.
     masses : ndarray, (n, K)
         Masses of the cells; rows sum to 1.
     cdf : ndarray, (K + 1, n)
         Cumulative probability at the edges: 0 at the first, 1 at the last.
     """
 
-    edges: Floats
+    cells: Cells
     masses: Floats
     cdf: Floats
     _known: dict[tuple[int, int], Floats] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, edges: Floats, cell_masses: Floats) -> CellDraws:
+    def of(cls, cells: Cells, cell_masses: Floats) -> CellDraws:
         """From the masses of cells, (n, K)."""
-        cdf = np.zeros((edges.size, cell_masses.shape[0]))
+        cdf = np.zeros((cells.edges.size, cell_masses.shape[0]))
         np.cumsum(cell_masses.T, axis=0, out=cdf[1:])
         cdf /= cdf[-1].copy()
-        for array in (edges, cell_masses, cdf):
+        for array in (cell_masses, cdf):
             array.flags.writeable = False
-        return cls(edges, cell_masses, cdf)
+        return cls(cells, cell_masses, cdf)
 
     def with_mass(self, low: float, high: float) -> NDArray[np.bool_]:
         """Draws that have mass on a range of standardised velocities, (n,).
@@ -89,7 +90,7 @@ class CellDraws:
         ValueError
             If hardly any draw has.
         """
-        inside = self.masses @ (np.diff(np.clip(self.edges, low, high)) / np.diff(self.edges))
+        inside = self.masses @ self.cells.overlap(np.array([low, high]))[:, 0]
         good = inside >= LEAST_INSIDE
         if np.count_nonzero(good) < _LEAST_SHARE * good.size:
             raise ValueError("next to no draws of the prior have mass on the grid.")
@@ -104,12 +105,9 @@ class CellDraws:
             As `with_mass`.
         """
         good = self.with_mass(low, high)
-        low, high = max(low, self.edges[0]), min(high, self.edges[-1])
-        cdf, edges = self.cdf.compress(good, axis=1), self.edges
+        cdf = self.cdf.compress(good, axis=1)
         draws = np.arange(cdf.shape[1])
-        order = np.arange(1, 6)[:, None]
-        integrals = np.diff(np.clip(edges, low, high) ** order) / (order * np.diff(edges))
-        raw = integrals @ self.masses.compress(good, axis=0).T
+        raw = self.cells.moments(4, low, high).T @ self.masses.compress(good, axis=0).T
         inside, mean, r2, r3, r4 = raw[0], *(raw[1:] / raw[0])
         variance = np.maximum(r2 - mean**2, np.finfo(np.float64).tiny)
         m3 = r3 - mean * (3.0 * r2 - 2.0 * mean**2)
@@ -117,19 +115,16 @@ class CellDraws:
         sigma = np.sqrt(variance)
 
         def cumulative(z: Floats) -> Floats:
-            z = np.clip(z, low, high)
-            left = np.minimum(np.searchsorted(edges, z, side="right"), edges.size - 1) - 1
-            lower, upper = cdf[left, draws], cdf[left + 1, draws]
-            return lower + (z - edges[left]) / (edges[left + 1] - edges[left]) * (upper - lower)
+            cell, share = self.cells.locate(np.clip(z, low, high))
+            return (1.0 - share) * cdf[cell, draws] + share * cdf[cell + 1, draws]
 
         start = cumulative(np.full(draws.size, low))
 
         def percentile(q: float) -> Floats:
             target = np.minimum(start + q * inside, 1.0)
-            right = np.count_nonzero(cdf < target, axis=0)
-            lower, upper = cdf[right - 1, draws], cdf[right, draws]
-            left = edges[right - 1]
-            return left + (edges[right] - left) * (target - lower) / (upper - lower)
+            cell = np.count_nonzero(cdf < target, axis=0) - 1
+            lower, upper = cdf[cell, draws], cdf[cell + 1, draws]
+            return self.cells.velocity(cell, (target - lower) / (upper - lower))
 
         median, iqr = percentile(0.5), percentile(0.75) - percentile(0.25)
         return {
@@ -166,7 +161,8 @@ class CellDraws:
         if high - low >= _NARROW:
             # Beyond the cells there is nothing.
             ends = np.array([low, high]) / _KNOT
-            ends = np.clip(ends, np.floor(self.edges[0] / _KNOT), np.ceil(self.edges[-1] / _KNOT))
+            edges = self.cells.edges
+            ends = np.clip(ends, np.floor(edges[0] / _KNOT), np.ceil(edges[-1] / _KNOT))
             first = np.floor(ends).astype(int).tolist()
             upper = ends - first
             weights = np.outer([1.0 - upper[0], upper[0]], [1.0 - upper[1], upper[1]]).ravel().tolist()
@@ -218,47 +214,48 @@ def _draws(
     weights: Floats,
     n: int,
     seed: int,
-    accept: Callable[[Floats, Floats], NDArray[np.bool_]] | None = None,
+    accept: Callable[[Floats, Cells], NDArray[np.bool_]] | None = None,
 ) -> CellDraws:
     """Draws of a mixture on the cells of a posterior, from what is kept if they are there."""
     inner = posterior.posterior
     arrays = posterior.cells.edges, inner.psi, inner.log_base, mean, scales, weights
     # All that the draws depend on, as bytes: what a cache can compare.
     contents = tuple(np.asarray(array, dtype=np.float64).tobytes() for array in arrays)
-    return _kept(contents, inner.psi.shape[1], n, seed, accept)
+    return _kept(contents, posterior.cells.core, inner.psi.shape[1], n, seed, accept)
 
 
 @lru_cache(maxsize=_CACHED)
 def _kept(
     contents: tuple[bytes, ...],
+    core: float,
     n_basis: int,
     n: int,
     seed: int,
-    accept: Callable[[Floats, Floats], NDArray[np.bool_]] | None,
+    accept: Callable[[Floats, Cells], NDArray[np.bool_]] | None,
 ) -> CellDraws:
     """Draws for the arrays of `_draws`; those that are not accepted are drawn anew."""
     edges, psi, log_base, mean, scales, weights = (np.frombuffer(content) for content in contents)
     psi, mean, scales = (array.reshape(-1, n_basis) for array in (psi, mean, scales))
     cumulative = np.cumsum(weights / weights.sum())[:-1]
-    centers = 0.5 * (edges[1:] + edges[:-1])
+    cells = Cells(edges=edges, core=core)
     rng = np.random.default_rng(seed)
-    found = np.empty((0, centers.size))
+    found = np.empty((0, log_base.size))
     for _ in range(_ATTEMPTS):
         missing = n - found.shape[0]
         if missing <= 0:
-            return CellDraws.of(edges, found[:n])
+            return CellDraws.of(cells, found[:n])
         # A few more than are missing, so that one attempt is usually enough.
         size = missing if accept is None else missing + missing // 4
         component = np.searchsorted(cumulative, rng.random(size), side="right")
         beta = mean[component] + scales[component] * rng.standard_normal((size, n_basis))
         draws = masses(beta, psi, log_base)
-        found = np.concatenate([found, draws if accept is None else draws[accept(draws, centers)]])
+        found = np.concatenate([found, draws if accept is None else draws[accept(draws, cells)]])
     raise ValueError("next to no draws of the prior have a location and dispersion near those of the stars.")
 
 
 def _shape_prior(prior: MixturePrior) -> tuple[Floats, Floats, Floats]:
     """Means, scales, weights of the components with b1 and b2 pinned to the frame's; equal ones are one."""
-    fixed = len(_FRAME_GAUSSIAN)
+    fixed = _LOCATION_AND_SCALE
     weights: dict[tuple[bytes, bytes], float] = {}
     first: list[int] = []
     for g, weight in enumerate(np.exp(prior.log_weights).tolist()):
@@ -267,13 +264,13 @@ def _shape_prior(prior: MixturePrior) -> tuple[Floats, Floats, Floats]:
             first.append(g)
         weights[component] = weights.get(component, 0.0) + weight
     mean, scales = prior.mean[first], prior.scales[first]
-    mean[:, :fixed], scales[:, :fixed] = _FRAME_GAUSSIAN, 0.0
+    mean[:, :fixed] = scales[:, :fixed] = 0.0
     return mean, scales, np.round(list(weights.values()), _DIGITS)
 
 
-def _near_frame(cell_masses: Floats, centers: Floats) -> NDArray[np.bool_]:
+def _near_frame(cell_masses: Floats, cells: Cells) -> NDArray[np.bool_]:
     """Draws within the limits of shapes."""
-    mean, square = (cell_masses @ np.stack([centers, centers**2], axis=1)).T
+    _, mean, square = (cell_masses @ cells.moments(2)).T
     variance = square - mean**2
     low, high = _SHAPE_SCALE
     return (np.abs(mean) <= _SHAPE_OFFSET) & (variance >= low**2) & (variance <= high**2)

@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 from veldist._support.arrays import Floats
 from veldist._support.percentiles import percentiles
 from veldist.fits.fit import Fit
-from veldist.models.losvd.frame import overlap_matrix
+from veldist.models.losvd.regrid import smooth_bin_masses
 from veldist.summaries.information import MOMENTS, sampling_bounds
 from veldist.summaries.prior_draws import shape_draws, whole_draws
 from veldist.summaries.scalars import METRICS, SCALARS
@@ -96,11 +96,10 @@ def prior_draws(posterior: Any, edges: Floats) -> tuple[Floats, Floats]:
     ValueError
         If next to no draws of the prior have mass on the grid.
     """
-    overlap = overlap_matrix(posterior.velocity_edges, edges)
-    low, high = posterior.frame.standardise(edges[[0, -1]])
+    z = posterior.frame.standardise(edges)
     sets = []
     for draws in (whole_draws(posterior, PRIOR_DRAWS), shape_draws(posterior, SHAPE_DRAWS)):
-        raw = draws.masses[draws.with_mass(low, high)] @ overlap
+        raw = smooth_bin_masses(draws.cells, draws.masses[draws.with_mass(z[0], z[-1])], z)
         sets.append(raw / raw.sum(axis=1, keepdims=True))
     return sets[0], sets[1]
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,37 +9,48 @@ from scipy.stats import norm
 
 import veldist
 from veldist.inference import MixturePrior
-from veldist.models.losvd.basis import PriorSettings, losvd_prior
-from veldist.models.losvd.frame import make_cells
+from veldist.models.losvd.basis import PriorSettings, losvd_prior, named_prior
+from veldist.models.losvd.cells import make_cells
 from veldist.models.losvd.resolution import Resolution, ResolutionRule
 
 
-def build(n_stars=200, error_ratio=0.3):
+def build(n_stars=2000, error_ratio=0.3, flat=True):
+    """Cells, basis and prior; on flat cells functions have their values at the centres."""
     resolution = ResolutionRule()(n_stars, error_ratio)
     cells = make_cells(-4, 4, resolution.cell_width)
-    return cells, *losvd_prior(cells.centers, cells.widths, resolution)
+    cells = replace(cells, core=0.0) if flat else cells
+    return cells, *losvd_prior(cells, resolution)
 
 
-def test_the_frames_gaussian_has_coefficients_zero_and_one():
-    cells, psi, prior = build()
-    beta = np.zeros(psi.shape[1])
-    beta[1] = 1.0
-    mass = softmax(psi @ beta + np.log(cells.widths))
-    expected = np.exp(-0.5 * cells.centers**2) * cells.widths
-    assert np.allclose(mass, expected / expected.sum(), rtol=1e-10)
-    # With enough stars the prior falls like 1 / b2 at b2 = 1.
-    slope = (prior.mean[:, 1] - 1.0) / prior.scales[:, 1] ** 2
-    assert np.allclose(slope, -1.0)
+def test_the_frames_gaussian_has_coefficients_of_zero():
+    cells, psi, prior = build(flat=False)
+    mass = softmax(psi @ np.zeros(psi.shape[1]) + cells.log_base)
+    core = np.abs(cells.centers) < 3.5
+    assert np.allclose(mass[core], np.diff(norm.cdf(cells.edges))[core], rtol=1e-4)
+    # With enough stars the prior falls like 1 / b where the precision b is 1.
+    assert np.allclose(prior.mean[:, 1] / prior.scales[:, 1] ** 2, -1.0)
     assert np.all(np.delete(prior.mean, 1, axis=1) == 0)
 
 
+def test_other_gaussians_are_theirs_too():
+    cells, psi, _ = build(flat=False)
+    location, precision = 0.3, 1.2
+    beta = np.zeros(psi.shape[1])
+    beta[:2] = location * precision, precision - 1.0
+    mass = softmax(psi @ beta + cells.log_base)
+    expected = np.diff(norm.cdf(cells.edges, location, precision**-0.5))
+    # To second order in what the coefficients do within a cell of 0.15.
+    assert np.abs(mass - expected).max() < 1e-3 * expected.max()
+
+
 @pytest.mark.parametrize("ratio", [0.0, 1.0])
-def test_few_stars_leave_the_dispersion_free(ratio):
-    # A prior flat in the dispersion, times 1 / (1 + (r / s)^2), from half to twice the frame's scale.
-    resolution = ResolutionRule()(20, ratio)
+@pytest.mark.parametrize(("n", "low", "high"), [(20, 0.65, 1.9), (499, 0.7, 1.3)])
+def test_few_stars_leave_the_dispersion_free(n, low, high, ratio):
+    # A prior flat in the dispersion, times 1 / (1 + (r / s)^2), around the frame's scale.
+    resolution = ResolutionRule()(n, ratio)
     mean, sd, weight = np.transpose(resolution.precisions)
     assert weight.sum() == pytest.approx(1.0)
-    s = np.linspace(0.65, 1.9, 60)
+    s = np.linspace(low, high, 60)
     b2 = s**-2.0
     density = norm.pdf(b2[:, None], mean, sd) @ weight * 2 * s**-3.0
     expected = 1.0 / (1.0 + (ratio / s) ** 2)
@@ -53,7 +66,7 @@ def test_the_null_component_is_exactly_gaussian():
     # A Gaussian's log density has no third difference, on equal cells.
     core = np.abs(cells.centers) < 3
     third = np.diff(beta @ psi[core].T, n=3, axis=1)
-    assert np.abs(third[null]).max() < 1e-10
+    assert np.abs(third[null]).max() < 1e-9
     assert np.median(np.abs(third[~null]).max(axis=1)) > 1e-3
 
 
@@ -108,7 +121,9 @@ def test_resolution_grows_with_the_information():
     assert rich.cell_width < poor.cell_width
     assert rich.n_functions > poor.n_functions
     assert min(rich.lengths) < min(poor.lengths)
-    assert ResolutionRule()(20000, 3.0) == poor
+    broad = ResolutionRule()(20000, 3.0)
+    assert replace(broad, precisions=poor.precisions) == poor
+    assert len(broad.precisions) == len(poor.precisions) == 3
 
 
 def test_a_level_begins_with_its_limit():
@@ -196,10 +211,10 @@ def test_inconsistent_priors_are_refused():
 
 
 def test_settings_become_components_and_weights():
-    resolution = ResolutionRule()(200, 0.3)
+    resolution = ResolutionRule()(2000, 0.3)
     cells = make_cells(-4, 4, resolution.cell_width)
     settings = PriorSettings(null_weight=0.1, near_weight=0.2, tail_weight=0.0, small=0.5, tail_scale=0.4)
-    _, prior = losvd_prior(cells.centers, cells.widths, resolution, settings)
+    _, prior = losvd_prior(cells, resolution, settings)
     weights = dict(zip(prior.labels, np.exp(prior.log_weights), strict=True))
     assert weights["gaussian"] == pytest.approx(0.1)
     assert weights["nearly gaussian"] == pytest.approx(0.2)
@@ -210,7 +225,7 @@ def test_settings_become_components_and_weights():
     assert not near[4:].any()
     assert prior.is_null.tolist() == [label == "gaussian" for label in prior.labels]
     # Exponential in tau, each amplitude standing for an interval of its own size.
-    first, last = (weights[f"length=0.75, amplitude={a:g}"] for a in (0.35, 3.0))
+    first, last = (weights[f"length=0.6, amplitude={a:g}"] for a in (0.35, 3.0))
     rate = settings.amplitude_rate
     assert first / last == pytest.approx(0.35 / 3.0 * np.exp(-rate * (0.35 - 3.0)))
 
@@ -237,3 +252,15 @@ def test_settings_take_lists():
     assert hash(PriorSettings(amplitudes=[0.5, 1.0], taper=[4.0, 6.0])) == hash(
         PriorSettings(amplitudes=(0.5, 1.0), taper=(4.0, 6.0))
     )
+
+
+def test_priors_have_names():
+    assert named_prior(None) == named_prior("default") == PriorSettings()
+    own = PriorSettings(tail_scale=1.0)
+    assert named_prior(own) is own
+    cautious = named_prior("cautious")
+    assert cautious.null_weight == cautious.near_weight == 0.0
+    with pytest.raises(ValueError, match=r"'default', 'cautious'.*'bold'"):
+        named_prior("bold")
+    with pytest.raises(TypeError, match=r"PriorSettings.*'cautious'.*int"):
+        named_prior(3)

@@ -13,7 +13,7 @@ from veldist.export.rows.bins import describe_bins
 from veldist.export.rows.cut import Cut
 from veldist.export.rows.losvds import SolvedBins
 
-__all__ = ["warn_cut", "warn_doubtful", "warn_misplaced"]
+__all__ = ["outlier_notes", "warn_cut", "warn_doubtful", "warn_misplaced"]
 
 # Rules of the checks are imported within functions: they are not loaded before something is written.
 
@@ -71,7 +71,7 @@ def warn_cut(
 
     edge, outside = np.zeros((2, n_bins))
     for i, cut_off in cuts.items():
-        edge[i], outside[i] = cut_off
+        edge[i], outside[i] = cut_off.edge, cut_off.outside
     largest = np.maximum(edge, outside)
     cut = largest > CUT_SHARE
     if cut.any():
@@ -86,6 +86,12 @@ def warn_cut(
             GridWarning,
             stacklevel=stacklevel + 1,
         )
+
+
+def outlier_notes(cuts: Mapping[int, Cut]) -> dict[str, list[str]]:
+    """Metadata of a table: what is to be said of far stars, bin by bin; empty if nothing is."""
+    notes = [f"solvers[{i}]: {cuts[i].outliers}" for i in sorted(cuts) if cuts[i].outliers is not None]
+    return {"outliers": notes} if notes else {}
 
 
 def warn_doubtful(rows: SolvedBins, stacklevel: int) -> None:

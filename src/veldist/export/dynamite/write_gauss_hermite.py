@@ -15,7 +15,7 @@ import numpy as np
 from veldist._support.arrays import Floats
 from veldist._support.validate import check_count, to_float
 from veldist._version import __version__
-from veldist.export.dynamite.doubts import warn_cut
+from veldist.export.dynamite.doubts import outlier_notes, warn_cut
 from veldist.export.dynamite.files import DynamiteFiles, check_paths, write_files
 from veldist.export.dynamite.layout import read_layout
 from veldist.export.rows.hermite import collect_series, read_series
@@ -104,7 +104,8 @@ def write_dynamite_gauss_hermite(
 
     In the metadata, ``PSF`` is what DYNAMITE reads; ``original_bin`` lists the index in ``solvers`` of each
     row, ``gh_converged`` the share of its fits that converged, ``n_stars`` its number of stars, and
-    ``uncertainty_floor`` the floors and how many values they raised.
+    ``uncertainty_floor`` the floors and how many values they raised; ``outliers``, if it is there, says which
+    bins have stars far from the others.
 
     See Also
     --------
@@ -121,7 +122,8 @@ def write_dynamite_gauss_hermite(
     layout = read_layout(voronoi_bin_metadata, solved, with_flux=False)
     of_bins = read_series(fits, order)
     rows = collect_series(of_bins, solved.size, velocity_floor, coefficient_floor, stacklevel=2)
-    warn_cut({i: row.cut for i, row in of_bins.items()}, solved.size, stacklevel=2, draws=True)
+    cuts = {i: row.cut for i, row in of_bins.items()}
+    warn_cut(cuts, solved.size, stacklevel=2, draws=True)
     rows.values[:, 0] -= v_systemic
     table = _make_table(rows.values, rows.errors)
     table.meta |= {
@@ -133,6 +135,7 @@ def write_dynamite_gauss_hermite(
         "gh_converged": rows.converged.tolist(),
         "uncertainty_floor": rows.floors | {"n_floored": rows.n_floored},
         "veldist_version": __version__,
+        **outlier_notes(cuts),
     }
     write_files(paths, table, layout, stacklevel=2)
     return paths

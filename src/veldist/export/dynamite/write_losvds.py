@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from veldist._support.validate import to_float
 from veldist._version import __version__
-from veldist.export.dynamite.doubts import warn_cut, warn_doubtful
+from veldist.export.dynamite.doubts import outlier_notes, warn_cut, warn_doubtful
 from veldist.export.dynamite.files import DynamiteFiles, check_paths, write_files
 from veldist.export.dynamite.layout import VoronoiLayout, read_layout
 from veldist.export.rows.losvds import Floor, LosvdRow, SolvedBins, check_solved, collect_losvds, read_rows
@@ -133,8 +133,9 @@ def write_dynamite_kinematics(
     rescaled mass would no longer belong to its error. The smallest and the largest sum are in the metadata
     as ``losvd_sum_range``. Only ``v`` and ``sigma`` are moments of the median LOSVD divided by its sum.
 
-    ``uncertainty_floor`` in the metadata lists, for every row, the arguments of ``clip_uncertainties``, the
-    floor they led to, and how many of the velocity bins it raised.
+    ``outliers`` in the metadata, if it is there, says which bins have stars far from the others, by which the
+    LOSVD is stretched. ``uncertainty_floor`` lists, for every row, the arguments of ``clip_uncertainties``,
+    the floor they led to, and how many of the velocity bins it raised.
 
     A column ``bin_id`` (1..n) and ``velocity_unit`` in the metadata serve DYNAMITE's successor in JAX;
     DYNAMITE itself drops columns it does not know.
@@ -193,12 +194,13 @@ def write_rows(
     layout = read_layout(voronoi_bin_metadata, solved, with_flux=bin_flux_mode == "custom")
     of_bins = read()
     rows = collect_losvds(of_bins, solved.size).shifted(v_systemic)
-    warn_cut({i: row.cut for i, row in of_bins.items()}, solved.size, stacklevel, note=_PAD_NOTE)
+    cuts = {i: row.cut for i, row in of_bins.items()}
+    warn_cut(cuts, solved.size, stacklevel, note=_PAD_NOTE)
     warn_doubtful(rows, stacklevel)
     if pad:
         rows = rows.padded()
     table = _make_table(rows, layout, bin_flux_mode)
-    table.meta |= {"v_systemic": v_systemic, "padded": bool(pad)}
+    table.meta |= {"v_systemic": v_systemic, "padded": bool(pad)} | outlier_notes(cuts)
     write_files(paths, table, layout, stacklevel)
     return paths
 

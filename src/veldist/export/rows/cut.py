@@ -1,4 +1,4 @@
-"""How much of an LOSVD its velocity grid cuts off."""
+"""What a user of an LOSVD must be told of it: how much its grid cuts off, which stars stretch it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from veldist.fits.fit import Fit
+from veldist.fits.outliers import describe_outliers
 
 __all__ = ["Cut", "cut_of"]
 
@@ -15,10 +16,14 @@ _TRUNCATED = 1e-3
 
 
 class Cut(NamedTuple):
-    """Shares of the mass in the fuller outermost velocity bin and outside the grid; 0 if not known."""
+    """Shares of the mass in the fuller outermost velocity bin and outside the grid; 0 if not known.
+
+    Also what `veldist.fits.outliers.describe_outliers` says of the stars.
+    """
 
     edge: float
     outside: float
+    outliers: str | None = None
 
 
 def cut_of(fit: Fit, *, draws: bool = False) -> Cut:
@@ -38,11 +43,13 @@ def cut_of(fit: Fit, *, draws: bool = False) -> Cut:
     pdf = np.asarray(samples.get("intrinsic_pdf", np.empty((0, 0))), dtype=np.float64)
     drawn = np.median(pdf, axis=0) if pdf.ndim == 2 and pdf.size else None
     clipped = None if draws else fit.clipped
-    median = drawn if clipped is None else np.asarray(clipped["losvd_median"], dtype=np.float64)
+    median = drawn if clipped is None else np.asarray(clipped.get("losvd_median", ()), dtype=np.float64)
     edge, truncated = 0.0, False
-    if median is not None and median.sum() > 0:
+    # Unusable masses are refused where the rows are put together.
+    if median is not None and median.ndim == 1 and np.isfinite(median).all() and median.sum() > 0:
         edge = float(median[[0, -1]].max() / median.sum())
         if drawn is not None and drawn.shape == median.shape:
             truncated = bool((median[[0, -1]] < _TRUNCATED * drawn[[0, -1]]).any())
     outside = np.asarray(samples.get("outside_grid", ()), dtype=np.float64)
-    return Cut(edge, float(np.median(outside)) if outside.size and not truncated else 0.0)
+    far = None if fit.stars is None else describe_outliers(fit.stars.vel, fit.stars.err)
+    return Cut(edge, float(np.median(outside)) if outside.size and not truncated else 0.0, far)

@@ -1,8 +1,9 @@
 r"""The one-dimensional LOSVD prior: basis functions of z and the scales of their coefficients.
 
-The log-density is :math:`b_1 z - b_2 z^2/2 + c\,T(z) + d\,A(z) + \sum_k a_k \phi_k(z)`:
+The log-density over that of the frame's Gaussian is
+:math:`b_1 z - b_2 z^2/2 + c\,T(z) + d\,A(z) + \sum_k a_k \phi_k(z)`:
 
-* ``b1, b2`` carry location and scale: (0, 1) is the Gaussian of the frame;
+* ``b1, b2`` carry location and scale: (0, 0) is the Gaussian of the frame, and 1 + b2 the precision;
 * ``T`` is the direction from a Gaussian to a Student t of 4 degrees of freedom, so that heavy tails are
   one coefficient away;
 * ``A`` is that to a two-piece Gaussian of different widths on its two sides, so that a wing that is longer on
@@ -16,6 +17,8 @@ stay with b1 and b2; ``phi`` is tapered to zero in the wings, where stars are to
 The pairs (l, tau) form a small grid with weights, with an exponential prior on tau: the penalised-complexity
 prior of Simpson et al. (2017, Stat. Sci. 32, 1). Beside them stand components without ``phi``: exactly
 Gaussian (c = d = 0), nearly Gaussian (both small), only heavy-tailed, only asymmetric.
+
+On cells each function has its mean under the cell's profile (`veldist.models.losvd.cells`).
 """
 
 from __future__ import annotations
@@ -28,9 +31,10 @@ from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
 from veldist.inference.prior import MixturePrior
+from veldist.models.losvd.cells import Cells
 from veldist.models.losvd.resolution import Resolution, ResolutionRule
 
-__all__ = ["PriorSettings", "losvd_prior"]
+__all__ = ["PRIORS", "PriorSettings", "losvd_prior", "named_prior"]
 
 # Half-width of the interval on which the sine functions live: the taper hides its ends.
 _HALF_WIDTH = 6.5
@@ -103,6 +107,33 @@ class PriorSettings:
             raise ValueError(f"taper = {self.taper} must ascend between 0 and {_HALF_WIDTH}.")
 
 
+PRIORS = {
+    "default": PriorSettings(),
+    "cautious": PriorSettings(null_weight=0.0, near_weight=0.0, tail_weight=0.0, asymmetry_weight=0.0),
+}
+"""Priors by name. In the cautious one all components have the Gaussian process, and none is exactly or nearly
+Gaussian: error bars of the shape are wider, and hold a truth that is not Gaussian more often."""
+
+
+def named_prior(prior: PriorSettings | str | None) -> PriorSettings:
+    """The prior itself, or that of a name; the default one if it is None.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is something else, or there is no prior of that name.
+    """
+    if prior is None or isinstance(prior, PriorSettings):
+        return prior or PRIORS["default"]
+    if not isinstance(prior, str):
+        raise TypeError(
+            f"prior must be veldist.PriorSettings or one of {list(PRIORS)}, got {type(prior).__name__}."
+        )
+    if prior not in PRIORS:
+        raise ValueError(f"prior must be one of {list(PRIORS)}, or veldist.PriorSettings, got {prior!r}.")
+    return PRIORS[prior]
+
+
 def _project_out_quadratic(functions: Floats, z: Floats, weight: Floats) -> Floats:
     """Remove the weighted least-squares fit of {1, z, z^2} from each column of ``functions`` (K, n)."""
     quadratic = np.stack([np.ones_like(z), z, z**2], axis=1)
@@ -167,49 +198,48 @@ def _shapes(
 
 
 def losvd_prior(
-    centers: Floats,
-    widths: Floats,
-    resolution: Resolution,
-    settings: PriorSettings | None = None,
+    cells: Cells, resolution: Resolution, settings: PriorSettings | None = None
 ) -> tuple[Floats, MixturePrior]:
     """Basis and prior of a one-dimensional LOSVD on the given cells.
 
     Parameters
     ----------
-    centers, widths : ndarray, (K,)
-        Cell centres and widths in standardised velocity.
+    cells : Cells
+        The cells, in standardised velocity.
     resolution : Resolution
-        Number of functions, correlation lengths, and the prior of b2.
+        Number of functions, correlation lengths, and the prior of the precision.
     settings : PriorSettings, optional
         The prior of location and shape.
 
     Returns
     -------
     psi : ndarray, (K, p)
-        Basis: columns z, -z^2/2, the heavy-tailed and the asymmetric direction, the deviation functions.
+        Basis: means over the cells of z, -z^2/2, the heavy-tailed and the asymmetric direction, the deviation
+        functions.
     prior : MixturePrior
         Prior of the coefficients.
     """
     settings = settings or PriorSettings()
-    z = centers
-    weight = np.exp(-0.5 * z**2) * widths
     order = np.arange(1, resolution.n_functions + 1)
     omega = np.pi * order / (2.0 * _HALF_WIDTH)
-    inside = np.clip(z, -_HALF_WIDTH, _HALF_WIDTH)
-    sines = np.sin(omega[None, :] * (inside[:, None] + _HALF_WIDTH)) / np.sqrt(_HALF_WIDTH)
-    deviation = _taper(z, *settings.taper)[:, None] * _project_out_quadratic(sines, z, weight)
-    directions = np.stack([_tail_direction(z, weight), _asymmetry_direction(z, weight)], axis=1)
-    psi = np.concatenate([z[:, None], -0.5 * z[:, None] ** 2, directions, deviation], axis=1)
 
+    def functions(z: Floats, weight: Floats) -> Floats:
+        inside = np.clip(z, -_HALF_WIDTH, _HALF_WIDTH)
+        sines = np.sin(omega[None, :] * (inside[:, None] + _HALF_WIDTH)) / np.sqrt(_HALF_WIDTH)
+        deviation = _taper(z, *settings.taper)[:, None] * _project_out_quadratic(sines, z, weight)
+        directions = _tail_direction(z, weight), _asymmetry_direction(z, weight)
+        return np.concatenate([np.stack([z, -0.5 * z**2, *directions], axis=1), deviation], axis=1)
+
+    psi = cells.average(functions)
     shapes = _shapes(omega, resolution.lengths, settings)
     several = len(resolution.precisions) > 1
     mean, scale, labels, weights = [], [], [], []
-    for b2_mean, b2_scale, b2_weight in resolution.precisions:
-        for scales, label, weight_shape in shapes:
-            mean.append(np.concatenate([[0.0, b2_mean], np.zeros(scales.size)]))
-            scale.append(np.concatenate([[settings.location_scale, b2_scale], scales]))
-            labels.append(f"{label}, precision={b2_mean:g}" if several else label)
-            weights.append(weight_shape * b2_weight)
+    for precision, its_scale, its_weight in resolution.precisions:
+        for scales, label, weight in shapes:
+            mean.append(np.concatenate([[0.0, precision - 1.0], np.zeros(scales.size)]))
+            scale.append(np.concatenate([[settings.location_scale, its_scale], scales]))
+            labels.append(f"{label}, precision={precision:g}" if several else label)
+            weights.append(weight * its_weight)
     prior = MixturePrior(
         mean=np.array(mean),
         scales=np.array(scale),

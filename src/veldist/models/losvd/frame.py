@@ -1,9 +1,4 @@
-"""The LOSVD's own frame: standardised velocity, the cells in it, and any reporting grid's overlap.
-
-The density lives on cells in ``z = (v - location) / scale``, where location and scale are the
-error-corrected Gaussian ones of the bin's own stars. The reporting grid enters only through
-`overlap_matrix`, after the inference.
-"""
+"""The LOSVD's own frame, the standardised velocity ``z = (v - location) / scale`` of a bin's stars."""
 
 from __future__ import annotations
 
@@ -14,19 +9,14 @@ import numpy as np
 
 from veldist._support.arrays import Floats
 
-__all__ = ["LEAST_INSIDE", "Cells", "Frame", "fit_frame", "make_cells", "overlap_matrix", "robust_frame"]
+__all__ = ["Frame", "fit_frame", "robust_frame"]
 
-LEAST_INSIDE = 1e-6
-"""An LOSVD conditional on a range that holds less than this of it means nothing."""
-
-# Cells reach this far at least: to where the prior turns the tails Gaussian again (see `basis`).
-_REACH = 8.0
 # Cells narrower than this fraction of the velocities would be lost to their rounding.
 _ROUNDING = 1e-9
-# Fine cells where the Gaussian process matters, growing ones where it fades (`basis.PriorSettings.taper`).
-_CORE = 5.5
-_GROWTH = 1.25
-_FAR = 15.0
+# The variance's root is searched from above in steps of so much in its logarithm.
+_STEP = float(np.log(2.0))
+# Stars that count as few.
+_PRECISE = 3
 # Upper quartile of the unit Gaussian.
 _NORMAL_QUARTILE = 0.6744897501960817
 
@@ -47,34 +37,21 @@ class Frame:
         return self.location + self.scale * z
 
 
-@dataclass(frozen=True)
-class Cells:
-    """Intervals in z, on each of which the density is constant: ``edges`` (K + 1,), ascending."""
-
-    edges: Floats
-
-    @property
-    def centers(self) -> Floats:
-        """Cell centres, (K,)."""
-        return 0.5 * (self.edges[1:] + self.edges[:-1])
-
-    @property
-    def widths(self) -> Floats:
-        """Cell widths, (K,)."""
-        return np.diff(self.edges)
-
-
 def fit_frame(vel: Floats, err: Floats) -> Frame:
-    r"""Error-corrected Gaussian maximum likelihood of location and scale.
+    r"""Error-corrected Gaussian location and scale.
 
-    Maximises :math:`\prod_i N(y_i \mid m, s^2 + e_i^2)`: with weights :math:`w_i = 1 / (s^2 + e_i^2)`, m is
-    the weighted mean, and s solves :math:`\sum_i w_i^2 (y_i - m)^2 = \sum_i w_i` (e.g. Pryor & Meylan 1993,
-    ASP Conf. 50, 357).
+    Of the likelihood :math:`\prod_i N(y_i \mid m, s^2 + e_i^2)`: with weights
+    :math:`w_i = 1 / (s^2 + e_i^2)`, m is the weighted mean, and s solves
+    :math:`\sum_i w_i^2 (y_i - m)^2 = \sum_i w_i` (e.g. Pryor & Meylan 1993, ASP Conf. 50, 357). Of several
+    solutions the broadest is taken: the likelihood is singular where m is the velocity of a star without an
+    error and s is 0, so that the highest of its maxima is on any star that is far more precise than the
+    others, and says nothing of them.
 
-    Where the errors hide the dispersion, the maximum is at zero; the scale is therefore kept above the
+    Where the errors hide the dispersion, there is no such maximum; the scale is therefore kept above the
     dispersion whose square equals the uncertainty of the square,
-    :math:`s^2 \ge \sqrt{2} / \sqrt{\sum_i e_i^{-4}}`, the Cramer-Rao bound at s = 0. With a single
-    velocity value and tiny errors (all stars equal) this still gives a positive scale.
+    :math:`s^2 \ge \sqrt{2} / \sqrt{\sum_i e_i^{-4}}`, the Cramer-Rao bound at s = 0, the three most precise
+    stars left out. With a single velocity value and tiny errors (all stars equal) this still gives a positive
+    scale.
 
     Parameters
     ----------
@@ -116,59 +93,32 @@ def robust_frame(vel: Floats, err: Floats) -> Frame:
 
 
 def _solve_variance(excess: Callable[[float], float], e2: Floats, ceiling: float, vel: Floats) -> float:
-    """Root of a function that falls with the variance, or the smallest variance that can be told from zero.
+    """The largest variance where a function changes its sign, from positive below to negative above.
 
-    That is the Cramer-Rao bound of unresolved stars, and what the velocities' rounding allows.
+    If there is none, the smallest variance that can be told from zero: the Cramer-Rao bound of unresolved
+    stars, and what the velocities' rounding allows.
     """
+    floor = max(_unresolved(e2), (_ROUNDING * float(np.abs(vel).max())) ** 2)
+    above = float(np.log(ceiling) + 1e-3) if ceiling > 0.0 else -np.inf
+    lowest = float(np.log(floor))
+    below = above
+    while below > lowest:
+        below = max(above - _STEP, lowest)
+        if excess(float(np.exp(below))) > 0.0:
+            # Here, for it takes longer to load than all of the engine.
+            from scipy.optimize import brentq
+
+            # In the logarithm: the variance may span many decades.
+            return float(np.exp(brentq(lambda t: excess(float(np.exp(t))), below, above, xtol=1e-9)))
+        above = below
+    return floor
+
+
+def _unresolved(e2: Floats) -> float:
+    """Variance that so many stars with these squared errors cannot tell from zero."""
+    if e2.size > _PRECISE:
+        # What few stars teach of the scale depends on where they happen to lie.
+        e2 = np.partition(e2, _PRECISE)[_PRECISE:]
     # Referred to the smallest error, whose fourth power could underflow.
-    unresolved = float(np.sqrt(2.0) * e2.min() / np.sqrt(np.sum((e2.min() / e2) ** 2)))
-    floor = max(unresolved, (_ROUNDING * float(np.abs(vel).max())) ** 2)
-    if ceiling <= floor or excess(floor) <= 0.0:
-        return floor
-    # Here, for it takes longer to load than all of the engine.
-    from scipy.optimize import brentq
-
-    # In the logarithm: the variance may span many decades.
-    return float(
-        np.exp(brentq(lambda t: excess(np.exp(t)), np.log(floor), np.log(ceiling) + 1e-3, xtol=1e-9))
-    )
-
-
-def make_cells(z_min: float, z_max: float, cell_width: float) -> Cells:
-    """Cells over ``[z_min, z_max]`` and at least +-8: fine in the core, growing by a quarter each beyond.
-
-    Parameters
-    ----------
-    z_min, z_max : float
-        Range that must be covered: the outermost stars with a margin for their errors.
-    cell_width : float
-        Width of the core cells, in units of the frame's scale.
-    """
-    n_core = int(np.ceil(_CORE / cell_width))
-    core = cell_width * np.arange(n_core + 1)
-
-    def wing(reach: float) -> Floats:
-        edges = [core[-1]]
-        width = cell_width
-        while edges[-1] < reach:
-            width *= _GROWTH
-            # A Gaussian falls too steeply for wider cells, until nothing is left of it.
-            if edges[-1] < _FAR:
-                width = min(width, 1.0)
-            edges.append(edges[-1] + width)
-        return np.array(edges[1:])
-
-    left = np.concatenate([core, wing(max(_REACH, -z_min))])
-    right = np.concatenate([core, wing(max(_REACH, z_max))])
-    return Cells(edges=np.concatenate([-left[:0:-1], right]))
-
-
-def overlap_matrix(from_edges: Floats, to_edges: Floats) -> Floats:
-    """Fraction of every cell that lies in every reporting bin, (K, B).
-
-    ``masses @ overlap`` integrates a density that is constant in each cell exactly over the bins. Mass
-    outside the reporting grid is left out: rows need not sum to 1.
-    """
-    low = np.maximum(from_edges[:-1, None], to_edges[None, :-1])
-    high = np.minimum(from_edges[1:, None], to_edges[None, 1:])
-    return np.maximum(high - low, 0.0) / np.diff(from_edges)[:, None]
+    least = float(e2.min())
+    return float(np.sqrt(2.0) * least / np.sqrt(np.sum((least / e2) ** 2)))

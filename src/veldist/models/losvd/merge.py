@@ -81,8 +81,8 @@ def merge_stars(z: Floats, error: Floats, edges: Floats, tolerance: float) -> Me
     z, error : ndarray, (N,)
         Standardised velocities and their errors.
     edges : ndarray, (K + 1,)
-        Edges of the cells, ascending, which no box straddles: within one the likelihood of a well-measured
-        star does not depend on its velocity at all.
+        Edges of the cells, ascending, which no box straddles: within one the likelihood ratios of a
+        well-measured star do not depend on its velocity at all.
     tolerance : float
         Change of log-likelihood ratios to accept, epsilon above.
     """

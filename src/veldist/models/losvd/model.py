@@ -25,9 +25,11 @@ from veldist.inference import (
     masses,
 )
 from veldist.models.losvd.basis import PriorSettings, losvd_prior
-from veldist.models.losvd.design import gaussian_design_matrix
-from veldist.models.losvd.frame import LEAST_INSIDE, Cells, Frame, fit_frame, make_cells, overlap_matrix
+from veldist.models.losvd.cells import Cells, make_cells
+from veldist.models.losvd.design import design_matrix
+from veldist.models.losvd.frame import Frame, fit_frame
 from veldist.models.losvd.merge import MergedStars, merge_stars
+from veldist.models.losvd.regrid import LEAST_INSIDE, fine_edges, smooth_bin_masses
 from veldist.models.losvd.resolution import Resolution
 
 __all__ = ["LosvdModel", "LosvdPosterior", "fit_losvd"]
@@ -56,13 +58,8 @@ class LosvdPosterior:
     cells: Cells
     posterior: Posterior
 
-    @property
-    def velocity_edges(self) -> Floats:
-        """Cell edges in km/s, (K + 1,)."""
-        return self.frame.velocity(self.cells.edges)
-
     def bin_masses(self, edges: Floats) -> tuple[Floats, Floats]:
-        """Integrate every draw over the bins of a velocity grid.
+        """Integrate every draw over the bins of a velocity grid, smoothly within cells (`regrid`).
 
         Parameters
         ----------
@@ -77,6 +74,19 @@ class LosvdPosterior:
             Mass outside the grid before conditioning.
         """
         return self.regrid(self.posterior.cell_masses(), edges)
+
+    def histogram(self) -> tuple[Floats, Floats]:
+        """Every draw in so narrow bins that the density is next to constant within them.
+
+        Returns
+        -------
+        edges : ndarray, (B + 1,)
+            Edges of the bins, km/s: of parts of the cells, and so reaching every star.
+        masses : ndarray, (draws, B)
+            Probability mass per bin.
+        """
+        edges = fine_edges(self.cells)
+        return self.frame.velocity(edges), smooth_bin_masses(self.cells, self.posterior.cell_masses(), edges)
 
     def prior_bin_masses(self, n: int, rng: np.random.Generator, edges: Floats) -> Floats:
         """Draws from the prior on a velocity grid, (n, B), conditional on the grid as in `bin_masses`.
@@ -97,7 +107,6 @@ class LosvdPosterior:
         ValueError
             If next to no draws of the prior have mass on the grid.
         """
-        overlap = overlap_matrix(self.velocity_edges, edges)
         found = np.empty((0, edges.size - 1))
         for _ in range(_PRIOR_ATTEMPTS):
             missing = n - found.shape[0]
@@ -105,7 +114,7 @@ class LosvdPosterior:
                 return found[:n]
             # A few more than are missing, so that one attempt is usually enough.
             _, beta = self.posterior.prior.sample(missing + missing // 4, rng)
-            raw = masses(beta, self.posterior.psi, self.posterior.log_base) @ overlap
+            raw = self._smooth(masses(beta, self.posterior.psi, self.posterior.log_base), edges)
             inside = raw.sum(axis=1)
             good = inside >= LEAST_INSIDE
             found = np.concatenate([found, raw[good] / inside[good, None]])
@@ -116,7 +125,7 @@ class LosvdPosterior:
 
     def regrid(self, cell_masses: Floats, edges: Floats) -> tuple[Floats, Floats]:
         """As `bin_masses`, for given cell masses, (n, K)."""
-        raw = cell_masses @ overlap_matrix(self.velocity_edges, edges)
+        raw = self._smooth(cell_masses, edges)
         inside = raw.sum(axis=1)
         if inside.min() < LEAST_INSIDE:
             raise ValueError(
@@ -125,6 +134,9 @@ class LosvdPosterior:
                 f"{self.frame.scale:.3g} km/s."
             )
         return raw / inside[:, None], np.maximum(1.0 - inside, 0.0)
+
+    def _smooth(self, cell_masses: Floats, edges: Floats) -> Floats:
+        return smooth_bin_masses(self.cells, cell_masses, self.frame.standardise(edges))
 
 
 @dataclass(frozen=True)
@@ -175,19 +187,17 @@ class LosvdModel:
         settings = settings or PriorSettings()
         resolution = settings.resolution(n_stars, error_ratio)
         cells = make_cells(*z_range, resolution.cell_width)
-        psi, prior = _prior_on(cells.edges.tobytes(), resolution, settings)
-        return cls(frame=frame, cells=cells, psi=psi, prior=prior)
+        return cls(frame, *_prior_on(cells.edges.tobytes(), cells.core, resolution, settings))
 
     @property
     def blocks(self) -> Blocks:
         """The cells as a single block of a softmax."""
-        return Blocks(self.psi, np.log(self.cells.widths), self.prior)
+        return Blocks(self.psi, self.cells.log_base, self.prior)
 
     @property
     def monitor(self) -> Monitor:
         """Moments of z and masses half a dispersion wide, whose convergence is monitored."""
-        moments = self.cells.centers[:, None] ** np.arange(1, 5)[None, :]
-        bins = overlap_matrix(self.cells.edges, _MONITOR_EDGES)
+        moments, bins = self.cells.moments(4)[:, 1:], self.cells.overlap(_MONITOR_EDGES)
         names = [f"z^{k}" for k in range(1, 5)]
         names += [f"mass[{a:g}, {b:g}]" for a, b in pairwise(_MONITOR_EDGES)]
         return Monitor(np.concatenate([moments, bins], axis=1), tuple(names))
@@ -200,12 +210,12 @@ class LosvdModel:
         if not standardised:
             vel, err = self.frame.standardise(vel), err / self.frame.scale
         # In standardised velocity densities carry units of 1 / z: Jacobian of the frame.
-        return gaussian_design_matrix(vel, err, self.cells.edges) / self.frame.scale
+        return design_matrix(vel, err, self.cells) / self.frame.scale
 
     def sample_prior(self, n: int, rng: np.random.Generator) -> Floats:
         """Cell masses of ``n`` exact draws from the prior, (n, K)."""
         _, beta = self.prior.sample(n, rng)
-        return masses(beta, self.psi, np.log(self.cells.widths))
+        return masses(beta, self.psi, self.cells.log_base)
 
     def fit(
         self,
@@ -230,12 +240,14 @@ class LosvdModel:
 
 
 @lru_cache(maxsize=32)
-def _prior_on(edges: bytes, resolution: Resolution, settings: PriorSettings) -> tuple[Floats, MixturePrior]:
-    """Basis and prior on cells; most bins of a map share them."""
-    cells = Cells(edges=np.frombuffer(edges))
-    psi, prior = losvd_prior(cells.centers, cells.widths, resolution, settings)
+def _prior_on(
+    edges: bytes, core: float, resolution: Resolution, settings: PriorSettings
+) -> tuple[Cells, Floats, MixturePrior]:
+    """Cells, basis and prior; most bins of a map share them."""
+    cells = Cells(edges=np.frombuffer(edges), core=core)
+    psi, prior = losvd_prior(cells, resolution, settings)
     psi.flags.writeable = False
-    return psi, prior
+    return cells, psi, prior
 
 
 def fit_losvd(

@@ -1,7 +1,7 @@
 r"""What a LOSVD predicts to be *observed*: convolved with the stars' errors.
 
-The LOSVD is constant within cells, so that convolving it with a Gaussian error e is exact. A star that
-belongs to the cell from a to b is observed below u with the probability
+The LOSVD is a histogram, constant within cells, so that convolving it with a Gaussian error e is exact. A
+star that belongs to the cell from a to b is observed below u with the probability
 
 .. math:: C(u) = \frac{1}{b - a} \int_a^b \Phi\!\left(\frac{u - v}{e}\right) dv
                = \frac{e}{b - a} \left[ G\!\left(\frac{u - a}{e}\right)

@@ -9,16 +9,19 @@ import numpy as np
 
 __all__ = ["Resolution", "ResolutionRule"]
 
-# One Gaussian for b2. Its mean lies below 1 by its variance, so that at b2 = 1 it falls like 1 / b2; without
-# that the dispersions come out low.
+# One Gaussian for the precision b. Its mean lies below 1 by its variance, so that at b = 1 it falls like
+# 1 / b; without that the dispersions come out low.
 _ONE_PRECISION = ((1.0 - 0.35**2, 0.35),)
-# With few stars the dispersion may be off the frame's by a factor: four octaves of b2.
+# With few stars the dispersion may be off the frame's by a factor: four octaves. With some, a prior as narrow
+# as one Gaussian around the frame's would still count these stars twice, and leave the dispersion's error bar
+# too small: three octaves.
 _FOUR_OCTAVES = ((0.2, 0.1), (0.45, 0.225), (1.0, 0.5), (2.2, 1.1))
+_THREE_OCTAVES = ((0.5, 0.25), (1.0, 0.5), (2.0, 1.0))
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """Cells, deviation functions, and the prior of the precision b2.
+    """Cells, deviation functions, and the prior of the precision.
 
     Attributes
     ----------
@@ -29,8 +32,8 @@ class Resolution:
     lengths : tuple of float
         Correlation lengths of the deviation, in units of the frame's scale.
     precisions : tuple of (mean, standard deviation, weight)
-        Mixture of Gaussians that is the prior of b2, the inverse square of the dispersion in units of the
-        frame's scale; the weights sum to 1.
+        Mixture of Gaussians that is the prior of the precision, the inverse square of the dispersion in units
+        of the frame's scale; the weights sum to 1.
     """
 
     cell_width: float
@@ -46,9 +49,9 @@ class ResolutionRule:
     That of n stars with errors r in units of the frame's scale is worth :math:`n / (1 + r^2)^2` stars without
     errors: large errors smear structure below about their own size and make small cells useless.
 
-    Where the information is little, the prior of the dispersion must be broad: a mixture over b2 with weights
-    :math:`b^{-1/2} / (1 + r^2 b)` at logarithmic steps, which is flat in the dispersion as long as it exceeds
-    the errors.
+    Where the information is little, the prior of the dispersion must be broad: a mixture over precisions b
+    with weights :math:`b^{-1/2} / (1 + r^2 b)` at logarithmic steps, which is flat in the dispersion as long
+    as it exceeds the errors.
 
     Attributes
     ----------
@@ -57,11 +60,11 @@ class ResolutionRule:
     cell_widths, n_functions, lengths : tuple
         Of each level, one more than ``limits``, as in `Resolution`.
     precisions : tuple of tuple of (mean, standard deviation)
-        The Gaussians of b2 at each level.
+        The Gaussians of the precision at each level.
     """
 
     limits: tuple[float, ...] = (100.0, 1000.0, 5000.0)
-    cell_widths: tuple[float, ...] = (0.2, 0.2, 0.15, 0.1)
+    cell_widths: tuple[float, ...] = (0.3, 0.3, 0.2, 0.1)
     n_functions: tuple[int, ...] = (28, 28, 36, 44)
     lengths: tuple[tuple[float, ...], ...] = (
         (0.45, 0.75, 1.25),
@@ -71,7 +74,7 @@ class ResolutionRule:
     )
     precisions: tuple[tuple[tuple[float, float], ...], ...] = (
         _FOUR_OCTAVES,
-        _ONE_PRECISION,
+        _THREE_OCTAVES,
         _ONE_PRECISION,
         _ONE_PRECISION,
     )

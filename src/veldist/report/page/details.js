@@ -65,6 +65,7 @@ function judgement(index) {
       sentences.push(`${sentence[0].toUpperCase()}${sentence.slice(1)} (log Bayes factor ${minus(log.toFixed(1))}).`);
     }
   }
+  sentences.push(...bin.messages);
   if (bin.outside > 0.001) sentences.push(`${plain(100 * bin.outside)} % of the LOSVD lies outside the velocity grid.`);
   const weak = data.metrics.filter((metric) => metric.dominated.includes(index)).map((metric) => metric.name);
   if (weak.length) sentences.push(`The prior weighs more than the data on: ${weak.join(", ")}.`);
@@ -72,5 +73,5 @@ function judgement(index) {
     const share = Math.floor(100 * metricOf.get("gh_converged").values[index]);
     sentences.push(`The Gauss\u2013Hermite series is not determined by the data here: the fits of only ${share} % of the draws converged.`);
   }
-  return { bad: found ? !found.converged : false, text: sentences.join(" ") };
+  return { bad: bin.messages.length > 0 || (found ? !found.converged : false), text: sentences.join(" ") };
 }
