@@ -118,7 +118,7 @@ def run_tasks(
                 reason = BrokenProcessPool("the worker process died twice on this task (out of memory?)")
                 yield Outcome(job.index, None, reason)
     except (KeyboardInterrupt, GeneratorExit):
-        _executor(n_jobs).shutdown(wait=False, kill_workers=True)
+        _executor(n_jobs).shutdown(wait=True, kill_workers=True)
         raise
 
 
