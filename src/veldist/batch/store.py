@@ -156,8 +156,8 @@ class MapStore:
         kept = "before the first bin"
         with suppress(OSError):
             if n_kept := np.sum(self.done() & self.wanted):
-                kept = f"after {n_kept} of {np.sum(self.wanted)} bins, which are kept"
-        return StoreWriteError(f"stopped {kept}: {error}, and the same call goes on from there.")
+                kept = f"after {n_kept} of {np.sum(self.wanted)} bins; they are kept, the same call goes on"
+        return StoreWriteError(f"stopped {kept}: {error}")
 
     def done(self) -> NDArray[np.bool_]:
         """Which bins have been fitted, (n_bins,)."""

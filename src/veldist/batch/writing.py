@@ -43,7 +43,7 @@ def cannot_write(path: Path, error: OSError) -> StoreWriteError:
     """What is wrong with a store that cannot be written to, and its cure."""
     number = error.errno or 0
     return StoreWriteError(
-        f"the store {path} cannot be written to ({os.strerror(number)}): {_CURES.get(number, 'mend that')}"
+        f"the store {path} cannot be written to ({os.strerror(number)}): {_CURES.get(number, 'mend that')}."
     )
 
 
