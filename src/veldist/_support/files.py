@@ -65,12 +65,13 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
     # In the same folder, under a name that no other process uses.
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
-        with partial.open("wb") as file:
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        partial.replace(path)
+        with _full_disk_told(path.parent):
+            with partial.open("wb") as file:
+                file.write(data)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            partial.replace(path)
     except BaseException:
         with suppress(OSError):
             partial.unlink()
@@ -101,6 +102,8 @@ def new_files(paths: Sequence[str | os.PathLike[str]], overwrite: bool = True) -
         As `check_new`.
     PermissionError
         If the directory cannot be written to.
+    OSError
+        If there is no room for the files.
     """
     targets = [check_new(path, overwrite) for path in paths]
     with _scratch(targets[0].parent) as scratch:
@@ -130,13 +133,29 @@ def _scratch(directory: Path) -> Generator[Path]:
                     f"the folder '{directory}' cannot be written to ({os.strerror(error.errno)}): choose "
                     "another directory, or change its permissions.",
                 ) from error
-            yield Path(name)
+            with _full_disk_told(directory):
+                yield Path(name)
         except BaseException:
             stack.close()
             for folder in made:
                 with suppress(OSError):
                     folder.rmdir()
             raise
+
+
+@contextmanager
+def _full_disk_told(directory: Path) -> Generator[None]:
+    """Say where there is no room, which the system does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OSError(
+            error.errno,
+            f"there is no room for the files in '{directory}' ({os.strerror(error.errno)}): make some, and "
+            "repeat this.",
+        ) from error
 
 
 def _move(source: Path, target: Path) -> None:

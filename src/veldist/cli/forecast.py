@@ -9,6 +9,7 @@ import typer
 
 from veldist.cli.messages import numbers, running
 from veldist.cli.options import RUN, Jobs, Quiet, Samples, Seed, Verbose
+from veldist.cli.streams import check_told
 
 __all__ = ["forecast"]
 
@@ -56,6 +57,7 @@ def forecast(
             # Before minutes are spent on a figure that could not be written.
             _check_figure(out)
             out.parent.mkdir(parents=True, exist_ok=True)
+        from veldist._support.processes import end_workers
         from veldist.calibration import forecast as run_forecast
 
         result = run_forecast(
@@ -68,6 +70,7 @@ def forecast(
             n_jobs=jobs,
             progress=not quiet,
         )
+        end_workers()
         typer.echo(str(result))
         if out is not None:
             import matplotlib as mpl
@@ -75,6 +78,7 @@ def forecast(
             mpl.use("Agg")
             result.plot().savefig(out, dpi=200)
             say(f"wrote {out}")
+        check_told()
 
 
 def _check_figure(out: Path) -> None:

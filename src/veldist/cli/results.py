@@ -50,6 +50,7 @@ def fit_and_write(
     """
     import matplotlib as mpl
 
+    from veldist._support.processes import end_workers
     from veldist.pipeline.fit import fit_catalog
     from veldist.pipeline.folder import STORE
     from veldist.pipeline.write import write_results
@@ -59,6 +60,7 @@ def fit_and_write(
     # Before minutes are spent on results that could not be written.
     out.mkdir(parents=True, exist_ok=True)
     result = fit_catalog(catalog, settings, progress, store=out / STORE)
+    end_workers()
     paths = write_results(result, out, progress=progress)
     diagnostics = result.diagnostics
     say(

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
+from veldist._support.outputs import progress_bar
 from veldist.batch.fit_all import BatchError, FittedBins, Workers, as_solvers, fit_bins
 from veldist.fits.draws import Fits, is_fitted
 from veldist.fits.each import over_bins
@@ -195,6 +195,6 @@ def _complete(fitted: FittedBins, n_jobs: int | None, progress: bool) -> dict[in
     before = [k for k in np.flatnonzero(is_fitted(fitted.fits)).tolist() if k not in products]
     found = over_bins(make_products, fitted.fits, n_jobs, before)
     products |= dict(
-        tqdm(found, desc="summaries", unit="bin", total=len(before), disable=not (progress and before))
+        progress_bar(found, desc="summaries", unit="bin", total=len(before), shown=progress and bool(before))
     )
     return products

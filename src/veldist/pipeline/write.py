@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from veldist._support.files import new_file
+from veldist._support.outputs import progress_bar
 from veldist.batch.solver_map import FitMap
 from veldist.export.dynamite.write_losvds import Choices, write_rows
 from veldist.pipeline.fit import MapResult
@@ -59,7 +59,7 @@ def write_results(result: MapResult, out: str | Path, *, progress: bool = False)
     bins, products, n_bins = result.bins, result.products, len(result.fits)
     kept = result.fits if isinstance(result.fits, FitMap) else None
     stored = kept is not None and kept.path == (out / STORE).absolute()
-    bar = tqdm(total=5 + stored, desc="writing", unit="file", disable=not progress)
+    bar = progress_bar(total=5 + stored, desc="writing", unit="file", shown=progress)
 
     @contextmanager
     def writing(name: str) -> Generator[None]:
