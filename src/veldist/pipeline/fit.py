@@ -136,8 +136,8 @@ def fit_catalog(
         VelocityGrid.read(settings.grid, "grid")
     # The sample as a whole first: of a small bin nothing can be said.
     check_possible(catalog.vel, catalog.err, catalog.rows)
-    hidden = not progress or catalog.x.size < _MANY_STARS
-    with stage("binning"), tqdm(total=2, desc="binning", unit="step", disable=hidden) as bar:
+    shown = progress and catalog.x.size >= _MANY_STARS
+    with stage("binning"), progress_bar(total=2, desc="binning", unit="step", shown=shown) as bar:
         bins = bin_stars(catalog.x, catalog.y, settings.stars_per_bin)
         bar.update()
         pixels, pixel_ids = pixelize(bins, catalog.x, catalog.y)
