@@ -16,7 +16,7 @@ from scipy.special import ndtr, owens_t
 
 from tests.helpers.quick import quick_solver
 from tests.helpers.solvers import made_solver
-from veldist import GridWarning, KinematicSolver
+from veldist import GridWarning, KinematicSolver, analysis, gauss_hermite
 from veldist.analysis import (
     METRICS,
     compute_percentile_summary,
@@ -436,3 +436,9 @@ def test_the_table_takes_maps_that_are_at_hand():
         summary_table(cases[:1], maps=maps)
     with pytest.raises(ValueError, match=r"maps lacks \['sigma'\]"):
         summary_table(cases, maps={k: v for k, v in maps.items() if k != "sigma"})
+
+
+def test_gauss_hermite_series_have_two_addresses():
+    for name in gauss_hermite.__all__:
+        assert getattr(gauss_hermite, name) is getattr(analysis, name)
+        assert name in analysis.__all__

@@ -17,6 +17,7 @@ from veldist.inference.diagnostics import (
     rhat_limit,
 )
 from veldist.inference.evidence import Evidence, combine_evidence
+from veldist.inference.factor import Folded, fold
 from veldist.inference.importance import ImportanceSample, importance_sample, resample
 from veldist.inference.laplace import find_modes
 from veldist.inference.likelihood import Likelihood
@@ -82,32 +83,34 @@ def infer(
     """
     settings = settings or Settings()
     _check_cells(likelihood, blocks, monitor)
-    psi, prior = blocks.psi, blocks.prior
+    psi, folded = blocks.psi, fold(blocks.prior)
+    prior, owner = folded.prior, folded.owner()
     # A step that overflows has no density and is refused: no reason for NumPy to warn.
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
-        modes = find_modes(likelihood, psi, prior)
+        modes = find_modes(likelihood, psi, prior, factor=folded.factor)
         laplace = prior.log_weights + modes.log_evidence
         laplace = laplace - np.logaddexp.reduce(laplace)
         # The average of the modes is where most draws will be: offsets from it are small.
         center = np.exp(laplace) @ (prior.mean - prior.center + prior.scales * modes.x)
-        target = Target.build(likelihood, psi, prior, modes, center, np.dtype(settings.dtype).type)
+        dtype = np.dtype(settings.dtype).type
+        target = Target.build(likelihood, psi, prior, modes, center, dtype, folded.factor)
         sample, more = _sample_enough(target, prior, laplace, settings, rng)
         # What a poor start leaves undone, the moves must do.
         settings = replace(settings, n_warmup=settings.n_warmup * (1 + more))
         # A component none of whose draws has a likelihood is left with Laplace's approximation.
         shift = likelihood.log_reference - target.likelihood.log_reference
-        evidence = combine_evidence(
-            prior,
-            np.where(np.isfinite(sample.log_evidence), sample.log_evidence, modes.log_evidence + shift),
-        )
-        run = _run_chains(target, sample, evidence, blocks, monitor, settings, rng)
-    messages = run.messages + _lost(np.asarray(modes.converged), prior)
+        found = np.empty(owner.size)
+        found[folded.members] = sample.term_evidence
+        found = np.where(np.isfinite(found), found, (modes.log_evidence + shift)[owner])
+        evidence = combine_evidence(blocks.prior, found)
+        run = _run_chains(target, sample, evidence, folded, blocks, monitor, settings, rng)
+    messages = run.messages + _lost(np.asarray(modes.converged)[owner], blocks.prior)
     return Posterior(
         coefficients=run.coefficients,
         component=run.component,
         psi=psi,
         log_base=blocks.log_base,
-        prior=prior,
+        prior=blocks.prior,
         n_groups=settings.n_groups,
         diagnostics=Diagnostics(
             quantities=(*monitor.names, _COMPONENT),
@@ -119,7 +122,7 @@ def infer(
             log_evidence=evidence.total + target.likelihood.log_reference,
             component_log_evidence=evidence.component + target.likelihood.log_reference,
             component_probability=evidence.probability,
-            component_labels=prior.labels,
+            component_labels=blocks.prior.labels,
             log_bayes_factor=evidence.log_bayes_factor,
             n_rounds=run.n_rounds,
             converged=not messages,
@@ -160,6 +163,7 @@ def _run_chains(
     target: Target,
     sample: ImportanceSample,
     evidence: Evidence,
+    folded: Folded,
     blocks: Blocks,
     monitor: Monitor,
     settings: Settings,
@@ -167,15 +171,15 @@ def _run_chains(
 ) -> _Run:
     """Move the chains, ever longer, until the diagnostics of the kept rounds are good."""
     chains, cluster = resample(target, sample, settings.n_chains // settings.n_groups, rng)
-    probability = evidence.probability
+    probability = evidence.probability[folded.members].sum(axis=1)
     proposal = np.log((1.0 - _DEFENSIVE_SHARE) * probability + _DEFENSIVE_SHARE / probability.size)
     n_chains = cluster.size
     n_kept = max(2, -(-settings.n_draws // n_chains))
     n_steps, thin, warmup = settings.n_steps, settings.thin, settings.n_warmup
     n_rounds = 0
-    psi, prior = blocks.psi, blocks.prior
+    psi, prior = blocks.psi, folded.prior
     mean, scales = prior.mean.astype(np.float32), prior.scales.astype(np.float32)
-    size = np.linalg.norm(prior.scales, axis=1)
+    size = np.linalg.norm(blocks.prior.scales, axis=1)
     while True:
         for k in range(warmup):
             result = sweep(target, chains, proposal, n_steps, rng)
@@ -195,6 +199,7 @@ def _run_chains(
             x = np.asarray(target.whitened(target.runs(ordered.component), ordered.u))
             coefficients[ordered.identity, k] = mean[ordered.component] + scales[ordered.component] * x
             component[ordered.identity, k] = ordered.component
+        component = folded.unfold(component, coefficients, rng)
         n_rounds += warmup + n_kept * thin
         quantities = monitor(masses(coefficients.reshape(-1, psi.shape[1]), psi, blocks.log_base))
         monitored = np.concatenate(

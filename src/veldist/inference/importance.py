@@ -34,6 +34,8 @@ class ImportanceSample:
         Log importance weights: the exponentials of a group sum to an estimate of the evidence.
     log_evidence : ndarray, (G,)
         Importance-sampling estimate of each component's log evidence, prior weight left out, by all groups.
+    term_evidence : ndarray, (G, k)
+        The same for the components that each stands for (`veldist.inference.factor`).
     """
 
     component: NDArray[np.intp]
@@ -41,6 +43,7 @@ class ImportanceSample:
     u: Array
     log_weight: Floats
     log_evidence: Floats
+    term_evidence: Floats
 
     def least_effective_size(self) -> float:
         """Effective number of draws, (sum w)^2 / sum w^2, in the group where it is smallest."""
@@ -89,12 +92,23 @@ def importance_sample(
     ratio = value + constant[component] + 0.5 * np.sum(noise**2, axis=1)
     ratio = np.where(np.isfinite(ratio), ratio, -np.inf)
     starts = np.append(0, np.cumsum(n_groups * counts)[:-1])
+    log_evidence = np.logaddexp.reduceat(ratio, starts) - np.log(n_groups * counts)
+    term_evidence, factor = log_evidence[:, None], target.factor
+    if factor is not None:
+        x = target.whitened(target.runs(component), u)[:, factor.column]
+        # What each draw would weigh under one term of the factor alone.
+        share = np.asarray(factor.shares(x), dtype=np.float64) * np.exp(-factor.log_share)[:, None]
+        scale = np.maximum.reduceat(ratio, starts)
+        weight = np.exp(ratio - np.repeat(scale, n_groups * counts))
+        total = np.add.reduceat(weight * share, starts, axis=1).T
+        term_evidence = np.log(total / (n_groups * counts)[:, None]) + scale[:, None]
     return ImportanceSample(
         component=component,
         group=group,
         u=u,
         log_weight=ratio + (log_prior_weights - np.log(counts))[component],
-        log_evidence=np.logaddexp.reduceat(ratio, starts) - np.log(n_groups * counts),
+        log_evidence=log_evidence,
+        term_evidence=term_evidence,
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Array
+from veldist.inference.factor import Factor
 from veldist.inference.likelihood import Likelihood
 from veldist.inference.newton import Modes, factorise, newton, prior_units, solve
 from veldist.inference.prior import MixturePrior
@@ -28,7 +29,12 @@ _SINGLE_PRECISION_STARS = 5000
 
 
 def find_modes(
-    likelihood: Likelihood, psi: Array, prior: MixturePrior, max_iter: int = 60, tolerance: float = 2e-2
+    likelihood: Likelihood,
+    psi: Array,
+    prior: MixturePrior,
+    max_iter: int = 60,
+    tolerance: float = 2e-2,
+    factor: Factor | None = None,
 ) -> Modes:
     """Modes of all prior components, found together from the mode of one of them.
 
@@ -50,6 +56,8 @@ def find_modes(
         coordinates that are centred far from any mode are out of the sampler's reach.
     tolerance : float
         Stop when the step promises less than this in log posterior; the step is taken.
+    factor : Factor, optional
+        What the prior of one coefficient has beyond its Gaussian.
     """
     xp = psi.__array_namespace__()
     double = psi.dtype
@@ -62,15 +70,15 @@ def find_modes(
     for first, limit in pilots:
         pilot = slice(first, first + 1)
         own = (offset[pilot, :], scales[pilot, :], start[pilot, :])
-        found = newton(likelihood, psi, *own, limit, _PILOT_TOLERANCE)
+        found = newton(likelihood, psi, *own, limit, _PILOT_TOLERANCE, factor)
         if bool(xp.all(found.converged)):
             break
-    modes = _modes_near(likelihood, psi, offset, scales, pilot, found, max_iter, tolerance)
+    modes = _modes_near(likelihood, psi, offset, scales, pilot, found, max_iter, tolerance, factor)
     for _ in range(_MENDINGS):
         lost = np.flatnonzero(~np.asarray(modes.converged))
         if not lost.size:
             break
-        modes = _mend(likelihood, psi, offset, scales, modes, lost, max_iter, tolerance)
+        modes = _mend(likelihood, psi, offset, scales, modes, lost, max_iter, tolerance, factor)
     return modes
 
 
@@ -83,6 +91,7 @@ def _mend(
     lost: NDArray[np.intp],
     max_iter: int,
     tolerance: float,
+    factor: Factor | None,
 ) -> Modes:
     """Start lost components again, at the density that has the highest evidence of all."""
     xp = psi.__array_namespace__()
@@ -92,7 +101,7 @@ def _mend(
     rows = xp.asarray(lost)
     its_offset, its_scales = xp.take(offset, rows, axis=0), xp.take(scales, rows, axis=0)
     start = _limit(_ratio(density - its_offset, its_scales), 2.0 * _START_LIMIT)
-    again = newton(likelihood, psi, its_offset, its_scales, start, max_iter, tolerance)
+    again = newton(likelihood, psi, its_offset, its_scales, start, max_iter, tolerance, factor)
     # What converged, or is higher than before.
     higher = ~(np.asarray(again.log_evidence) <= evidence[lost])
     taken = np.flatnonzero(np.asarray(again.converged) | higher)
@@ -112,6 +121,7 @@ def _modes_near(
     found: Modes,
     max_iter: int,
     tolerance: float,
+    factor: Factor | None,
 ) -> Modes:
     """Modes of all components, given that of one."""
     xp = psi.__array_namespace__()
@@ -139,7 +149,7 @@ def _modes_near(
         for x in (start, other)
     )
     start = xp.where((value >= other_value)[:, None], start, other)
-    modes = newton(local, psi, offset, scales, start, max_iter, tolerance)
+    modes = newton(local, psi, offset, scales, start, max_iter, tolerance, factor)
     return Modes(
         x=xp.astype(modes.x, double),
         whitener=xp.astype(modes.whitener, double),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Array
+from veldist.inference.factor import Factor
 from veldist.inference.likelihood import Likelihood
 
 __all__ = ["Modes", "factorise", "newton", "prior_units", "solve"]
@@ -113,19 +114,32 @@ def prior_units(scales: Array, hessian: Array) -> Array:
     return scales[:, :, None] * scales[:, None, :] * hessian + eye[None, :, :]
 
 
-def _evaluate(likelihood: Likelihood, psi: Array, x: Array, offset: Array, scales: Array) -> _Points:
+def _evaluate(
+    likelihood: Likelihood, psi: Array, x: Array, offset: Array, scales: Array, factor: Factor | None
+) -> _Points:
     """Log posterior at whitened coefficients x under priors of the given means and scales."""
     xp = x.__array_namespace__()
     c = likelihood.curvature((offset + scales * x) @ psi.T, psi)
+    value = c.value - 0.5 * xp.sum(x * x, axis=1)
+    gradient = scales * c.gradient - x
+    exact, fisher = (prior_units(scales, hessian) for hessian in (c.exact, c.fisher))
+    if factor is not None:
+        ratio, slope = factor.log_ratio(x[:, factor.column])
+        curvature, least = factor.information(x[:, factor.column])
+        here = xp.asarray(np.arange(x.shape[1]) == factor.column, dtype=x.dtype)
+        corner = here[:, None] * here[None, :]
+        value, gradient = value + ratio, gradient + slope[:, None] * here[None, :]
+        exact = exact + (curvature - 1.0)[:, None, None] * corner[None, :, :]
+        fisher = fisher + (least - 1.0)[:, None, None] * corner[None, :, :]
     return _Points(
         x=x,
         offset=offset,
         scales=scales,
         damping=xp.zeros((x.shape[0],), dtype=x.dtype),
-        value=c.value - 0.5 * xp.sum(x * x, axis=1),
-        gradient=scales * c.gradient - x,
-        exact=prior_units(scales, c.exact),
-        fisher=prior_units(scales, c.fisher),
+        value=value,
+        gradient=gradient,
+        exact=exact,
+        fisher=fisher,
     )
 
 
@@ -172,6 +186,7 @@ def newton(
     start: Array,
     max_iter: int,
     tolerance: float,
+    prior_factor: Factor | None = None,
 ) -> Modes:
     """Damped Newton with the exact Hessian from ``start`` (G, p), for all components together.
 
@@ -182,7 +197,7 @@ def newton(
     xp = start.__array_namespace__()
     rounding = 100.0 * float(xp.finfo(start.dtype).eps)
     moving = np.arange(start.shape[0])
-    here = _evaluate(likelihood, psi, start, offset, scales)
+    here = _evaluate(likelihood, psi, start, offset, scales, prior_factor)
     ends: list[Modes] = []
     order: list[NDArray[np.intp]] = []
     for iteration in range(max_iter + 1):
@@ -202,7 +217,7 @@ def newton(
                 break
             moving, here = moving[rows], here.take(rows)
             step = xp.take(step, xp.asarray(rows), axis=0)
-        there = _evaluate(likelihood, psi, here.x + step, here.offset, here.scales)
+        there = _evaluate(likelihood, psi, here.x + step, here.offset, here.scales, prior_factor)
         # A loss at rounding level is no failure.
         better = there.value >= here.value - rounding * (1.0 + xp.abs(here.value))
         d = here.damping

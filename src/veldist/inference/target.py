@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Array
+from veldist.inference.factor import Factor
 from veldist.inference.laplace import Modes
 from veldist.inference.likelihood import Likelihood
 from veldist.inference.prior import MixturePrior
@@ -42,12 +43,15 @@ class Target:
         What u adds to the two.
     log_constant : array, (G,)
         log pi_g + log|W_g|.
+    factor : Factor or None
+        What the prior of one coefficient has beyond its Gaussian.
     """
 
     likelihood: Likelihood
     offset: Array
     lift: Array
     log_constant: Array
+    factor: Factor | None = None
 
     @classmethod
     def build(
@@ -58,6 +62,7 @@ class Target:
         modes: Modes,
         center: Array,
         dtype: object,
+        factor: Factor | None = None,
     ) -> Target:
         """Target in ``dtype``, with the likelihood referred to the density at ``center``.
 
@@ -71,6 +76,8 @@ class Target:
             Offset of the coefficients from the prior's centre at which to refer the likelihood.
         dtype
             Floating-point type of the sampler.
+        factor : Factor, optional
+            What the prior of one coefficient has beyond its Gaussian.
         """
         xp = psi.__array_namespace__()
         scales = xp.asarray(prior.scales, dtype=psi.dtype)
@@ -82,6 +89,7 @@ class Target:
             offset=xp.astype(xp.concat([coefficients @ psi.T - reference[None, :], modes.x], axis=1), dtype),
             lift=xp.astype(xp.concat([lift_cells, xp.matrix_transpose(modes.whitener)], axis=2), dtype),
             log_constant=xp.asarray(prior.log_weights, dtype=psi.dtype) + modes.log_det,
+            factor=factor,
         )
 
     @property
@@ -115,7 +123,8 @@ class Target:
         xp = u.__array_namespace__()
         placed = self.place(runs, u)
         x = placed[:, self.n_cells :]
-        return self.likelihood.log_likelihood(placed[:, : self.n_cells]) - 0.5 * xp.sum(x * x, axis=1)
+        value = self.likelihood.log_likelihood(placed[:, : self.n_cells]) - 0.5 * xp.sum(x * x, axis=1)
+        return value if self.factor is None else value + self.factor.log_ratio(x[:, self.factor.column])[0]
 
     def value_and_gradient(self, runs: Runs, u: Array) -> tuple[Array, Array]:
         """T up to the constant of g, (C,), and its gradient in u, (C, p)."""
@@ -123,6 +132,11 @@ class Target:
         placed = self.place(runs, u)
         x = placed[:, self.n_cells :]
         value, gradient = self.likelihood.value_and_gradient(placed[:, : self.n_cells])
-        gradient = xp.concat([gradient, -x], axis=1)
+        value, slope = value - 0.5 * xp.sum(x * x, axis=1), -x
+        if self.factor is not None:
+            ratio, bend = self.factor.log_ratio(x[:, self.factor.column])
+            here = xp.asarray(np.arange(x.shape[1]) == self.factor.column, dtype=x.dtype)
+            value, slope = value + ratio, slope + bend[:, None] * here[None, :]
+        gradient = xp.concat([gradient, slope], axis=1)
         parts = [gradient[rows, :] @ xp.matrix_transpose(self.lift[g, :, :]) for g, rows in runs]
-        return value - 0.5 * xp.sum(x * x, axis=1), xp.concat(parts, axis=0)
+        return value, xp.concat(parts, axis=0)

@@ -26,6 +26,9 @@ __all__ = ["MapResult", "PipelineSettings", "fit_catalog"]
 
 logger = logging.getLogger(__name__)
 
+# With fewer, the spatial bins are there within a second.
+_MANY_STARS = 200_000
+
 
 @dataclass(frozen=True)
 class PipelineSettings:
@@ -133,9 +136,12 @@ def fit_catalog(
         VelocityGrid.read(settings.grid, "grid")
     # The sample as a whole first: of a small bin nothing can be said.
     check_possible(catalog.vel, catalog.err, catalog.rows)
-    with stage("binning"):
+    hidden = not progress or catalog.x.size < _MANY_STARS
+    with stage("binning"), tqdm(total=2, desc="binning", unit="step", disable=hidden) as bar:
         bins = bin_stars(catalog.x, catalog.y, settings.stars_per_bin)
+        bar.update()
         pixels, pixel_ids = pixelize(bins, catalog.x, catalog.y)
+        bar.update()
     members = [bins.bin_ids == k for k in range(bins.n_bins)]
     data = [{"vel": catalog.vel[m], "err": catalog.err[m]} for m in members]
     impossible = np.zeros(catalog.n_stars, dtype=bool)

@@ -64,7 +64,7 @@ class ResolutionRule:
     """
 
     limits: tuple[float, ...] = (100.0, 1000.0, 5000.0)
-    cell_widths: tuple[float, ...] = (0.2, 0.2, 0.15, 0.1)
+    cell_widths: tuple[float, ...] = (0.3, 0.3, 0.2, 0.1)
     n_functions: tuple[int, ...] = (28, 28, 36, 44)
     lengths: tuple[tuple[float, ...], ...] = (
         (0.45, 0.75, 1.25),
