@@ -16,8 +16,6 @@ from veldist.fits.outliers import find_impossible, refuse_impossible
 
 __all__ = ["Stars", "check_coverage", "check_possible"]
 
-# Nothing moves faster (km/s), and no velocity is less certain.
-_LIGHT = 299792.458
 # No spectrograph is so precise (km/s).
 _LEAST_ERROR = 1e-9
 # A spread below this fraction of the velocities themselves is lost in their rounding.
@@ -93,14 +91,8 @@ def check_possible(vel: Floats, err: Floats, rows: Ints | None = None) -> None:
     ValueError
         As `Stars.read` says of impossible values.
     """
-    for array, name in ((vel, "vel"), (err, "err")):
-        bad = np.abs(array) > _LIGHT
-        if bad.any():
-            raise ValueError(
-                f"{name} has {validate.describe_rows(bad, array, rows=rows)} above the speed of light, "
-                f"{_LIGHT:.0f} km/s: placeholders for missing values, or another unit than km/s. Remove "
-                "these stars, or convert the unit."
-            )
+    validate.check_limit(vel, "vel", "km/s", rows)
+    validate.check_limit(err, "err", "km/s", rows)
     bad = err < _LEAST_ERROR
     if bad.any():
         raise ValueError(
