@@ -26,20 +26,20 @@ __all__ = ["Fitted", "fit_series"]
 
 # A Newton step of V / sigma and log sigma so small that its end is exact to its square, and one that is small
 # enough where draws share points; the largest radius of the trust region; the most iterations.
-_SMALL_STEP, _SHARED_STEP, _RADIUS, _MAX_ITERATIONS = 1e-4, 2e-3, 0.5, 60
+_SMALL_STEP, _SHARED_STEP, _RADIUS, _MAX_ITERATIONS = 1e-4, 1e-2, 0.5, 60
 # Lowest curvature of the sum of squares over the highest: below it the bins do not fix V and sigma.
 _FLAT = 1e-6
 # Penalty on (gamma h)^2, relative to the Gaussian's norm: where the bins cannot tell the coefficients
 # apart, the smaller ones are taken. Elsewhere it changes h_m by less than this fraction.
 _RIDGE = 1e-8
 # So many draws share points, up to so often; degree of the polynomials, and steps that are taken in them.
-_MANY, _ROUNDS, _DEGREE, _STEPS = 250, 3, 4, 3
+_MANY, _ROUNDS, _DEGREE, _STEPS = 250, 3, 4, 2
 # The lattice's spacing over the draws' scatter, and the widest; how far from its point a polynomial is
 # followed.
 _PER_SCATTER, _WIDEST, _REACH = 1.2, 0.22, 0.35
 # A minimum counts up to this times the square root of the scatter from its point: the error grows with the
 # distance, and what is allowed with the scatter, which is at least this.
-_GOOD, _LEAST_SCATTER = 0.38, 0.02
+_GOOD, _LEAST_SCATTER = 0.45, 0.02
 
 
 class Fitted(NamedTuple):
