@@ -513,7 +513,7 @@ def start(tmp_path, store, n_bins, n_jobs, n_draws=60):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        env=os.environ | {"PYTHONPATH": root},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join((root, str(Path(root) / "src")))},
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "started\n"

@@ -62,6 +62,7 @@ BEFORE = "interrupted before anything was done; the same command starts again.\n
     [
         ("pass", "come()", 130, "this was kept\n"),
         ("pass", "come(signal.SIGTERM)", 143, "this was kept\n"),
+        ("pass", "come(signal.SIGHUP)", 129, "this was kept\n"),
         ("come()", "pass", 130, BEFORE),
         ("exit()", "pass", 130, BEFORE),
         # Libraries do all of this while they are imported.

@@ -343,7 +343,7 @@ def alone(bins):
 
 
 class KillingProgress:
-    """Stands for tqdm: kills a worker when some bins are done."""
+    """Stands for the progress bar: kills a worker when some bins are done."""
 
     def __init__(self, victim):
         self.victim = victim
@@ -367,7 +367,7 @@ class KillingProgress:
 @pytest.mark.parametrize("stored", [False, True])
 def test_fits_have_the_same_bits_in_spite_of_a_kill(client, bins, alone, stored, tmp_path, monkeypatch):
     progress = KillingProgress(workers_of(client)[0])
-    monkeypatch.setattr("veldist.batch.fit_all.tqdm", progress)
+    monkeypatch.setattr("veldist.batch.fit_all.progress_bar", progress)
     store = tmp_path / "map" if stored else None
     solvers = fit_all_bins(bins, GRID, RUN, client=client, store=store)
     assert progress.n == len(solvers) == 24

@@ -1,5 +1,6 @@
 """Files that appear when they are complete, and only where files may be."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -93,3 +94,15 @@ def test_a_write_that_fails_leaves_nothing(tmp_path, monkeypatch):
         write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@WRITERS
+def test_a_full_disk_is_named(tmp_path, monkeypatch, writer):
+    def fail(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(OSError, match=f"no room for the files in '{tmp_path}' .*: make some") as caught:
+        writer(tmp_path / "file")
+    assert caught.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == []

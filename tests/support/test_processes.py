@@ -1,8 +1,13 @@
 """Tasks on all cores."""
 
+import multiprocessing
 import os
+import signal
+import subprocess
+import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,18 +120,73 @@ def test_messages_hold_several_tasks_but_not_many_are_under_way(tmp_path):
     assert len(list(tmp_path.iterdir())) <= begun + 2
 
 
-def parent_and_self(_):
-    return os.getppid(), os.getpid()
+def own_number(_):
+    time.sleep(0.05)
+    return os.getpid()
 
 
-def test_workers_stop_when_the_main_process_is_gone():
-    # Their parent is the main process, whose absence they notice by the change of their parent's id.
-    assert {parent for parent, _ in values(run_tasks(parent_and_self, range(4), 2)).values()} == {os.getpid()}
-    jobs = [parallel._Job(0, 1)]
-    assert parallel._do_all(double, jobs, os.getppid())[0][0].value == 2
-    outcomes = list(run_tasks(orphan, range(2), 2))
-    assert all(o.error is not None for o in outcomes)
+# At the line, workers are there; then they wait for more work, or are at it.
+KILLED = """
+import time
+from tests.support.test_processes import endless, own_number, run_tasks
+list(run_tasks(own_number, range(8), 2))
+print("begun", flush=True)
+{then}
+"""
 
 
-def orphan(task):
-    return parallel._do_all(double, [parallel._Job(0, task)], parent=-1)
+def endless(_):
+    time.sleep(60)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGHUP", "SIGQUIT", "SIGTERM"])
+@pytest.mark.parametrize("then", ["time.sleep(60)", "list(run_tasks(endless, range(4), 2))"])
+def test_workers_end_with_the_main_process_and_nobody_holds_its_output(name, then):
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED.format(then=then)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdout is not None
+    with process, process.stdout as output:
+        assert output.readline() == "begun\n"
+        process.send_signal(signal.Signals[name])
+        began = time.monotonic()
+        # Until nobody is left who can write to the pipe, and without a word of semaphores left behind.
+        assert output.read() == ""
+        # About 0.3 s on an idle machine; workers that wait for work do so for 40 s.
+        assert time.monotonic() - began < 10.0
+
+
+def test_workers_that_wait_are_ended(capfd):
+    workers = set(values(run_tasks(say_number, range(8), 2)).values())
+    parallel.end_workers()
+    for worker in workers:
+        with pytest.raises(ProcessLookupError):
+            os.kill(worker, 0)
+    parallel.end_workers()
+    assert values(run_tasks(double, range(2), 2)) == {0: 0, 1: 2}
+    # The standard output is the main process's own.
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "working" in err
+
+
+def say_number(task):
+    os.write(1, b"working")
+    return own_number(task)
+
+
+def in_a_child(_):
+    return values(run_tasks(own_number, range(3), 2))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_without_the_right_to_children_works_alone():
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        found = pool.map(in_a_child, range(1))[0]
+        assert list(found) == [0, 1, 2]
+        assert len(set(found.values())) == 1

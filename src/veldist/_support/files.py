@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["check_new", "move_all", "new_file", "new_files", "write_whole"]
+__all__ = ["check_ahead", "check_new", "move_all", "new_file", "new_files", "write_whole"]
 
 
 def check_new(path: str | os.PathLike[str], overwrite: bool) -> Path:
@@ -44,6 +44,33 @@ def check_new(path: str | os.PathLike[str], overwrite: bool) -> Path:
     return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
+def check_ahead(path: str | os.PathLike[str], overwrite: bool = True) -> Path:
+    """As `check_new`, and that its folder can be written to: for before the work that leads to the file.
+
+    Raises
+    ------
+    OSError
+        As `check_new`, or if nothing can be written there.
+    """
+    path = check_new(path, overwrite)
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=".veldist-"):
+            pass
+    except OSError as error:
+        raise _not_writable(error, folder) from None
+    return path
+
+
+def _not_writable(error: OSError, folder: Path) -> OSError:
+    # OSError chooses the subclass by the number: PermissionError for some.
+    return OSError(
+        error.errno,
+        f"the folder '{folder}' cannot be written to ({error.strerror}): choose another directory, or change "
+        "its permissions.",
+    )
+
+
 def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Write a file so that it has its former content or all of the new one.
 
@@ -65,12 +92,13 @@ def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
     # In the same folder, under a name that no other process uses.
     partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
     try:
-        with partial.open("wb") as file:
-            file.write(data)
-            if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        partial.replace(path)
+        with _full_disk_told(path.parent):
+            with partial.open("wb") as file:
+                file.write(data)
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
+            partial.replace(path)
     except BaseException:
         with suppress(OSError):
             partial.unlink()
@@ -101,6 +129,8 @@ def new_files(paths: Sequence[str | os.PathLike[str]], overwrite: bool = True) -
         As `check_new`.
     PermissionError
         If the directory cannot be written to.
+    OSError
+        If there is no room for the files.
     """
     targets = [check_new(path, overwrite) for path in paths]
     with _scratch(targets[0].parent) as scratch:
@@ -124,19 +154,30 @@ def _scratch(directory: Path) -> Generator[Path]:
             except OSError as error:
                 if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                     raise
-                # OSError chooses the subclass by the number: PermissionError for the first two.
-                raise OSError(
-                    error.errno,
-                    f"the folder '{directory}' cannot be written to ({os.strerror(error.errno)}): choose "
-                    "another directory, or change its permissions.",
-                ) from error
-            yield Path(name)
+                raise _not_writable(error, directory) from error
+            with _full_disk_told(directory):
+                yield Path(name)
         except BaseException:
             stack.close()
             for folder in made:
                 with suppress(OSError):
                     folder.rmdir()
             raise
+
+
+@contextmanager
+def _full_disk_told(directory: Path) -> Generator[None]:
+    """Say where there is no room, which the system does not."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise OSError(
+            error.errno,
+            f"there is no room for the files in '{directory}' ({os.strerror(error.errno)}): make some, and "
+            "repeat this.",
+        ) from error
 
 
 def _move(source: Path, target: Path) -> None:

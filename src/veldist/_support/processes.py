@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
-import gc
+import logging
+import multiprocessing
 import os
 import signal
 import time
@@ -13,14 +13,21 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from multiprocessing import resource_tracker
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 from loky import cpu_count, get_reusable_executor
+from loky.backend import resource_tracker as loky_tracker
 
+from veldist._support.outputs import flushable_outputs
 from veldist._support.validate import check_count
+from veldist._support.worker import prepare_worker
 
-__all__ = ["Outcome", "check_jobs", "run_tasks"]
+__all__ = ["Outcome", "check_jobs", "end_workers", "run_tasks"]
+
+logger = logging.getLogger(__name__)
 
 # Starting worker processes costs about a second: fewer tasks than this are done before they are up.
 _MIN_TASKS_FOR_PROCESSES = 12
@@ -83,11 +90,16 @@ def run_tasks(
     tasks : sequence
         Arguments, one each.
     n_jobs : int, optional
-        Number of worker processes; all cores by default, and none for a handful of tasks.
+        Number of worker processes; all cores by default, and none for a handful of tasks, nor where Python
+        allows none (in a `multiprocessing.Pool`). What they print goes to the standard error.
     """
     if n_jobs is None:
         n_jobs = 1 if len(tasks) < _MIN_TASKS_FOR_PROCESSES else cpu_count()
     n_jobs = min(n_jobs, len(tasks))
+    if n_jobs > 1 and multiprocessing.current_process().daemon:
+        # Python forbids it, in the workers of a `multiprocessing.Pool` or of Dask.
+        logger.warning("this process may not start others (it is a daemon): the work is done in it alone.")
+        n_jobs = 1
     jobs = [_Job(k, task) for k, task in enumerate(tasks)]
     if n_jobs <= 1:
         for job in jobs:
@@ -106,7 +118,7 @@ def run_tasks(
                 reason = BrokenProcessPool("the worker process died twice on this task (out of memory?)")
                 yield Outcome(job.index, None, reason)
     except (KeyboardInterrupt, GeneratorExit):
-        _executor(n_jobs).shutdown(wait=False, kill_workers=True)
+        _executor(n_jobs).shutdown(wait=True, kill_workers=True)
         raise
 
 
@@ -125,17 +137,10 @@ def _do(function: Callable[[Any], Any], job: _Job) -> Outcome[Any]:
         return Outcome(job.index, None, error)
 
 
-def _do_all(
-    function: Callable[[Any], Any], jobs: Sequence[_Job], parent: int
-) -> tuple[list[Outcome[Any]], float]:
+def _do_all(function: Callable[[Any], Any], jobs: Sequence[_Job]) -> tuple[list[Outcome[Any]], float]:
     """Outcomes of the tasks of one message, and how long they took (s)."""
     start = time.perf_counter()
-    outcomes = []
-    for job in jobs:
-        # Nobody waits for the rest if the main process was killed; its successor may be at the same work.
-        if os.getppid() != parent:
-            os._exit(1)
-        outcomes.append(_do(function, job))
+    outcomes = [_do(function, job) for job in jobs]
     return outcomes, time.perf_counter() - start
 
 
@@ -158,8 +163,8 @@ class _Pool:
             while waiting and len(running) < 2 * self._n_jobs:
                 jobs = self._take(waiting)
                 try:
-                    with _interrupts_held():
-                        running[executor.submit(_do_all, self._function, jobs, os.getpid())] = jobs
+                    with _interrupts_held(), flushable_outputs():
+                        running[executor.submit(_do_all, self._function, jobs)] = jobs
                 except BrokenProcessPool:
                     waiting.extendleft(reversed(jobs))
                     return _joined(running)
@@ -196,16 +201,42 @@ def _joined(running: dict[Future[Any], list[_Job]]) -> list[_Job]:
     return [job for jobs in running.values() for job in jobs]
 
 
+def end_workers() -> None:
+    """End the worker processes, which wait some seconds for more work, for a program that has none."""
+    for executor in list(_begun):
+        executor.shutdown(wait=True, kill_workers=True)
+
+
+_begun: WeakSet[Any] = WeakSet()
+
+
 def _executor(n_jobs: int) -> Any:
+    if hasattr(signal, "pthread_sigmask"):
+        _start_trackers(os.getpid())
     # loky starts fresh interpreters, which do not run the user's script again.
-    return get_reusable_executor(max_workers=n_jobs, env=_ONE_THREAD, initializer=_prepare_worker)
+    executor = get_reusable_executor(
+        max_workers=n_jobs, env=_ONE_THREAD, initializer=prepare_worker, initargs=(os.getpid(),)
+    )
+    _begun.add(executor)
+    return executor
 
 
-def _prepare_worker() -> None:
-    # Ctrl-C in a terminal reaches all processes; it is the main one's to decide, and its word is SIGKILL.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # The main process waits for their end: a last search for garbage would take half a second.
-    atexit.register(gc.freeze)
+@cache
+def _start_trackers(process: int) -> None:
+    """Start the helpers of Python and of loky that remove what a killed program leaves behind.
+
+    They do so without a word: that there was something to remove is no news for users.
+    """
+    name, before = "PYTHONWARNINGS", os.environ.get("PYTHONWARNINGS")
+    os.environ[name] = ",".join(filter(None, (before, "ignore:resource_tracker")))
+    try:
+        resource_tracker.ensure_running()
+        loky_tracker.ensure_running()
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
 
 
 @contextmanager

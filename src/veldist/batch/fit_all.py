@@ -6,21 +6,22 @@ import inspect
 import os
 import warnings
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from tqdm import tqdm
 
 from veldist._support import validate
+from veldist._support.outputs import progress_bar
 from veldist._support.processes import Outcome, check_jobs, run_tasks
 from veldist.batch.notes import Notes
 from veldist.batch.solver_map import FitMap, SolverMap
 from veldist.batch.store import Inputs, MapStore
 from veldist.batch.task import BinTask, Common, Product, Result, finish_bin, fit_bin, start_bin
-from veldist.fits.draws import Fits
+from veldist.batch.writing import StoreWriteError
+from veldist.fits.draws import Fits, is_fitted
 from veldist.fits.fit import Fit
 from veldist.fits.fitting import check_run
 from veldist.fits.grid import VelocityGrid
@@ -127,6 +128,11 @@ def fit_all_bins(
         the store holds a fit of other stars or settings.
     ImportError, RuntimeError
         If a GPU is asked for, and JAX is not installed or sees none.
+    OSError
+        If the store cannot be written to, because the disk is full, say. No more bins are fitted then; those
+        that are kept stay.
+    RuntimeError
+        If another run writes to the store.
     BatchError
         At the end, if bins failed (their data are bad, say). It names them and carries the others'
         results.
@@ -213,49 +219,67 @@ def fit_bins(
     sizes = [_n_stars(data) for data in bins]
     wanted = _wanted(sizes, min_stars, stacklevel + 1)
     fitted = FittedBins([None] * len(bins), Notes(len(wanted)))
-    kept: MapStore | None = None
-    done: set[int] = set()
-    if store is not None:
+    # Large bins first, so that no worker is left alone with one at the end.
+    todo = sorted(wanted, key=lambda k: -sizes[k])
+    if store is None:
+        opened = nullcontext()
+    else:
         from veldist.batch.fingerprint import describe_settings, digest_bins
 
         settings = describe_settings(grid_kwargs, run, seed, min_stars)
-        kept = MapStore.open(store, Inputs(settings, digest_bins(bins), sizes))
-        done = _resume(kept, fitted.notes, stacklevel + 1)
-    # Large bins first, so that no worker is left alone with one at the end.
-    todo = sorted((k for k in wanted if k not in done), key=lambda k: -sizes[k])
-    tasks = [BinTask(k, bins[k]["vel"], bins[k]["err"], seed + k) for k in todo]
-    run.pop("num_warmup", None)
-    common = Common(grid, run, None if kept is None else (str(kept.path), kept.identity), product)
-    bar = tqdm(total=len(wanted), initial=len(done), desc="LOSVDs", unit="bin", disable=not workers.progress)
-    try:
-        with closing(_outcomes(common, tasks, n_jobs, client)) as outcomes, bar:
-            done |= _collect(fitted, tasks, outcomes, bar)
-    except KeyboardInterrupt:
+        opened = MapStore.writing(store, Inputs(settings, digest_bins(bins), sizes))
+    with opened as kept:
         if kept is not None:
-            done = set(np.flatnonzero(kept.done() & kept.wanted).tolist())
-            fitted.fits = FitMap(kept)
-        else:
-            done = {k for k, fit in enumerate(fitted.fits) if fit is not None}
-        where = "the attribute `solvers` of this exception" if kept is None else f"the store {kept.path}"
-        cure = "" if kept is None else "; the same call goes on from there"
-        message = f"interrupted after {len(done)} of {len(wanted)} bins: they are in {where}{cure}."
-        if not done:
-            message = f"interrupted before any of {len(wanted)} bins was done{cure}."
-        raise BatchInterrupted(message, as_solvers(fitted.fits)) from None
+            done = _resume(kept, fitted.notes, stacklevel + 1)
+            todo = [k for k in todo if k not in done]
+            if todo:
+                kept.check_writable()
+        tasks = [BinTask(k, bins[k]["vel"], bins[k]["err"], seed + k) for k in todo]
+        run.pop("num_warmup", None)
+        common = Common(grid, run, None if kept is None else (str(kept.path), kept.identity), product)
+        bar = progress_bar(
+            total=len(wanted),
+            initial=len(wanted) - len(todo),
+            desc="LOSVDs",
+            unit="bin",
+            shown=workers.progress,
+        )
+        try:
+            with closing(_outcomes(common, tasks, n_jobs, client)) as outcomes, bar:
+                _collect(fitted, tasks, outcomes, bar)
+        except KeyboardInterrupt:
+            raise _interrupted(fitted, kept, len(wanted)) from None
+        except StoreWriteError as error:
+            assert kept is not None
+            raise kept.stopped(error) from error
     if kept is not None:
         fitted.fits = FitMap(kept)
     return fitted
 
 
+def _interrupted(fitted: FittedBins, kept: MapStore | None, n_wanted: int) -> BatchInterrupted:
+    """What was done until Ctrl-C, and how to go on."""
+    if kept is not None:
+        fitted.fits = FitMap(kept)
+    done = int(np.sum(is_fitted(fitted.fits)))
+    where = "the attribute `solvers` of this exception" if kept is None else f"the store {kept.path}"
+    cure = "" if kept is None else "; the same call goes on from there"
+    message = f"interrupted after {done} of {n_wanted} bins: they are in {where}{cure}."
+    if not done:
+        message = f"interrupted before any of {n_wanted} bins was done{cure}."
+    return BatchInterrupted(message, as_solvers(fitted.fits))
+
+
 def _collect(
     fitted: FittedBins, tasks: Sequence[BinTask], outcomes: Iterable[Outcome[Result]], bar: Any
-) -> set[int]:
-    """Take the results as they come; tell which bins are done."""
+) -> None:
+    """Take the results as they come; raise if the store takes no more of them."""
     fits: list[Fit | None] = list(fitted.fits)
     # At once, so that what is there is there if an interruption comes.
     fitted.fits = fits
-    done = set()
     for outcome in outcomes:
+        if isinstance(outcome.error, StoreWriteError):
+            raise outcome.error
         index = tasks[outcome.index].index
         if outcome.error is not None:
             fitted.failures[index] = outcome.error
@@ -263,9 +287,7 @@ def _collect(
             fits[index] = outcome.value.fit
             fitted.notes.add(index, outcome.value.notes)
             fitted.products[index] = outcome.value.product
-            done.add(index)
         bar.update()
-    return done
 
 
 def _resume(store: MapStore, notes: Notes, stacklevel: int) -> set[int]:
@@ -277,8 +299,10 @@ def _resume(store: MapStore, notes: Notes, stacklevel: int) -> set[int]:
             done.add(index)
         except DamagedRecordError:
             damaged.append(index)
-            store.forget(index)
     if damaged:
+        store.check_writable()
+        for index in damaged:
+            store.forget(index)
         warnings.warn(
             f"the records of {len(damaged)} bins in the store {store.path} are damaged: these bins are "
             f"fitted again ({validate.name_first([k + 1 for k in damaged])}, counted from 1).",

@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import uuid
 import warnings
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +28,7 @@ from veldist._support.files import write_whole
 from veldist._support.validate import name_first
 from veldist._version import __version__
 from veldist.batch.fingerprint import describe_changes
+from veldist.batch.writing import StoreWriteError, cannot_write, is_vacant, locked, remove_leftovers
 from veldist.fits.fit import Fit
 from veldist.fits.record import DamagedRecordError, pack, unpack, verify
 
@@ -95,6 +94,7 @@ class MapStore:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path).absolute()
+        self._problem: OSError | None = None
         if not self.path.exists():
             raise FileNotFoundError(f"there is no store at {self.path}.")
         inputs, manifest = _read_manifest(self.path)
@@ -106,8 +106,9 @@ class MapStore:
         self.wanted: NDArray[np.bool_] = self.n_stars >= self.settings["min_stars"]
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], inputs: Inputs) -> MapStore:
-        """The store of a batch: a new one, or the one there is if its inputs are the same.
+    @contextmanager
+    def writing(cls, path: str | os.PathLike[str], inputs: Inputs) -> Generator[MapStore]:
+        """The store of a batch, for this run alone: a new one, or an old one if its inputs are the same.
 
         Raises
         ------
@@ -115,6 +116,10 @@ class MapStore:
             If ``path`` is no path.
         ValueError
             If there is something else, or a store of other inputs: the message says which differ.
+        StoreInUseError
+            If another run writes to it.
+        StoreWriteError
+            If a new one cannot be made.
 
         Warns
         -----
@@ -122,14 +127,37 @@ class MapStore:
             If the store was begun with another version of veldist.
         """
         try:
-            target = Path(path)
+            target = Path(path).absolute()
         except TypeError:
             raise TypeError(f"store must be a path, got {type(path).__name__}.") from None
-        if not target.exists() or (target.is_dir() and not any(target.iterdir())):
-            _create(target, inputs)
-        store = cls(target)
-        store._refuse_changes(inputs)
-        return store
+        if not is_vacant(target):
+            # Nothing is written to what is no store.
+            cls(target)
+        with locked(target) as problem:
+            remove_leftovers(target)
+            if not (target / MANIFEST).exists():
+                with _refusal_told(target):
+                    _write_manifest(target, inputs, uuid.uuid4().hex, __version__)
+            store = cls(target)
+            store._refuse_changes(inputs)
+            store._problem = problem
+            try:
+                yield store
+            finally:
+                remove_leftovers(target)
+
+    def check_writable(self) -> None:
+        """Raise `StoreWriteError` if it was found, when the store was opened, that nothing can be written."""
+        if self._problem is not None:
+            raise self.stopped(cannot_write(self.path, self._problem))
+
+    def stopped(self, error: StoreWriteError) -> StoreWriteError:
+        """The error with what is kept, and how to go on."""
+        kept = "before the first bin"
+        with suppress(OSError):
+            if n_kept := np.sum(self.done() & self.wanted):
+                kept = f"after {n_kept} of {np.sum(self.wanted)} bins; they are kept, the same call goes on"
+        return StoreWriteError(f"stopped {kept}: {error}")
 
     def done(self) -> NDArray[np.bool_]:
         """Which bins have been fitted, (n_bins,)."""
@@ -137,9 +165,16 @@ class MapStore:
         return np.array([_file(index) in there for index in range(self.n_stars.size)], dtype=bool)
 
     def write(self, index: int, fit: Fit, notes: Sequence[Note]) -> None:
-        """Keep the result of a bin."""
+        """Keep the result of a bin.
+
+        Raises
+        ------
+        StoreWriteError
+            If the store takes no more bins.
+        """
         data = pack(fit, compress=True, map=self.identity, bin=index, warnings=[list(note) for note in notes])
-        write_whole(self.path / _file(index), data)
+        with _refusal_told(self.path):
+            write_whole(self.path / _file(index), data)
 
     def forget(self, index: int) -> None:
         """Remove the record of a bin."""
@@ -207,13 +242,14 @@ class MapStore:
                 + "\nPass the same stars and settings to go on with it, or the path of a new store."
             )
         if old != new:
-            _write_manifest(self.path, inputs, self.identity, self.written_by)
+            with _refusal_told(self.path):
+                _write_manifest(self.path, inputs, self.identity, self.written_by)
             self.__init__(self.path)
         if self.written_by != __version__:
             warnings.warn(
                 f"the store {self.path} was begun with veldist {self.written_by}; this is "
                 f"{__version__}: bins fitted by the two may differ.",
-                stacklevel=5,
+                stacklevel=6,
             )
 
 
@@ -224,6 +260,18 @@ def open_store(path: str, identity: str) -> MapStore:
     if store.identity != identity:
         raise ValueError(f"the store {path} has been replaced by another: load it again.")
     return store
+
+
+@contextmanager
+def _refusal_told(path: Path) -> Generator[None]:
+    """Say that the store cannot be written to, and the cure."""
+    try:
+        yield
+    except OSError as error:
+        # What the system has not refused concerns one file only.
+        if error.errno is None:
+            raise
+        raise cannot_write(path, error) from error
 
 
 @contextmanager
@@ -239,20 +287,6 @@ def _damage_told() -> Generator[None]:
 
 def _file(index: int) -> str:
     return f"bin_{index + 1:05d}.npz"
-
-
-def _create(path: Path, inputs: Inputs) -> None:
-    """Make an empty store, as a whole or not at all."""
-    path = path.resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    workshop = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
-        new = workshop / "new"
-        new.mkdir()
-        _write_manifest(new, inputs, uuid.uuid4().hex, __version__)
-        new.replace(path)
-    finally:
-        shutil.rmtree(workshop, ignore_errors=True)
 
 
 def _write_manifest(path: Path, inputs: Inputs, identity: str, version: str) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from veldist._support import validate
+from veldist._support.outputs import progress_bar
 from veldist._support.processes import check_jobs, run_tasks
 from veldist.calibration.coverage_result import Cell, Coverage, Tally, all_warnings
 from veldist.calibration.methods import LosvdMethod, Veldist
@@ -130,7 +130,7 @@ def coverage(
         for k in range(n_mocks)
     ]
     tallies = {cell.key: Tally() for cell in cells}
-    with tqdm(total=len(tasks), desc="coverage", unit="mock", disable=not progress) as bar:
+    with progress_bar(total=len(tasks), desc="coverage", unit="mock", shown=progress) as bar:
         for outcome in run_tasks(_score_mock, tasks, n_jobs):
             bar.update()
             tally = tallies[tasks[outcome.index].cell.key]

@@ -18,9 +18,9 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from veldist._support.arrays import Floats
+from veldist._support.outputs import progress_bar
 from veldist._support.percentiles import percentiles
 from veldist._support.processes import check_jobs, run_tasks
 from veldist._support.threads import one_thread
@@ -140,6 +140,9 @@ def forecast(
     num_samples = check_count(num_samples, "num_samples", 1)
     seed = check_count(seed, "seed", 0)
     n_jobs = check_jobs(n_jobs)
+    for n in counts:
+        # What cannot be fitted is refused before the first fit.
+        Stars.read(*observe(losvd, n, err, seed))
     typical = {n: draw_errors(err, n, np.random.default_rng(seed)) for n in counts}
     if grid is None:
         observed = float(np.hypot(sigma, max(np.sqrt(np.mean(e**2)) for e in typical.values())))
@@ -151,7 +154,7 @@ def forecast(
         _fit_mock, losvd=losvd, err=err, sigma=sigma, grid=grid, num_samples=num_samples, prior=prior
     )
     fits: dict[int, _Fit] = {}
-    with tqdm(total=len(tasks), desc="mocks", unit="fit", disable=not progress) as bar:
+    with progress_bar(total=len(tasks), desc="mocks", unit="fit", shown=progress) as bar:
         for outcome in run_tasks(function, tasks, n_jobs):
             bar.update()
             if outcome.value is None:

@@ -15,10 +15,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from veldist._support import validate
 from veldist._support.arrays import Floats, Ints
+from veldist._support.outputs import progress_bar
 from veldist._support.processes import check_jobs, run_tasks
 from veldist._support.threads import one_thread
 from veldist.calibration.quantities import SHAPE_QUANTITIES, log_joint_density, shape_quantities
@@ -194,7 +194,7 @@ def _run(
     pit = np.full(ranks.shape, np.nan)
     failures: dict[int, BaseException] = {}
     doubts: dict[int, str] = {}
-    with tqdm(total=n_simulations, desc="Calibration", unit="fit", disable=not progress) as bar:
+    with progress_bar(total=n_simulations, desc="Calibration", unit="fit", shown=progress) as bar:
         for outcome in run_tasks(partial(_simulate_one, experiment), range(n_simulations), n_jobs):
             bar.update()
             if outcome.value is None:

@@ -9,6 +9,7 @@ import typer
 
 from veldist.cli.messages import running
 from veldist.cli.options import Quiet, Verbose
+from veldist.cli.streams import check_told
 
 __all__ = ["check"]
 
@@ -39,5 +40,6 @@ def check(
         severities = [problem.severity for problem in problems]
         counts = [f"{severities.count(s)} {s}" for s in ("error", "wrong", "doubtful") if s in severities]
         say(f"{folder}: {', '.join(counts) or 'no problems'}")
+        check_told()
         if set(severities) - (set() if strict else {"doubtful"}):
             raise typer.Exit(1)

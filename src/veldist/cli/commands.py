@@ -15,6 +15,7 @@ from veldist.cli.fit import fit
 from veldist.cli.forecast import forecast
 from veldist.cli.options import Quiet, Verbose
 from veldist.cli.report import report
+from veldist.cli.streams import accept_loss
 
 __all__ = ["app"]
 
@@ -25,6 +26,7 @@ class _App(typer.Typer):
         # The process ends here. A last search for garbage among the objects of all libraries would take half
         # a second.
         atexit.register(gc.freeze)
+        accept_loss()
         with interrupts.watched():
             return super().__call__(*args, **kwargs)
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a command with what was kept and how to go on, whenever they come.
+"""Ctrl-C, SIGTERM or a lost terminal ends a command with what was kept and how to go on, at any moment.
 
 Only the standard library is imported: it must work while everything else is half imported.
 """
@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -21,7 +21,7 @@ __all__ = ["came", "told", "watched"]
 _PATIENCE = 1.0
 # After so long (s) an interruption that was swallowed is tried again.
 _AGAIN = 0.5
-_HANDLED = (signal.SIGINT, signal.SIGTERM)
+_HANDLED = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 
 
 class _State:
@@ -56,11 +56,11 @@ def _nothing_kept() -> str:
 
 @contextmanager
 def watched() -> Generator[None]:
-    """Interrupt the block, which is all that a process does, at Ctrl-C and SIGTERM.
+    """Interrupt the block, which is all that a process does, at Ctrl-C, SIGTERM and SIGHUP.
 
     What leaves the block then ends the process without a traceback. After the block the signals have their
     default action: at once, or, if it was interrupted, after a second for a tidy end. Signals that were
-    ignored, as in programs that a shell has started in the background, stay so.
+    ignored, as in programs that a shell has started in the background, or by nohup, stay so.
     """
     _State.number, _State.ending = 0, False
     handlers = (signal.SIG_DFL, signal.default_int_handler)
@@ -104,7 +104,8 @@ def told(kept: Callable[[], str] = _nothing_kept) -> Generator[None]:
 def _end(message: str) -> NoReturn:
     _State.ending = came()
     # Terminals have written ^C where the cursor was.
-    sys.stderr.write(("\n" if sys.stderr.isatty() else "") + message + "\n")
+    with suppress(OSError, AttributeError):
+        sys.stderr.write(("\n" if sys.stderr.isatty() else "") + message + "\n")
     raise SystemExit(128 + (_State.number or signal.SIGINT)) from None
 
 

@@ -94,6 +94,8 @@ def _as_options(message: str) -> str:
         "Pass the same stars and settings to go on with it, or the path of a new store.",
         "Pass the same stars and options to go on with it, or another --out, or remove the store.",
     )
+    message = message.replace("the same call", "the same command")
+    message = message.replace("pass the path of another store", "pass another --out")
     for name in ("min_membership", "position_unit", "velocity_unit", "min_stars", "stars_per_bin", "n_stars"):
         message = message.replace(name, "--" + name.replace("_", "-"))
     return message

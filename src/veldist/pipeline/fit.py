@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
+from veldist._support.outputs import progress_bar
 from veldist._support.processes import check_jobs
 from veldist._support.validate import check_count, to_float
 from veldist.batch.fit_all import BatchError, FittedBins, Workers, as_solvers, fit_bins
@@ -150,8 +150,8 @@ def fit_catalog(
     settings = settings or PipelineSettings()
     # The sample as a whole first: of a small bin nothing can be said.
     check_possible(catalog.vel, catalog.err, catalog.rows)
-    hidden = not progress or catalog.x.size < _MANY_STARS
-    with stage("binning"), tqdm(total=2, desc="binning", unit="step", disable=hidden) as bar:
+    shown = progress and catalog.x.size >= _MANY_STARS
+    with stage("binning"), progress_bar(total=2, desc="binning", unit="step", shown=shown) as bar:
         bins = bin_stars(catalog.x, catalog.y, settings.stars_per_bin)
         bar.update()
         pixels, pixel_ids = pixelize(bins, catalog.x, catalog.y)
@@ -209,6 +209,6 @@ def _complete(fitted: FittedBins, n_jobs: int | None, progress: bool) -> dict[in
     before = [k for k in np.flatnonzero(is_fitted(fitted.fits)).tolist() if k not in products]
     found = over_bins(make_products, fitted.fits, n_jobs, before)
     products |= dict(
-        tqdm(found, desc="summaries", unit="bin", total=len(before), disable=not (progress and before))
+        progress_bar(found, desc="summaries", unit="bin", total=len(before), shown=progress and bool(before))
     )
     return products
