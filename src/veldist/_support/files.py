@@ -63,11 +63,9 @@ def check_ahead(path: str | os.PathLike[str], overwrite: bool = True) -> Path:
 
 
 def _not_writable(error: OSError, folder: Path) -> OSError:
-    # OSError chooses the subclass by the number: PermissionError for some.
-    return OSError(
-        error.errno,
+    return type(error)(
         f"the folder '{folder}' cannot be written to ({error.strerror}): choose another directory, or change "
-        "its permissions.",
+        "its permissions."
     )
 
 

@@ -38,7 +38,7 @@ _MAPS, _PAGE, _TABLE, _DYNAMITE = "kinematic_maps.png", "losvds.png", "summary.e
 
 
 def check_targets(out: str | Path, *others: str) -> None:
-    """Check that `write_results` will be able to write to a folder, and others to files in it, before the fit.
+    """Check that `write_results` will be able to write to a folder, and others to files in it.
 
     Raises
     ------
@@ -46,8 +46,8 @@ def check_targets(out: str | Path, *others: str) -> None:
         If it is a file, cannot be written to, or a name in it is taken by a directory, a device or a pipe.
     """
     out = Path(out)
-    check_ahead(out / STORE / "x")
-    for name in (_MAPS, _PAGE, _TABLE, LAYOUT, REPORT, *others):
+    check_ahead(out / REPORT)
+    for name in (_MAPS, _PAGE, _TABLE, LAYOUT, *others):
         check_new(out / name, True)
     check_paths(out / _DYNAMITE, *Choices().names, overwrite=True)
 
