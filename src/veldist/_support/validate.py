@@ -59,7 +59,7 @@ def to_numbers(value: Any, name: str, unit: str) -> NDArray[np.float64]:
         If lists in it differ in length, it has masked entries or a wrong unit, or numbers are impossible.
     """
     if value is None:
-        raise TypeError(f"{name} is None: pass one number for every star.")
+        raise TypeError(f"{name} is None: pass real numbers.")
     plain = strip_units(value, name, unit)
     try:
         array = np.asarray(plain)

@@ -24,6 +24,8 @@ _REACH = 5.0
 # Two bins to a dispersion resolve a LOSVD that is smooth on that scale, three leave room for structure.
 _BINS_PER_SIGMA = 3.0
 _MIN_BINS, _MAX_BINS = 21, 151
+# More velocity bins fill the memory, and no LOSVD; narrower ones, relative to the velocities, are lost.
+_MOST_BINS, _ROUNDING = 100_000, 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +59,19 @@ class VelocityGrid:
         TypeError
             If ``n_bins`` is not an integer or the others are not numbers.
         ValueError
-            If a value is out of range.
+            If a value is out of range: velocities beyond the speed of light, more than 100,000 bins, or bins
+            narrower than 1e-9 of the centre's velocity.
         """
         center = validate.to_float(center, "center", "km/s")
         width = validate.to_float(width, "width", "km/s")
         if width <= 0:
             raise ValueError(f"width must be positive, got {width} km/s: pass the full width of the grid.")
-        n_bins = validate.check_count(n_bins, "n_bins", 3)
+        n_bins = validate.check_count(n_bins, "n_bins", 3, _MOST_BINS)
+        if width / n_bins < _ROUNDING * abs(center):
+            raise ValueError(
+                f"width = {width:g} km/s in {n_bins} bins around center = {center:g} km/s: the bins are lost in "
+                "the rounding of velocities. Widen the grid, take fewer bins, or subtract a common velocity."
+            )
         return cls(center + width * (np.arange(n_bins + 1) / n_bins - 0.5), width)
 
     @classmethod
@@ -75,7 +83,7 @@ class VelocityGrid:
         TypeError, ValueError
             If it is no dict, lacks an argument or has others, or as `of`.
         """
-        validate.check_keys(grid_kwargs, ("center", "width", "n_bins"), name)
+        validate.check_keys(grid_kwargs, ("center", "width", "n_bins"), name, optional=())
         return cls.of(**grid_kwargs)
 
     @classmethod

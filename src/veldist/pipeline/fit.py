@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from veldist._support.outputs import progress_bar
+from veldist._support.processes import check_jobs
+from veldist._support.validate import check_count, to_float
 from veldist.batch.fit_all import BatchError, FittedBins, Workers, as_solvers, fit_bins
 from veldist.fits.draws import Fits, is_fitted
 from veldist.fits.each import over_bins
@@ -17,6 +19,7 @@ from veldist.fits.grid import VelocityGrid, suggest_grid
 from veldist.fits.outliers import find_impossible, refuse_impossible
 from veldist.fits.stars import check_possible
 from veldist.inference import Diagnostics
+from veldist.models.losvd.basis import named_prior
 from veldist.pipeline.products import BinProducts, make_products
 from veldist.pipeline.stages import stage
 from veldist.sky.binning import PixelGrid, SpatialBins, bin_stars, pixelize
@@ -66,6 +69,19 @@ class PipelineSettings:
     psf_sigma: float = 0.1
     v_systemic: float = 0.0
     prior: str = "default"
+
+    def __post_init__(self) -> None:
+        """Refuse what would be refused after the fit, or in every bin of it."""
+        for name in ("stars_per_bin", "num_samples", "min_stars"):
+            check_count(getattr(self, name), name, 1)
+        check_count(self.seed, "seed", 0)
+        check_jobs(self.n_jobs)
+        if to_float(self.psf_sigma, "psf_sigma", "arcsec") < 0.0:
+            raise ValueError(f"psf_sigma must not be negative, got {self.psf_sigma} arcsec.")
+        to_float(self.v_systemic, "v_systemic", "km/s")
+        named_prior(self.prior)
+        if self.grid is not None:
+            VelocityGrid.read(self.grid, "grid")
 
 
 @dataclass(frozen=True)
@@ -132,8 +148,6 @@ def fit_catalog(
         `veldist.fit_all_bins`, if no bin could be fitted.
     """
     settings = settings or PipelineSettings()
-    if settings.grid is not None:
-        VelocityGrid.read(settings.grid, "grid")
     # The sample as a whole first: of a small bin nothing can be said.
     check_possible(catalog.vel, catalog.err, catalog.rows)
     shown = progress and catalog.x.size >= _MANY_STARS
