@@ -6,13 +6,13 @@ it deals with clean numbers in km/s, arcsec and degrees.
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.counts import check_count
 from veldist._support.units import describe_rows, name_first, shown, strip_units
 
 __all__ = [
@@ -40,7 +40,6 @@ _LIMITS = {
     "arcsec": (1_296_000.0, "a full circle"),
     "deg": (360.0, "a full circle"),
 }
-_MOST = 2**63 - 1
 
 
 def _in(unit: str) -> str:
@@ -175,31 +174,6 @@ def check_same_length(a: NDArray[Any], b: NDArray[Any], name_a: str, name_b: str
         raise ValueError(
             f"{name_a} has {a.size} values but {name_b} has {b.size}: pass one of each for every star."
         )
-
-
-def check_count(value: Any, name: str, minimum: int, maximum: int | None = _MOST) -> int:
-    """Return an integer of at least ``minimum``.
-
-    Raises
-    ------
-    TypeError
-        If it is not an integer (booleans and arrays are not).
-    ValueError
-        If it is below ``minimum`` or above ``maximum``.
-    """
-    try:
-        if isinstance(value, bool | np.bool_) or (
-            hasattr(value, "shape") and not isinstance(value, np.generic)
-        ):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {shown(value)}.") from None
-    if number < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {shown(number)}.")
-    if maximum is not None and number > maximum:
-        raise ValueError(f"{name} must be at most {maximum}, got {shown(number)}.")
-    return number
 
 
 def check_keys(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from veldist._support.validate import check_count, to_float
+from veldist._support.counts import check_count, check_number
 
 __all__ = ["Settings"]
 
@@ -85,9 +85,9 @@ class Settings:
         if self.n_steps % 2 == 0:
             raise ValueError(f"n_steps = {self.n_steps} must be odd: a move changes component in its middle.")
         for name in ("rhat_max", "merge_tolerance"):
-            if not to_float(getattr(self, name), name, "") > 0.0:
+            if not check_number(getattr(self, name), name) > 0.0:
                 raise ValueError(f"{name} = {getattr(self, name)} must be positive.")
-        if not to_float(self.ess_fraction, "ess_fraction", "") >= 0.0:
+        if not check_number(self.ess_fraction, "ess_fraction") >= 0.0:
             raise ValueError(f"ess_fraction = {self.ess_fraction} must not be negative.")
         if self.dtype not in ("float32", "float64"):
             raise ValueError(f"dtype = {self.dtype!r} must be 'float32' or 'float64'.")
