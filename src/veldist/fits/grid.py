@@ -70,7 +70,7 @@ class VelocityGrid:
         if width / n_bins < _ROUNDING * abs(center):
             raise ValueError(
                 f"width = {width:g} km/s in {n_bins} bins around center = {center:g} km/s: the bins are lost "
-                "in the rounding of velocities. Widen the grid, take fewer bins, or subtract a common velocity."
+                "in the rounding of velocities. Widen the grid, take fewer bins, or subtract a velocity."
             )
         return cls(center + width * (np.arange(n_bins + 1) / n_bins - 0.5), width)
 
