@@ -47,8 +47,8 @@ def posteriors():
 def test_medians_and_half_widths_of_posteriors(posteriors, order):
     """What `gauss_hermite_draws` states, in units of the uncertainty: of 95 % of the parameters, and all.
 
-    It states it for 238 posteriors. Of the 28 here the 95th percentile is the tenth largest of some 200 values,
-    which varies by a third between sets of posteriors: with order 6 it is 0.007 to 0.009.
+    It states it for 238 posteriors. Of the 28 here the 95th percentile is the tenth largest of some 200
+    values, which varies by a third between sets of posteriors: with order 6 it is 0.007 to 0.009.
     """
     errors = []
     for masses in posteriors:
