@@ -69,8 +69,8 @@ class VelocityGrid:
         n_bins = validate.check_count(n_bins, "n_bins", 3, _MOST_BINS)
         if width / n_bins < _ROUNDING * abs(center):
             raise ValueError(
-                f"width = {width:g} km/s in {n_bins} bins around center = {center:g} km/s: bins are lost in "
-                "the rounding of velocities. Widen the grid, take fewer bins, or subtract a common velocity."
+                f"width = {width:g} km/s in {n_bins} bins around center = {center:g} km/s: the bins are lost "
+                "in the rounding of velocities. Widen the grid, take fewer bins, or subtract a velocity."
             )
         return cls(center + width * (np.arange(n_bins + 1) / n_bins - 0.5), width)
 
