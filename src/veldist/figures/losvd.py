@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist._support.validate import (
-    check_finite,
-    check_positive,
-    check_same_length,
-    to_array,
-    to_masses,
-)
+from veldist._support.validate import to_array, to_masses
 from veldist.figures.layers import (
     BLUE,
     DENSITY_LABEL,
@@ -29,6 +23,7 @@ from veldist.figures.layers import (
     draw_truth,
     shown_range,
 )
+from veldist.fits.stars import Stars
 from veldist.models.losvd.frame import fit_frame
 from veldist.summaries.curves import gaussian_curve, read_truth
 
@@ -114,13 +109,8 @@ def plot_losvd(
         raise ValueError("gaussian=True needs the stars it is fitted to: pass vel and err.")
     truth = None if true_intrinsic is None else read_truth(true_intrinsic, edges)
     if vel is not None:
-        vel = to_array(vel, "vel", "km/s")
-        check_finite(vel, "vel")
-    if err is not None:
-        err = to_array(err, "err", "km/s")
-        check_same_length(vel, err, "vel", "err")
-        check_finite(err, "err")
-        check_positive(err, "err", "errors are standard deviations.")
+        checked = Stars.read(vel, 1.0 if err is None else err)
+        vel, err = checked.vel, None if err is None else checked.err
 
     if ax is None:
         import matplotlib.pyplot as plt
