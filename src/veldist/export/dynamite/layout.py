@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats, Ints
-from veldist._support.validate import check_count, check_keys, shown, to_float, to_numbers
+from veldist._support.validate import check_count, check_keys, shown, strip_units, to_float
 from veldist.export.rows.bins import describe_bins
 from veldist.sky.pixels import PixelGrid
 
@@ -77,7 +77,7 @@ def read_layout(metadata: Any, solved: NDArray[np.bool_], with_flux: bool) -> Vo
     ValueError
         If keys are missing, counts disagree, numbers are out of range, or a solved bin has no pixel.
     """
-    check_keys(metadata, ("bins", "aperture", "pixel_bin_ids", "psf"), _ROOT, optional=())
+    check_keys(metadata, ("bins", "aperture", "pixel_bin_ids", "psf"), _ROOT)
     aperture = _read_aperture(metadata["aperture"])
     sigma, weight = _read_psf(metadata["psf"])
     required = ("xbin", "ybin", "bin_flux") if with_flux else ("xbin", "ybin")
@@ -91,9 +91,7 @@ def read_layout(metadata: Any, solved: NDArray[np.bool_], with_flux: bool) -> Vo
 
 def _read_aperture(aperture: Any) -> PixelGrid:
     name = f"{_ROOT}['aperture']"
-    check_keys(
-        aperture, ("x_start", "y_start", "x_size", "y_size", "angle_deg", "nx", "ny"), name, optional=()
-    )
+    check_keys(aperture, ("x_start", "y_start", "x_size", "y_size", "angle_deg", "nx", "ny"), name)
     lengths = {
         key: to_float(aperture[key], f"{name}['{key}']", "arcsec")
         for key in ("x_start", "y_start", "x_size", "y_size")
@@ -111,7 +109,7 @@ def _read_aperture(aperture: Any) -> PixelGrid:
 
 def _read_psf(psf: Any) -> tuple[list[float], list[float]]:
     name = f"{_ROOT}['psf']"
-    check_keys(psf, ("sigma", "weight"), name, optional=())
+    check_keys(psf, ("sigma", "weight"), name)
     sigma = _numbers(psf["sigma"], f"{name}['sigma']", "arcsec")
     weight = _numbers(psf["weight"], f"{name}['weight']", "")
     if len(sigma) != len(weight):
@@ -202,7 +200,7 @@ def _read_flux(bins: Sequence[dict[str, Any]], solved: NDArray[np.bool_]) -> Flo
 def _read_pixel_ids(value: Any, aperture: PixelGrid, solved: NDArray[np.bool_]) -> Ints:
     """Check the ids of the user's numbering (1..n_bins, 0 = none) and map them to rows of the export."""
     name = f"{_ROOT}['pixel_bin_ids']"
-    ids = to_numbers(value, name, "")
+    ids = np.asarray(strip_units(value, name, ""))
     nx, ny = aperture.nx, aperture.ny
     if ids.shape not in ((nx * ny,), (ny, nx)):
         hint = "; it looks transposed, pass its .T" if ids.shape == (nx, ny) else ""
@@ -211,6 +209,8 @@ def _read_pixel_ids(value: Any, aperture: PixelGrid, solved: NDArray[np.bool_]) 
             f"({ny}, {nx}), with x varying fastest{hint}."
         )
     ids = ids.ravel()
+    if ids.dtype.kind not in "iuf":
+        raise TypeError(f"{name} must hold integers, got dtype {ids.dtype}.")
     n_bins = solved.size
     for bad, what in (
         (ids != np.floor(ids), "not integers"),
