@@ -24,6 +24,11 @@ from astropy.table import Column, MaskedColumn
 import veldist
 from veldist import KinematicSolver, fit_all_bins, plotting, simulate
 
+try:
+    from veldist.fits.grid import suggest_grid
+except ImportError:  # where it was in older versions
+    from veldist.velocity_grid import suggest_grid
+
 __all__ = ["FAMILIES", "Case", "judge"]
 
 KMS = u.km / u.s
@@ -56,7 +61,7 @@ def judge(case: Case) -> str:
     raw = [w for w in caught if issubclass(w.category, RuntimeWarning | DeprecationWarning | FutureWarning)]
     if raw:
         return f"deep: {raw[0].category.__name__}: {str(raw[0].message)[:80]}"
-    told = any(w.category.__module__.startswith("veldist") for w in caught)
+    told = any(issubclass(w.category, UserWarning) for w in caught)
     return "right" if right in (None, True) else "taught" if told else "wrong"
 
 
@@ -71,7 +76,7 @@ def dispersion(vel: Any, err: Any, scale: float = 1.0, center: float = 0.0) -> t
     solver.setup_grid(center, 160.0 * scale, 33)
     solver.add_data(vel, err)
     solver.run(num_samples=300)
-    z = solver.grid["centers"] / scale
+    z = (solver.grid["centers"] - center) / scale
     masses = solver.samples["intrinsic_pdf"]
     sigma = np.sqrt(masses @ z**2 - (masses @ z) ** 2)
     return float(np.median(sigma)), float(np.diff(np.percentile(sigma, [16, 84]))[0] / 2)
@@ -200,7 +205,7 @@ def _add_data(vel: Any, err: Any) -> None:
 
 @_door("suggest_grid")
 def _suggest(vel: Any, err: Any) -> None:
-    veldist.suggest_grid([{"vel": vel, "err": err}], min_stars=1)
+    suggest_grid([{"vel": vel, "err": err}], min_stars=1)
 
 
 @_door("fit_all_bins")
@@ -483,6 +488,8 @@ def layouts() -> Iterator[Case]:
     }
     for place, put in places.items():
         for name, value in (_BAD_COUNTS if place.endswith("nx") else _BAD_NUMBERS).items():
+            if place == "pixel_bin_ids" and name in ("list", "array"):
+                continue  # of the shape (ny, nx)
             yield Case(
                 f"{place}: {name}",
                 lambda put=put, x=value: _refused(export, lambda m: put(m, x)),

@@ -47,6 +47,11 @@ def _in(unit: str) -> str:
     return f" in {unit}" if unit else ""
 
 
+def _is_no_number(item: Any) -> bool:
+    kind = getattr(getattr(item, "dtype", None), "kind", "O")
+    return isinstance(item, str | bytes | bool) or kind not in "iufO"
+
+
 def to_numbers(value: Any, name: str, unit: str) -> NDArray[np.float64]:
     """Convert to a float64 array of any shape in ``unit``; NaN and infinities pass.
 
@@ -68,7 +73,7 @@ def to_numbers(value: Any, name: str, unit: str) -> NDArray[np.float64]:
         ) from None
     # A list turns truth values and numbers into numbers.
     items = plain if isinstance(plain, list | tuple) else array.flat if array.dtype.kind == "O" else ()
-    wrong = next((item for item in items if isinstance(item, str | bytes | bool | np.bool_)), None)
+    wrong = next((item for item in items if _is_no_number(item)), None)
     try:
         # Objects may hold numbers; complex numbers, dates and strings of digits are mistakes.
         if array.dtype.kind not in "iufO" or wrong is not None:

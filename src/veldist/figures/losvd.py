@@ -108,8 +108,8 @@ def plot_losvd(
     if gaussian and (vel is None or err is None):
         raise ValueError("gaussian=True needs the stars it is fitted to: pass vel and err.")
     truth = None if true_intrinsic is None else read_truth(true_intrinsic, edges)
-    if vel is not None:
-        checked = Stars.read(vel, 1.0 if err is None else err)
+    checked = None if vel is None else Stars.read(vel, 1.0 if err is None else err)
+    if checked is not None:
         vel, err = checked.vel, None if err is None else checked.err
 
     if ax is None:
@@ -117,8 +117,8 @@ def plot_losvd(
 
         _, ax = plt.subplots(figsize=(5.5, 3.8), layout="constrained")
     draw_bands(ax, edges, masses, color, label or f"posterior {central}", central)
-    if gaussian:
-        ax.plot(*gaussian_curve(fit_frame(vel, err), edges[0], edges[-1]), **GAUSSIAN)
+    if gaussian and checked is not None:
+        ax.plot(*gaussian_curve(fit_frame(checked.vel, checked.err), edges[0], edges[-1]), **GAUSSIAN)
     if truth is not None:
         draw_truth(ax, truth)
     ax.set_xlim(shown_range(edges, masses, vel))
