@@ -77,7 +77,7 @@ def read_layout(metadata: Any, solved: NDArray[np.bool_], with_flux: bool) -> Vo
     ValueError
         If keys are missing, counts disagree, numbers are out of range, or a solved bin has no pixel.
     """
-    check_keys(metadata, ("bins", "aperture", "pixel_bin_ids", "psf"), _ROOT)
+    check_keys(metadata, ("bins", "aperture", "pixel_bin_ids", "psf"), _ROOT, optional=())
     aperture = _read_aperture(metadata["aperture"])
     sigma, weight = _read_psf(metadata["psf"])
     required = ("xbin", "ybin", "bin_flux") if with_flux else ("xbin", "ybin")
@@ -91,7 +91,7 @@ def read_layout(metadata: Any, solved: NDArray[np.bool_], with_flux: bool) -> Vo
 
 def _read_aperture(aperture: Any) -> PixelGrid:
     name = f"{_ROOT}['aperture']"
-    check_keys(aperture, ("x_start", "y_start", "x_size", "y_size", "angle_deg", "nx", "ny"), name)
+    check_keys(aperture, ("x_start", "y_start", "x_size", "y_size", "angle_deg", "nx", "ny"), name, optional=())
     lengths = {
         key: to_float(aperture[key], f"{name}['{key}']", "arcsec")
         for key in ("x_start", "y_start", "x_size", "y_size")
@@ -109,7 +109,7 @@ def _read_aperture(aperture: Any) -> PixelGrid:
 
 def _read_psf(psf: Any) -> tuple[list[float], list[float]]:
     name = f"{_ROOT}['psf']"
-    check_keys(psf, ("sigma", "weight"), name)
+    check_keys(psf, ("sigma", "weight"), name, optional=())
     sigma = _numbers(psf["sigma"], f"{name}['sigma']", "arcsec")
     weight = _numbers(psf["weight"], f"{name}['weight']", "")
     if len(sigma) != len(weight):
