@@ -91,7 +91,9 @@ def read_layout(metadata: Any, solved: NDArray[np.bool_], with_flux: bool) -> Vo
 
 def _read_aperture(aperture: Any) -> PixelGrid:
     name = f"{_ROOT}['aperture']"
-    check_keys(aperture, ("x_start", "y_start", "x_size", "y_size", "angle_deg", "nx", "ny"), name, optional=())
+    check_keys(
+        aperture, ("x_start", "y_start", "x_size", "y_size", "angle_deg", "nx", "ny"), name, optional=()
+    )
     lengths = {
         key: to_float(aperture[key], f"{name}['{key}']", "arcsec")
         for key in ("x_start", "y_start", "x_size", "y_size")
@@ -200,7 +202,11 @@ def _read_flux(bins: Sequence[dict[str, Any]], solved: NDArray[np.bool_]) -> Flo
 def _read_pixel_ids(value: Any, aperture: PixelGrid, solved: NDArray[np.bool_]) -> Ints:
     """Check the ids of the user's numbering (1..n_bins, 0 = none) and map them to rows of the export."""
     name = f"{_ROOT}['pixel_bin_ids']"
-    ids = np.asarray(strip_units(value, name, ""))
+    plain = strip_units(value, name, "")
+    try:
+        ids = np.asarray(plain)
+    except ValueError:
+        raise ValueError(f"{name} holds rows of different lengths: pass one id for each pixel.") from None
     nx, ny = aperture.nx, aperture.ny
     if ids.shape not in ((nx * ny,), (ny, nx)):
         hint = "; it looks transposed, pass its .T" if ids.shape == (nx, ny) else ""
