@@ -83,7 +83,7 @@ def test_octaves_are_folded_where_they_are_broad(n, n_left, k):
     """Those of few stars are narrow beside what so few can tell."""
     for ratio in (0.0, 0.3):
         resolution = ResolutionRule()(n, ratio)
-        _, prior = losvd_prior(make_cells(0.0, 0.0, 0.3), resolution)
+        prior = losvd_prior(resolution)
         folded = fold(prior)
         assert folded.prior.n_components == n_left
         assert folded.members.shape == (n_left, k)
