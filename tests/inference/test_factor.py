@@ -7,7 +7,6 @@ from scipy.stats import norm
 from veldist.inference import MixturePrior
 from veldist.inference.factor import fold
 from veldist.models.losvd.basis import losvd_prior
-from veldist.models.losvd.cells import make_cells
 from veldist.models.losvd.resolution import ResolutionRule
 
 TERMS = np.array([[-0.5, 0.25, 0.45], [0.0, 0.5, 0.3], [1.0, 1.0, 0.25]])

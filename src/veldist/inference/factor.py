@@ -93,11 +93,14 @@ class Folded:
         What the mixture of the column has beyond that; None where nothing could be folded.
     members : ndarray of int, (F, k)
         The components of the whole prior that each stands for, in the order of the factor's terms.
+    column : int or None
+        The only coefficient in whose means the whole prior's components differ; None if there is none.
     """
 
     prior: MixturePrior
     factor: Factor | None
     members: NDArray[np.intp]
+    column: int | None = None
 
     def unfold(
         self, component: NDArray[np.intp], coefficients: NDArray[np.floating], rng: np.random.Generator
@@ -135,6 +138,7 @@ def fold(prior: MixturePrior) -> Folded:
     if columns.size != 1:
         return alone
     (column,) = columns.tolist()
+    alone = replace(alone, column=column)
     others = np.arange(prior.mean.shape[1]) != column
     families: dict[tuple[bytes, bool], list[int]] = {}
     for g in range(prior.n_components):
@@ -173,4 +177,5 @@ def fold(prior: MixturePrior) -> Folded:
             log_share=share[0],
         ),
         members=members,
+        column=column,
     )

@@ -185,7 +185,7 @@ def _asymmetry_direction(z: Floats, weight: Floats) -> Floats:
 
 def _frequencies(n: int) -> Floats:
     """Of the sine functions."""
-    return np.pi * np.arange(1, n + 1) / (2.0 * _HALF_WIDTH)
+    return np.arange(1.0, n + 1.0) * (np.pi / (2.0 * _HALF_WIDTH))
 
 
 def _shapes(
