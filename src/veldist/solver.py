@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -25,6 +25,9 @@ from veldist.models.losvd.model import LosvdPosterior
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from xarray import Dataset, DataTree
+
+    from veldist.models.contaminants import ContaminantDensity
+    from veldist.models.error_model import ErrorModel
 
 __all__ = ["KinematicSolver"]
 
@@ -103,9 +106,18 @@ class KinematicSolver:
 
         ``intrinsic_pdf``: probability mass per velocity bin in every posterior draw, (num_samples, n_bins),
         rows sum to 1. ``outside_grid``: mass outside the grid, which each draw is conditioned not to have,
-        (num_samples,).
+        (num_samples,). With a contaminant also ``member_fraction``, of the population that the stars are
+        drawn from, and ``n_members``, the number of members among them, (num_samples,).
         """
         return self.fit.samples
+
+    @property
+    def membership(self) -> Floats | None:
+        """Posterior probability of every star to be a member, (n_stars,).
+
+        None before `run`, and where all stars are members.
+        """
+        return self.fit.membership
 
     @property
     def clipped_samples(self) -> dict[str, Floats] | None:
@@ -147,7 +159,14 @@ class KinematicSolver:
             warn_outside(fit, stacklevel=3)
         self.fit = fit
 
-    def add_data(self, vel: Any, err: Any) -> None:
+    def add_data(
+        self,
+        vel: Any,
+        err: Any,
+        membership: Any = None,
+        contaminant: ContaminantDensity | Literal["learn"] | None = None,
+        error_model: ErrorModel | None = None,
+    ) -> None:
         """Set the stars, replacing any earlier ones.
 
         Parameters
@@ -156,6 +175,14 @@ class KinematicSolver:
             Line-of-sight velocities, km/s.
         err : array_like or Quantity, (n_stars,)
             Their 1-sigma errors, km/s, > 0; a single number serves all stars.
+        membership : array_like, (n_stars,), optional
+            Probabilities of membership, 0 to 1, that owe nothing to the velocities; with a ``contaminant``.
+        contaminant : Contaminant, "learn" or ContaminantDensity, optional
+            How the velocities of the stars that are no members are distributed; ``"learn"`` for
+            `veldist.Contaminant.learn` of these stars. The LOSVD is the members' then. By default all stars
+            are members.
+        error_model : ErrorModel, optional
+            Errors that are not one Gaussian.
 
         Raises
         ------
@@ -173,7 +200,7 @@ class KinematicSolver:
         grid = self.fit.grid
         if grid is None:
             raise OrderError("add_data() needs a velocity grid: call setup_grid() first.")
-        stars = Stars.read(vel, err)
+        stars = Stars.read(vel, err, membership, contaminant, error_model)
         check_coverage(stars.vel, grid.edges, stacklevel=2)
         self.fit = Fit(stars, grid)
 

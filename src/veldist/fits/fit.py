@@ -63,14 +63,28 @@ class Fit:
 
     @cached_property
     def samples(self) -> dict[str, Floats] | None:
-        """The draws on the velocity grid: ``intrinsic_pdf`` and ``outside_grid``; None before the fit."""
+        """The draws on the velocity grid; None before the fit.
+
+        ``intrinsic_pdf`` and ``outside_grid``, and where not all stars are members ``member_fraction`` and
+        ``n_members``.
+        """
         if self.draws is not None:
             return dict(self.draws)
         if self.posterior is None or self.grid is None:
             return None
         with one_thread():
             masses, outside = self.posterior.bin_masses(self.grid.edges)
-        return {"intrinsic_pdf": masses[: self.num_samples], "outside_grid": outside[: self.num_samples]}
+        samples = {"intrinsic_pdf": masses, "outside_grid": outside}
+        members = self.posterior.members
+        if members is not None:
+            samples |= {"member_fraction": members.fraction, "n_members": members.number}
+        return {name: values[: self.num_samples] for name, values in samples.items()}
+
+    @property
+    def membership(self) -> Floats | None:
+        """Posterior probability of every star to be a member; None where all are, or before the fit."""
+        members = None if self.posterior is None else self.posterior.members
+        return None if members is None else members.probability
 
     def need_draws(self, caller: str) -> tuple[dict[str, Floats], VelocityGrid]:
         """Draws and grid, or an `OrderError` that names the caller."""

@@ -20,6 +20,7 @@ from veldist.fits.stars import Stars
 from veldist.inference import Evaluator, Settings
 from veldist.models.losvd.basis import PriorSettings, named_prior
 from veldist.models.losvd.model import LosvdPosterior, fit_losvd
+from veldist.models.members import ONE_GAUSSIAN, Sample, fit_members
 
 __all__ = ["DEFAULT_SAMPLES", "accept", "check_run", "fit_stars", "prepare", "warn_outside"]
 
@@ -72,7 +73,12 @@ def prepare(
     The function takes the evaluator of the likelihood.
     """
     settings = replace(settings or Settings(), n_draws=num_samples)
-    return partial(fit_losvd, stars.vel, stars.err, np.random.default_rng(seed), settings, named_prior(prior))
+    rest = (np.random.default_rng(seed), settings, named_prior(prior))
+    if stars.plain:
+        return partial(fit_losvd, stars.vel, stars.err, *rest)
+    kernel = ONE_GAUSSIAN if stars.errors is None else tuple(map(tuple, stars.errors.tolist()))
+    sample = Sample(stars.vel, stars.err, stars.contaminant, stars.membership, kernel)
+    return partial(fit_members, sample, *rest)
 
 
 def accept(
@@ -92,7 +98,7 @@ def accept(
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
-    far = describe_outliers(stars.vel, stars.err)
+    far = describe_outliers(stars.vel, stars.err) if stars.contaminant is None else None
     if far is not None:
         warnings.warn(far, OutlierWarning, stacklevel=stacklevel)
     warn_outside(fit, stacklevel + 1)

@@ -13,6 +13,8 @@ from veldist._support import validate
 from veldist._support.arrays import Floats, Ints
 from veldist.errors import GridWarning
 from veldist.fits.outliers import find_impossible, refuse_impossible
+from veldist.models.contaminants import ContaminantDensity
+from veldist.models.error_model import ErrorModel
 
 __all__ = ["Stars", "check_coverage", "check_possible", "count_stars"]
 
@@ -32,18 +34,39 @@ class Stars:
         Line-of-sight velocities, km/s.
     err : ndarray, (n_stars,)
         Their 1-sigma errors, km/s.
+    membership : ndarray, (n_stars,), or None
+        Probabilities of membership, known beforehand.
+    contaminant : ndarray, (n_stars,), or None
+        Density of the contaminants at each star, error included, per km/s; None if all are members.
+    errors : ndarray, (n_terms, 3), or None
+        Probability, factor and extra width (km/s) of the Gaussians that make an error; None for one.
     """
 
     vel: Floats
     err: Floats
+    membership: Floats | None = None
+    contaminant: Floats | None = None
+    errors: Floats | None = None
 
     @property
     def n_stars(self) -> int:
         """Number of stars."""
         return self.vel.size
 
+    @property
+    def plain(self) -> bool:
+        """Whether all are members and every error is one Gaussian."""
+        return self.contaminant is None and self.errors is None
+
     @classmethod
-    def read(cls, vel: Any, err: Any) -> Stars:
+    def read(
+        cls,
+        vel: Any,
+        err: Any,
+        membership: Any = None,
+        contaminant: ContaminantDensity | None = None,
+        error_model: ErrorModel | None = None,
+    ) -> Stars:
         """Clean arrays in km/s from what a user passes.
 
         Parameters
@@ -52,11 +75,17 @@ class Stars:
             Line-of-sight velocities, km/s.
         err : array_like or Quantity, (n_stars,)
             Their errors, km/s; a single number serves all stars.
+        membership : array_like, (n_stars,), optional
+            Probabilities of membership, known without the velocities.
+        contaminant : ContaminantDensity, optional
+            How the velocities of the stars that are no members are distributed.
+        error_model : ErrorModel, optional
+            Errors that are not one Gaussian.
 
         Raises
         ------
         TypeError
-            If the values are not real numbers.
+            If the values are not real numbers, or an argument is of another type.
         ValueError
             If values are NaN, infinite or masked, errors are not positive, lengths differ, there is no
             star, or a unit is wrong; if velocities or errors are impossible (above the speed of light,
@@ -70,11 +99,22 @@ class Stars:
         validate.check_finite(vel, "vel")
         validate.check_finite(err, "err")
         validate.check_positive(err, "err", "every star needs the 1-sigma error of its own velocity.")
-        check_possible(vel, err)
-        return cls(vel, err)
+        check_possible(vel, err, others=contaminant is not None)
+        if error_model is not None and not isinstance(error_model, ErrorModel):
+            raise TypeError(f"error_model must be a veldist.ErrorModel, got {validate.shown(error_model)}.")
+        terms = None if error_model is None else np.array(error_model.terms)
+        if membership is not None:
+            if contaminant is None:
+                raise ValueError(
+                    "membership says who may be no member, but not how these are distributed: pass a "
+                    "contaminant too (veldist.Contaminant), or leave these stars out."
+                )
+            membership = _read_membership(membership, vel.size)
+        density = None if contaminant is None else _density(contaminant, vel, err, terms)
+        return cls(vel, err, membership, density, terms)
 
 
-def check_possible(vel: Floats, err: Floats, rows: Ints | None = None) -> None:
+def check_possible(vel: Floats, err: Floats, rows: Ints | None = None, *, others: bool = False) -> None:
     """Refuse what is no velocity or no error of one, and what is too small for double precision.
 
     Parameters
@@ -83,6 +123,8 @@ def check_possible(vel: Floats, err: Floats, rows: Ints | None = None) -> None:
         Velocities and their 1-sigma errors, finite, errors positive, km/s.
     rows : ndarray of int, (n_stars,), optional
         Rows of the stars in the user's table; their places in ``vel`` by default.
+    others : bool
+        Whether there may be stars of another population, at any distance.
 
     Raises
     ------
@@ -103,7 +145,44 @@ def check_possible(vel: Floats, err: Floats, rows: Ints | None = None) -> None:
             f"vel and err differ by less than {_ROUNDING:g} of the velocities themselves, which reach "
             f"{largest:g} km/s: that is their rounding. Subtract a common velocity, or check the units."
         )
-    refuse_impossible(find_impossible(vel, err), vel, rows)
+    if not others:
+        refuse_impossible(find_impossible(vel, err), vel, rows)
+
+
+def _read_membership(value: Any, n_stars: int) -> Floats:
+    """Probabilities, checked."""
+    value = validate.to_array(value, "membership", "")
+    if value.size != n_stars:
+        raise ValueError(f"membership has {value.size} values for {n_stars} stars.")
+    validate.check_finite(value, "membership")
+    bad = (value < 0.0) | (value > 1.0)
+    if bad.any():
+        raise ValueError(
+            f"membership has {validate.describe_rows(bad, value)} outside 0 to 1: pass probabilities."
+        )
+    return value
+
+
+def _density(contaminant: ContaminantDensity, vel: Floats, err: Floats, terms: Floats | None) -> Floats:
+    """Density of the contaminants at each star, checked: it may be anybody's."""
+    if not isinstance(contaminant, ContaminantDensity) or isinstance(contaminant, type):
+        raise TypeError(
+            "contaminant must be a veldist.Contaminant, or any object with a method density(vel, err), got "
+            f"{validate.shown(contaminant)}."
+        )
+    total = np.zeros(vel.size)
+    for share, factor, extra in np.array([[1.0, 1.0, 0.0]]) if terms is None else terms:
+        density = np.asarray(contaminant.density(vel, np.hypot(factor * err, extra)), dtype=np.float64)
+        if density.shape != vel.shape:
+            raise ValueError(f"contaminant.density returned shape {density.shape} for {vel.size} stars.")
+        total += share * density
+    bad = ~(np.isfinite(total) & (total >= 0.0))
+    if bad.any():
+        raise ValueError(
+            f"contaminant.density has {validate.describe_rows(bad, total)} that are no densities: they must "
+            "be finite and not negative."
+        )
+    return total
 
 
 def count_stars(vel: Any, name: str) -> int:

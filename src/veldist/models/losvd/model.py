@@ -28,10 +28,11 @@ from veldist.models.losvd.basis import PriorSettings, losvd_basis, losvd_prior
 from veldist.models.losvd.cells import Cells, make_cells
 from veldist.models.losvd.design import design_matrix
 from veldist.models.losvd.frame import Frame, fit_frame
+from veldist.models.losvd.memberships import Memberships
 from veldist.models.losvd.merge import MergedStars, merge_stars
 from veldist.models.losvd.regrid import LEAST_INSIDE, fine_edges, smooth_bin_masses
 
-__all__ = ["LosvdModel", "LosvdPosterior", "fit_losvd"]
+__all__ = ["LosvdModel", "LosvdPosterior", "fit_losvd", "reach"]
 
 # The monitored masses: half a dispersion wide, out to three dispersions.
 _MONITOR_EDGES = np.linspace(-3.0, 3.0, 13)
@@ -51,11 +52,14 @@ class LosvdPosterior:
         Cells in standardised velocity.
     posterior : Posterior
         Draws of the latent coefficients, evidences and diagnostics.
+    members : Memberships or None
+        Which stars are members, where not all are.
     """
 
     frame: Frame
     cells: Cells
     posterior: Posterior
+    members: Memberships | None = None
 
     def bin_masses(self, edges: Floats) -> tuple[Floats, Floats]:
         """Integrate every draw over the bins of a velocity grid, smoothly within cells (`regrid`).
@@ -280,9 +284,14 @@ def fit_losvd(
         Who does the likelihood's arithmetic; this machine's processor by default.
     """
     frame = fit_frame(vel, err)
-    z, error_ratio = frame.standardise(vel), err / frame.scale
-    # Cells must reach every star, but one with a broad error only from afar.
-    reach = np.abs(z) + np.minimum(3.0 * error_ratio, 1.0) - 5.0 * np.maximum(error_ratio - 1.0, 0.0)
-    left, right = (float(reach[side].max(initial=0.0)) for side in (z < 0, z >= 0))
-    model = LosvdModel.build(frame, vel.size, float(np.median(error_ratio)), (-left, right), prior)
+    error_ratio = float(np.median(err)) / frame.scale
+    model = LosvdModel.build(frame, vel.size, error_ratio, reach(frame, vel, err), prior)
     return model.fit(vel, err, rng, settings, evaluator)
+
+
+def reach(frame: Frame, vel: Floats, err: Floats) -> tuple[float, float]:
+    """What cells must reach in z: every star, but one with a broad error only from afar."""
+    z, error = frame.standardise(vel), err / frame.scale
+    far = np.abs(z) + np.minimum(3.0 * error, 1.0) - 5.0 * np.maximum(error - 1.0, 0.0)
+    left, right = (float(far[side].max(initial=0.0)) for side in (z < 0, z >= 0))
+    return -left, right

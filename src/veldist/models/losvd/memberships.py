@@ -1,0 +1,29 @@
+"""What a fit beside contaminants says of its stars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from veldist._support.arrays import Floats
+
+__all__ = ["Memberships"]
+
+
+@dataclass(frozen=True)
+class Memberships:
+    """Which of the stars are members.
+
+    Attributes
+    ----------
+    fraction : ndarray, (draws,)
+        Member fraction of the population that the stars are a sample of, in every draw; with probabilities
+        of membership, the mean of those, with the odds of the draw.
+    number : ndarray, (draws,)
+        Number of members among the stars, in every draw.
+    probability : ndarray, (N,)
+        Posterior probability of each star to be a member.
+    """
+
+    fraction: Floats
+    number: Floats
+    probability: Floats

@@ -1,0 +1,250 @@
+r"""The LOSVD of the members of a sample, beside contaminants, and of stars whose errors are not one Gaussian.
+
+Members are the cells of the LOSVD, contaminants a cell more in the same softmax, whose column is their
+density at each star, error included: :math:`p(y_i) = f\,(M w)_i + (1 - f)\, b_i`. The prior of the member
+fraction f is flat, whatever the shape of the LOSVD: two rows of the likelihood hold f and 1 - f themselves.
+
+With probabilities :math:`p_i` of membership, known beforehand from positions, colours or metallicities, what
+counts is the density of a velocity *given* all else that is known of the star,
+
+.. math:: \frac{p_i (M w)_i + (1 - p_i)\, k\, b_i}{p_i + (1 - p_i)\, k} , \qquad k = (1 - f) / f ,
+
+with odds that may be wrong by a factor k in all stars alike. The denominator is a row of weight -1. Without
+it the softmax would take the probabilities themselves for a measurement.
+
+A star whose error is one of several has the mean of the densities for each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from veldist._support.arrays import Floats
+from veldist.inference import Blocks, Evaluator, Likelihood, Monitor, Posterior, Settings, infer
+from veldist.models.contaminants.frame import member_frame
+from veldist.models.losvd.basis import PriorSettings
+from veldist.models.losvd.frame import Frame, fit_frame
+from veldist.models.losvd.memberships import Memberships
+from veldist.models.losvd.merge import merge_stars
+from veldist.models.losvd.model import LosvdModel, LosvdPosterior, reach
+
+__all__ = ["ONE_GAUSSIAN", "Sample", "fit_members"]
+
+ONE_GAUSSIAN = ((1.0, 1.0, 0.0),)
+"""The kernel of stars whose errors are what they are said to be."""
+
+# Standard deviation of the log odds beyond their flat prior: none.
+_FREE = 20.0
+# The frame's scale is right within these factors of the posterior's dispersion; else it is found again from
+# that, so often. A scale that is too large leaves too much of the sample to the members.
+_NARROWER, _WIDER, _REFITS = 0.8, 1.25, 3
+# Entries of an array held at once: 16 MB.
+_CHUNK = 2_000_000
+# With more stars than this the number of members is as good as normal.
+_MANY = 20_000
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Stars of which not all are members, or whose errors are not one Gaussian.
+
+    Attributes
+    ----------
+    vel, err : ndarray, (N,)
+        Velocities and 1-sigma errors, km/s.
+    contaminant : ndarray, (N,), or None
+        Density of the contaminants at each star, error included, per km/s; None if all are members.
+    probability : ndarray, (N,), or None
+        Probability of membership before the velocity is looked at.
+    kernel : tuple of (probability, factor, extra)
+        Errors that a star may have: ``factor`` times its own, and ``extra`` km/s in quadrature.
+    """
+
+    vel: Floats
+    err: Floats
+    contaminant: Floats | None = None
+    probability: Floats | None = None
+    kernel: tuple[tuple[float, float, float], ...] = ONE_GAUSSIAN
+
+
+def fit_members(
+    sample: Sample,
+    rng: np.random.Generator,
+    settings: Settings | None = None,
+    prior: PriorSettings | None = None,
+    evaluator: Evaluator | None = None,
+) -> LosvdPosterior:
+    """Posterior of the members' LOSVD, as `veldist.models.losvd.fit_losvd`, with `Memberships`.
+
+    Parameters
+    ----------
+    sample : Sample
+        The stars.
+    rng : numpy.random.Generator
+        Source of randomness.
+    settings, prior, evaluator
+        As for `fit_losvd`.
+    """
+    vel, err, foreign = sample.vel, sample.err, sample.contaminant
+    settings, share = settings or Settings(), 1.0
+    if foreign is None:
+        frame = fit_frame(vel, err)
+    else:
+        location, scale, share = member_frame(vel, err, foreign, prior=sample.probability)
+        frame = Frame(location, scale)
+    for _ in range(_REFITS):
+        found = _fit(sample, frame, share, rng, settings, prior, evaluator)
+        moments = found.posterior.cell_masses() @ found.cells.moments(2)
+        sigma = float(np.median(np.sqrt(moments[:, 2] - moments[:, 1] ** 2)))
+        if _NARROWER < sigma < _WIDER:
+            break
+        frame = Frame(frame.velocity(float(np.median(moments[:, 1]))), frame.scale * sigma)
+        if found.members is not None:
+            share = float(found.members.fraction.mean())
+    return found
+
+
+def _fit(
+    sample: Sample,
+    frame: Frame,
+    share: float,
+    rng: np.random.Generator,
+    settings: Settings,
+    prior: PriorSettings | None,
+    evaluator: Evaluator | None,
+) -> LosvdPosterior:
+    """The fit in a given frame."""
+    foreign, probability = sample.contaminant, sample.probability
+    n_members = max(1, round(share * sample.vel.size))
+    # The cells must reach the stars that nothing else explains.
+    alone = np.ones(sample.vel.size, dtype=bool)
+    if foreign is not None:
+        alone = foreign == 0.0
+        alone |= False if probability is None else probability == 1.0
+    far = reach(frame, sample.vel[alone], sample.err[alone])
+    model = LosvdModel.build(frame, n_members, float(np.median(sample.err)) / frame.scale, far, prior)
+    rows = _Rows.of(sample, model, settings)
+    likelihood, blocks, monitor = _engine_inputs(rows, model, share, evaluator)
+    whole = infer(likelihood, blocks, monitor, rng, settings)
+    if foreign is None:
+        return LosvdPosterior(frame, model.cells, whole)
+    # The members' cells by themselves are the softmax of the members' coefficients alone.
+    members = replace(
+        whole,
+        coefficients=np.ascontiguousarray(whole.coefficients[..., :-1]),
+        psi=model.psi,
+        log_base=model.cells.log_base,
+        prior=model.prior,
+    )
+    return LosvdPosterior(frame, model.cells, members, _memberships(sample, model, whole, rng))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows of the likelihood: densities of members (n, K) and contaminants (n,), and what they stand for."""
+
+    design: Floats
+    foreign: Floats | None
+    probability: Floats | None
+    weight: Floats
+    log_offset: float
+
+    @classmethod
+    def of(cls, sample: Sample, model: LosvdModel, settings: Settings) -> _Rows:
+        """Stars, merged where they are many and nothing is known of them beforehand."""
+        n, foreign, frame = sample.vel.size, sample.contaminant, model.frame
+        if n <= settings.merge_above or sample.probability is not None:
+            return cls(_design(sample, model), foreign, sample.probability, np.ones(n), 0.0)
+        z, error = frame.standardise(sample.vel), sample.err / frame.scale
+        stars = merge_stars(z, error, model.cells.edges, settings.merge_tolerance)
+        few = replace(sample, vel=frame.velocity(stars.z), err=frame.scale * stars.error)
+        design, weight, log_offset = _design(few, model), stars.weight, stars.log_offset
+        if foreign is not None:
+            with np.errstate(divide="ignore"):
+                foreign = np.exp(np.bincount(stars.box, np.log(foreign)) / weight)
+            # Stars that no cell can explain say how many they are, and no more.
+            far = ~design.any(axis=1)
+            if far.any():
+                log_offset += float(weight[far] @ np.log(foreign[far]))
+                design = np.concatenate([design[~far], np.zeros((1, design.shape[1]))])
+                foreign, weight = np.append(foreign[~far], 1.0), np.append(weight[~far], weight[far].sum())
+        return cls(design, foreign, None, weight, log_offset)
+
+
+def _design(sample: Sample, model: LosvdModel) -> Floats:
+    """Density of each star given each cell of the members', (N, K), per km/s."""
+    parts = [(a, np.hypot(factor * sample.err, extra)) for a, factor, extra in sample.kernel]
+    return sum((a * model.design(sample.vel, err) for a, err in parts), start=np.zeros(()))
+
+
+def _engine_inputs(
+    rows: _Rows, model: LosvdModel, share: float, evaluator: Evaluator | None
+) -> tuple[Likelihood, Blocks, Monitor]:
+    """What the engine asks for: members first, one cell of contaminants after them."""
+    blocks, monitor = model.blocks, model.monitor
+    design, weight = rows.design, rows.weight
+    if rows.foreign is not None:
+        blocks = _beside_contaminants(blocks, share)
+        monitor = Monitor.of_blocks(blocks, [monitor, None], ["member fraction", None])
+        one, other = np.ones(model.cells.log_base.size), np.ones(1)
+        shares = np.stack([np.append(one, 0.0), np.append(0.0 * one, other)])
+        if rows.probability is None:
+            design = np.concatenate([design, rows.foreign[:, None]], axis=1)
+        else:
+            p = rows.probability[:, None]
+            design = np.concatenate([p * design, (1.0 - p) * rows.foreign[:, None]], axis=1)
+            known = np.concatenate([np.repeat(p, one.size, axis=1), 1.0 - p], axis=1)
+            design, weight = np.concatenate([design, known]), np.concatenate([weight, -weight])
+        design, weight = np.concatenate([design, shares]), np.append(weight, [1.0, 1.0])
+    likelihood = Likelihood.from_design(design, blocks.log_center, weight, rows.log_offset, evaluator)
+    return likelihood, blocks, monitor
+
+
+def _beside_contaminants(members: Blocks, share: float) -> Blocks:
+    """The members' cells, and one cell of contaminants whose log odds are free."""
+    share = min(max(share, 0.01), 0.99)
+    blocks = members.beside(Blocks.fixed(np.zeros(1)), float(np.log((1.0 - share) / share)), _FREE)
+    # Of one mean in all components: the engine samples those as one that differ in nothing but the precision.
+    mean = blocks.prior.mean.copy()
+    mean[:, -1] = blocks.prior.center[-1]
+    return replace(blocks, prior=replace(blocks.prior, mean=mean))
+
+
+def _memberships(
+    sample: Sample, model: LosvdModel, whole: Posterior, rng: np.random.Generator
+) -> Memberships:
+    """Who is a member in every draw."""
+    assert sample.contaminant is not None
+    masses = whole.cell_masses()
+    members, others = masses[:, :-1], masses[:, -1:]
+    fraction, n = 1.0 - others[:, 0], sample.vel.size
+    number, variance, expected = np.zeros((3, fraction.size))
+    probability = np.empty(n)
+    step = max(1, _CHUNK // fraction.size)
+    for start in range(0, n, step):
+        rows = slice(start, start + step)
+        prior = 1.0 if sample.probability is None else sample.probability[rows]
+        part = replace(sample, vel=sample.vel[rows], err=sample.err[rows])
+        inside = prior * (members @ _design(part, model).T)
+        outside = (others if sample.probability is None else others * (1.0 - prior)) * sample.contaminant[
+            rows
+        ]
+        share = inside / (inside + outside)
+        probability[rows] = share.mean(axis=0)
+        if n <= _MANY:
+            number += np.count_nonzero(rng.random(share.shape) < share, axis=1)
+        else:
+            number += share.sum(axis=1)
+            variance += (share * (1.0 - share)).sum(axis=1)
+        if sample.probability is not None:
+            known = prior * fraction[:, None]
+            expected += (known / (known + (1.0 - prior) * others)).sum(axis=1)
+    if n > _MANY:
+        number = np.clip(np.rint(number + np.sqrt(variance) * rng.standard_normal(number.size)), 0.0, n)
+    return Memberships(
+        fraction=fraction if sample.probability is None else expected / n,
+        number=number,
+        probability=probability,
+    )
