@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from veldist._support import validate
 from veldist._support.arrays import Floats, Ints
+from veldist._support.stars import read_stars
 from veldist.errors import GridWarning
 from veldist.fits.outliers import find_impossible, refuse_impossible
 
@@ -63,13 +64,7 @@ class Stars:
             errors below 1e-9 km/s, stars more than 100 dispersions from the others), or all velocities and
             errors differ by no more than their rounding.
         """
-        vel = validate.to_array(vel, "vel", "km/s")
-        err = validate.to_numbers(err, "err", "km/s")
-        err = np.full(vel.size, err) if err.ndim == 0 else validate.to_array(err, "err", "km/s")
-        validate.check_same_length(vel, err, "vel", "err")
-        validate.check_finite(vel, "vel")
-        validate.check_finite(err, "err")
-        validate.check_positive(err, "err", "every star needs the 1-sigma error of its own velocity.")
+        vel, err = read_stars(vel, err)
         check_possible(vel, err)
         return cls(vel, err)
 
