@@ -46,6 +46,12 @@ from .errors import (
 from .export.checks.folder import validate_dynamite_inputs as validate_dynamite_inputs
 from .export.dynamite.write_losvds import write_dynamite_kinematics as write_dynamite_kinematics
 from .inference.settings import Settings as Settings
+from .models.contaminants.density import (
+    Contaminant as Contaminant,
+)
+from .models.contaminants.density import (
+    ContaminantDensity as ContaminantDensity,
+)
 from .models.losvd.basis import PriorSettings as PriorSettings
 from .report.write import write_report as write_report
 from .solver import KinematicSolver as KinematicSolver

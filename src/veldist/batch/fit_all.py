@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -26,11 +26,14 @@ from veldist.fits.fit import Fit
 from veldist.fits.fitting import check_run
 from veldist.fits.grid import VelocityGrid
 from veldist.fits.record import DamagedRecordError
-from veldist.fits.stars import count_stars
+from veldist.fits.stars import Stars, count_stars, learn_from_bins
 from veldist.solver import KinematicSolver
 
 if TYPE_CHECKING:
     from distributed import Client
+
+    from veldist.models.contaminants import ContaminantDensity
+    from veldist.models.error_model import ErrorModel
 
 __all__ = ["BatchError", "BatchInterrupted", "FittedBins", "Workers", "fit_all_bins", "fit_bins"]
 
@@ -85,6 +88,8 @@ def fit_all_bins(
     run_kwargs: dict[str, Any] | None = None,
     min_stars: int = 10,
     *,
+    contaminant: ContaminantDensity | Literal["learn"] | None = None,
+    error_model: ErrorModel | None = None,
     n_jobs: int | None = None,
     progress: bool = True,
     store: str | os.PathLike[str] | None = None,
@@ -95,7 +100,8 @@ def fit_all_bins(
     Parameters
     ----------
     bin_data_list : sequence of dict
-        ``{"vel": ..., "err": ...}`` per bin, as `KinematicSolver.add_data` takes them.
+        ``{"vel": ..., "err": ...}`` per bin, as `KinematicSolver.add_data` takes them; with a contaminant
+        perhaps also ``"membership"``.
     grid_kwargs : dict
         Arguments of `KinematicSolver.setup_grid`, the same for all bins.
     run_kwargs : dict, optional
@@ -103,6 +109,12 @@ def fit_all_bins(
         likelihoods of many bins at a time are evaluated on the GPU of this machine.
     min_stars : int
         Bins with fewer stars are skipped, with one warning that names them.
+    contaminant : Contaminant, "learn" or ContaminantDensity, optional
+        How the velocities of the stars that are no members are distributed, in all bins alike; how many of
+        them there are is left free in every bin. ``"learn"`` for `veldist.Contaminant.learn` of all stars
+        together.
+    error_model : ErrorModel, optional
+        Errors that are not one Gaussian.
     n_jobs : int, optional
         Number of worker processes; all cores by default (no extra process for a handful of bins). The
         results have the same bits for any number.
@@ -141,7 +153,8 @@ def fit_all_bins(
         On Ctrl-C. It carries the results of the bins that were done.
     """
     workers = Workers(n_jobs, progress, store, client)
-    fitted = fit_bins(bin_data_list, grid_kwargs, run_kwargs, min_stars, workers, stacklevel=3)
+    population = Population(contaminant, error_model)
+    fitted = fit_bins(bin_data_list, grid_kwargs, run_kwargs, min_stars, workers, population, stacklevel=3)
     solvers = as_solvers(fitted.fits)
     try:
         fitted.notes.warn(stacklevel=3)
@@ -160,6 +173,23 @@ class Workers:
     progress: bool = True
     store: str | os.PathLike[str] | None = None
     client: Client | None = None
+
+
+@dataclass(frozen=True)
+class Population:
+    """What else there is beside members, and beside Gaussian errors, in all bins; see `fit_all_bins`."""
+
+    contaminant: ContaminantDensity | Literal["learn"] | None = None
+    error_model: ErrorModel | None = None
+
+    def shared(self, bins: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        """Arguments of `veldist.fits.stars.Stars.read` for these bins, checked on an arbitrary star."""
+        found = {"contaminant": self.contaminant, "error_model": self.error_model}
+        if self.contaminant == "learn":
+            found["contaminant"] = learn_from_bins(bins)
+        found = {name: value for name, value in found.items() if value is not None}
+        Stars.read([0.0], [1.0], **found)
+        return found
 
 
 @dataclass
@@ -197,6 +227,7 @@ def fit_bins(
     run_kwargs: dict[str, Any] | None,
     min_stars: int,
     workers: Workers,
+    population: Population | None = None,
     *,
     product: Product | None = None,
     stacklevel: int = 2,
@@ -208,7 +239,9 @@ def fit_bins(
     bin_data_list, grid_kwargs, run_kwargs, min_stars
         As for `fit_all_bins`, which also says what is raised.
     workers : Workers
-        Its other arguments.
+        Who does the work.
+    population : Population, optional
+        What else there is beside members.
     product : callable, optional
         What to make of every bin at once, in the worker that has fitted it.
     stacklevel : int
@@ -217,6 +250,7 @@ def fit_bins(
     n_jobs, client, store = workers.n_jobs, workers.client, workers.store
     bins, grid, run, seed = _check_arguments(bin_data_list, grid_kwargs, run_kwargs, n_jobs, client)
     min_stars = validate.check_count(min_stars, "min_stars", 1)
+    shared = (population or Population()).shared(bins)
     sizes = [count_stars(data["vel"], f"bin_data_list[{k}]['vel']") for k, data in enumerate(bins)]
     wanted = _wanted(sizes, min_stars, stacklevel + 1)
     fitted = FittedBins([None] * len(bins), Notes(len(wanted)))
@@ -227,17 +261,17 @@ def fit_bins(
     else:
         from veldist.batch.fingerprint import describe_settings, digest_bins
 
-        settings = describe_settings(grid_kwargs, run, seed, min_stars)
-        opened = MapStore.writing(store, Inputs(settings, digest_bins(bins), sizes))
+        settings = describe_settings(grid_kwargs, run, seed, min_stars, shared)
+        opened = MapStore.writing(store, Inputs(settings, digest_bins(bins, shared), sizes))
     with opened as kept:
         if kept is not None:
             done = _resume(kept, fitted.notes, stacklevel + 1)
             todo = [k for k in todo if k not in done]
             if todo:
                 kept.check_writable()
-        tasks = [BinTask(k, bins[k]["vel"], bins[k]["err"], seed + k) for k in todo]
+        tasks = [BinTask(k, bins[k], seed + k) for k in todo]
         run.pop("num_warmup", None)
-        common = Common(grid, run, None if kept is None else (str(kept.path), kept.identity), product)
+        common = Common(grid, run, None if kept is None else (str(kept.path), kept.identity), product, shared)
         bar = progress_bar(
             total=len(wanted),
             initial=len(wanted) - len(todo),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from veldist.batch.store import Note, open_store
 from veldist.fits.fit import Fit
 from veldist.fits.fitting import DEFAULT_SAMPLES, accept, fit_stars, prepare
 from veldist.fits.grid import VelocityGrid
-from veldist.fits.stars import Stars, check_coverage
+from veldist.fits.stars import Stars, check_coverage, read_bin
 from veldist.inference import Evaluator
 from veldist.models.losvd.model import LosvdPosterior
 
@@ -36,12 +36,15 @@ class Common:
         Path and identity of the store that takes the results.
     product : callable, optional
         What else to make of every bin.
+    population : dict
+        Arguments of `veldist.fits.stars.Stars.read` that all bins share.
     """
 
     grid: VelocityGrid
     run: dict[str, Any]
     store: tuple[str, str] | None = None
     product: Product | None = None
+    population: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,15 +55,14 @@ class BinTask:
     ----------
     index : int
         The bin.
-    vel, err : array_like
-        Its stars, km/s.
+    data : dict
+        Its stars, as a user has passed them.
     seed : int
         Its seed.
     """
 
     index: int
-    vel: Any
-    err: Any
+    data: dict[str, Any]
     seed: int
 
 
@@ -116,8 +118,8 @@ def finish_bin(common: Common, task: BinTask, started: Started, posterior: Losvd
 
 
 def _stars(common: Common, task: BinTask) -> Stars:
-    stars = Stars.read(task.vel, task.err)
-    check_coverage(stars.vel, common.grid.edges, stacklevel=2)
+    stars = read_bin(task.data, common.population)
+    check_coverage(stars, common.grid.edges, stacklevel=2)
     return stars
 
 

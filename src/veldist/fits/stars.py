@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support import validate
 from veldist._support.arrays import Floats, Ints
+from veldist._support.stars import read_stars
 from veldist.errors import GridWarning
 from veldist.fits.outliers import find_impossible, refuse_impossible
-from veldist.models.contaminants import ContaminantDensity
+from veldist.models.contaminants import Contaminant, ContaminantDensity
 from veldist.models.error_model import ErrorModel
 
-__all__ = ["Stars", "check_coverage", "check_possible", "count_stars"]
+__all__ = ["Stars", "check_coverage", "check_possible", "count_stars", "learn_from_bins", "read_bin"]
 
 # No spectrograph is so precise (km/s).
 _LEAST_ERROR = 1e-9
@@ -64,7 +66,7 @@ class Stars:
         vel: Any,
         err: Any,
         membership: Any = None,
-        contaminant: ContaminantDensity | None = None,
+        contaminant: ContaminantDensity | Literal["learn"] | None = None,
         error_model: ErrorModel | None = None,
     ) -> Stars:
         """Clean arrays in km/s from what a user passes.
@@ -77,8 +79,8 @@ class Stars:
             Their errors, km/s; a single number serves all stars.
         membership : array_like, (n_stars,), optional
             Probabilities of membership, known without the velocities.
-        contaminant : ContaminantDensity, optional
-            How the velocities of the stars that are no members are distributed.
+        contaminant : ContaminantDensity or "learn", optional
+            How the velocities of the stars that are no members are distributed; learnt from these stars.
         error_model : ErrorModel, optional
             Errors that are not one Gaussian.
 
@@ -92,14 +94,10 @@ class Stars:
             errors below 1e-9 km/s, stars more than 100 dispersions from the others), or all velocities and
             errors differ by no more than their rounding.
         """
-        vel = validate.to_array(vel, "vel", "km/s")
-        err = validate.to_numbers(err, "err", "km/s")
-        err = np.full(vel.size, err) if err.ndim == 0 else validate.to_array(err, "err", "km/s")
-        validate.check_same_length(vel, err, "vel", "err")
-        validate.check_finite(vel, "vel")
-        validate.check_finite(err, "err")
-        validate.check_positive(err, "err", "every star needs the 1-sigma error of its own velocity.")
+        vel, err = read_stars(vel, err)
         check_possible(vel, err, others=contaminant is not None)
+        if contaminant == "learn":
+            contaminant = Contaminant.learn(vel, err)
         if error_model is not None and not isinstance(error_model, ErrorModel):
             raise TypeError(f"error_model must be a veldist.ErrorModel, got {validate.shown(error_model)}.")
         terms = None if error_model is None else np.array(error_model.terms)
@@ -203,13 +201,34 @@ def count_stars(vel: Any, name: str) -> int:
     return int(np.prod(shape))
 
 
-def check_coverage(vel: NDArray[np.float64], edges: NDArray[np.float64], stacklevel: int) -> None:
-    """Refuse a grid that misses all stars, warn of one that misses some.
+def read_bin(data: Mapping[str, Any], population: Mapping[str, Any]) -> Stars:
+    """Stars of one bin of a map: ``vel``, ``err`` and perhaps ``membership``; raises as `Stars.read`.
+
+    ``population`` holds the arguments of `Stars.read` that all bins share.
+    """
+    return Stars.read(data["vel"], data["err"], data.get("membership"), **population)
+
+
+def learn_from_bins(bins: Sequence[Mapping[str, Any]]) -> Contaminant:
+    """`Contaminant.learn` of the stars of all bins together. Bins that cannot be read are left out."""
+    parts = []
+    for data in bins:
+        try:
+            parts.append(read_stars(data["vel"], data["err"]))
+        except (TypeError, ValueError):
+            # Fitting this bin will say what is wrong.
+            continue
+    vel, err = (np.concatenate([part[k] for part in parts] or [np.empty(0)]) for k in (0, 1))
+    return Contaminant.learn(vel, err)
+
+
+def check_coverage(stars: Stars, edges: NDArray[np.float64], stacklevel: int) -> None:
+    """Refuse a grid that misses all stars, warn of one that misses some that should be members.
 
     Parameters
     ----------
-    vel : ndarray, (n_stars,)
-        Velocities, km/s.
+    stars : Stars
+        The stars.
     edges : ndarray, (n_bins + 1,)
         Edges of the velocity bins, km/s.
     stacklevel : int
@@ -225,6 +244,7 @@ def check_coverage(vel: NDArray[np.float64], edges: NDArray[np.float64], stackle
     GridWarning
         If some do, with their number and the first rows.
     """
+    vel = stars.vel
     outside = (vel < edges[0]) | (vel > edges[-1])
     grid = f"the grid [{edges[0]:g}, {edges[-1]:g}] km/s"
     if outside.all():
@@ -232,7 +252,7 @@ def check_coverage(vel: NDArray[np.float64], edges: NDArray[np.float64], stackle
             f"all {vel.size} stars lie outside {grid}; their velocities span [{vel.min():g}, {vel.max():g}] "
             "km/s: check center, width and units."
         )
-    if outside.any():
+    if outside.any() and stars.contaminant is None:
         warnings.warn(
             f"{validate.describe_rows(outside, vel)} of vel lie outside {grid}. They are part of the fit; "
             "the reported masses are conditional on the grid.",

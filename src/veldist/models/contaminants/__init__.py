@@ -1,0 +1,7 @@
+"""Stars that are no members: how their velocities are distributed, and what is left for the members."""
+
+from veldist.models.contaminants.density import Contaminant, ContaminantDensity
+from veldist.models.contaminants.member import Member
+from veldist.models.contaminants.uniform import UniformContaminant
+
+__all__ = ["Contaminant", "ContaminantDensity", "Member", "UniformContaminant"]
