@@ -22,15 +22,15 @@ from veldist.inference import Diagnostics
 from veldist.models.losvd.basis import named_prior
 from veldist.pipeline.products import BinProducts, make_products
 from veldist.pipeline.stages import stage
-from veldist.sky.binning import PixelGrid, SpatialBins, bin_stars, pixelize
+from veldist.sky.binning import SpatialBins, bin_stars
 from veldist.sky.catalog import StarCatalog
+from veldist.sky.pixel_map import pixelize
+from veldist.sky.pixels import PixelGrid
 
 __all__ = ["MapResult", "PipelineSettings", "fit_catalog"]
 
 logger = logging.getLogger(__name__)
 
-# With fewer, the spatial bins are there within a second.
-_MANY_STARS = 200_000
 
 
 @dataclass(frozen=True)
@@ -150,13 +150,10 @@ def fit_catalog(
     settings = settings or PipelineSettings()
     # The sample as a whole first: of a small bin nothing can be said.
     check_possible(catalog.vel, catalog.err, catalog.rows)
-    shown = progress and catalog.x.size >= _MANY_STARS
-    with stage("binning"), progress_bar(total=2, desc="binning", unit="step", shown=shown) as bar:
-        bins = bin_stars(catalog.x, catalog.y, settings.stars_per_bin)
-        bar.update()
+    with stage("binning"):
+        bins = bin_stars(catalog.x, catalog.y, settings.stars_per_bin, progress=progress)
         pixels, pixel_ids = pixelize(bins, catalog.x, catalog.y)
-        bar.update()
-    members = [bins.bin_ids == k for k in range(bins.n_bins)]
+    members = np.split(np.argsort(bins.bin_ids, kind="stable"), np.cumsum(bins.counts)[:-1])
     data = [{"vel": catalog.vel[m], "err": catalog.err[m]} for m in members]
     impossible = np.zeros(catalog.n_stars, dtype=bool)
     for m, stars in zip(members, data, strict=True):

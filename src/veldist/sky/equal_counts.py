@@ -1,18 +1,19 @@
 """Power diagrams whose cells are compact and hold equal numbers of points.
 
-For given sites, weights exist that give the cells any prescribed numbers of points (Aurenhammer, Hoffmann
-& Aronov 1998, Algorithmica 20, 61). They are found by damped Newton steps (Kitagawa, Merigot & Thibert
-2019, J. Eur. Math. Soc. 21, 2603) and, for the last few points, by shortest augmenting paths of the
-transport problem that has the weights as its dual variables. Lloyd steps of the sites in between make the
-cells compact (Balzer, Schloemer & Deussen 2009, ACM Trans. Graph. 28, 86).
+Lloyd steps of the sites make the cells compact (Balzer, Schloemer & Deussen 2009, ACM Trans. Graph. 28, 86);
+weights keep the counts equal. The steps see a sample of many points, so that the cost grows no faster than
+their number.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from veldist._support.arrays import Floats, Ints
-from veldist.sky.balance import balance, equalise, weight_steps
+from veldist._support.arrays import Floats, Ints, distinct_rows
+from veldist.sky.balance import balance, weight_steps
+from veldist.sky.passing import equalise
 from veldist.sky.power_diagram import MANY_SITES, adjacent_cells, along_curve, nearest_site
 
 __all__ = ["equal_count_diagram", "equal_count_split"]
@@ -52,7 +53,9 @@ def equal_count_split(points: Floats, n_cells: int) -> Ints:
     return labels
 
 
-def equal_count_diagram(points: Floats, n_cells: int, max_iter: int) -> tuple[Floats, Floats]:
+def equal_count_diagram(
+    points: Floats, n_cells: int, max_iter: int, tick: Callable[[], object] = lambda: None
+) -> tuple[Floats, Floats]:
     """Find sites and weights of a power diagram with equal counts and compact cells.
 
     Of many points the Lloyd steps see an even sample; the counts are those of all points.
@@ -65,6 +68,8 @@ def equal_count_diagram(points: Floats, n_cells: int, max_iter: int) -> tuple[Fl
         Number of cells asked for, 1 to n_points.
     max_iter : int
         Largest number of Lloyd steps.
+    tick : callable
+        Called after each of them, and some times more.
 
     Returns
     -------
@@ -74,7 +79,8 @@ def equal_count_diagram(points: Floats, n_cells: int, max_iter: int) -> tuple[Fl
         Weights; the largest is 0.
     """
     origin = points.mean(axis=0)
-    points = points - origin
+    points = _thin(points - origin, n_cells)
+    n_cells = min(n_cells, len(points))
     sample = points
     n_sample = max(_SAMPLE, _SAMPLE_PER_CELL * n_cells)
     if len(points) > 2 * n_sample or n_cells > MANY_SITES:
@@ -85,12 +91,33 @@ def equal_count_diagram(points: Floats, n_cells: int, max_iter: int) -> tuple[Fl
     sites = _starting_sites(sample, n_cells)
     weights = np.zeros(len(sites))
     if len(sites) > 1:
-        sites, weights = _lloyd(sample, sites, weights, max_iter, exact=sample is points)
+        sites, weights = _lloyd(sample, sites, weights, max_iter, sample is points, tick)
         if sample is points:
             cell = nearest_site(points, sites, weights)
             weights, _ = balance(points, sites, weights, cell, n_steps=5)
-        sites, weights, _ = equalise(points, sites, weights, n_rounds=6)
+        sites, weights, _ = equalise(points, sites, weights, 6, tick)
     return sites + origin, weights - weights.max()
+
+
+def _thin(points: Floats, n_cells: int) -> Floats:
+    """Leave out points at positions that hold more of them than a cell should, until they fill one cell.
+
+    The counts of the other cells are equal then, too.
+    """
+    _, position, size = distinct_rows(points)
+    low, high = 1, max(1, len(points) // n_cells)
+    if size.max() <= high:
+        return points
+    # The largest number that all cells reach if no position has more.
+    while low < high:
+        middle = (low + high + 1) // 2
+        if np.minimum(size, middle).sum() >= n_cells * middle:
+            low = middle
+        else:
+            high = middle - 1
+    order = np.argsort(position, kind="stable")
+    rank = np.arange(len(points)) - np.repeat(np.cumsum(size) - size, size)
+    return points[np.sort(order[rank < low])]
 
 
 def _starting_sites(points: Floats, n_cells: int) -> Floats:
@@ -103,7 +130,12 @@ def _starting_sites(points: Floats, n_cells: int) -> Floats:
 
 
 def _lloyd(
-    points: Floats, sites: Floats, weights: Floats, max_iter: int, exact: bool
+    points: Floats,
+    sites: Floats,
+    weights: Floats,
+    max_iter: int,
+    exact: bool,
+    tick: Callable[[], object],
 ) -> tuple[Floats, Floats]:
     """Alternate Lloyd steps and balancing, so that counts are roughly equal.
 
@@ -113,6 +145,7 @@ def _lloyd(
     weights, cell = balance(points, sites, weights, nearest_site(points, sites, weights), n_steps=6)
     equal = False
     for left in range(max_iter, 0, -1):
+        tick()
         step = _lloyd_step(points, sites, weights, cell)
         if step is None and (equal or not exact):
             break

@@ -34,7 +34,8 @@ def along_curve(points: Floats) -> Ints:
     ndarray of int, shape (n_points,)
         Rows of the points in this order.
     """
-    steps = (points - points.min(axis=0)) * ((2**31 - 1) / max(np.ptp(points, axis=0).max(), 1e-300))
+    extent = np.ptp(points, axis=0).max()
+    steps = (points - points.min(axis=0)) / (extent if extent > 0 else 1.0) * (2**31 - 1)
     code = np.zeros(len(points), dtype=np.uint64)
     for axis in (0, 1):
         bits = steps[:, axis].astype(np.uint64)
