@@ -145,7 +145,7 @@ def test_a_pile_of_stars_is_reported():
 
 @pytest.mark.parametrize("n_same", [300, 1000])
 def test_a_pile_leaves_equal_counts_to_the_others(n_same):
-    """One bin holds them, and the others what they can have: as many as all bins would, the pile cut to fit."""
+    """One bin holds them, and the others what they can have: as many as if the pile were cut to fit."""
     rng = np.random.default_rng(6)
     positions = np.concatenate([np.zeros((n_same, 2)), plummer(rng, 4000)])
     n_bins = round(len(positions) / 100)

@@ -75,8 +75,8 @@ def test_maps_hold_what_the_functions_of_one_losvd_give(solvers, maps):
         outside = np.percentile(solvers[i].samples["outside_grid"], [16, 50, 84])
         expected["outside_grid"] = (outside[1], 0.5 * (outside[2] - outside[0]))
         for name, (median, uncertainty) in expected.items():
-            # Series of maps have medians within 0.004, half-widths within 0.006 of the uncertainty.
-            near = (0.004, 0.006) if name in hermite_names(4) else (0.0, 0.0)
+            # In 99 of 100 cases medians and half-widths of series are within 0.01 of the exact uncertainty.
+            near = (0.01, 0.01) if name in hermite_names(4) else (0.0, 0.0)
             found = maps[name]["median"][i], maps[name]["uncertainty"][i]
             for value, exact, share in zip(found, (median, uncertainty), near, strict=True):
                 atol = 1e-12 + share * uncertainty
@@ -202,7 +202,7 @@ def test_values_and_correlations_are_of_the_same_draws():
     maps, fit = compute_summary_maps([solver]), gauss_hermite(*reported(solver)[::2])
     assert 0.05 < fit.converged.mean() < 1.0
     for name, exact in (("gh_v", fit.v), ("h3", fit.h[:, 0])):
-        near = 0.004 * maps[name]["uncertainty"][0]
+        near = 0.01 * maps[name]["uncertainty"][0]
         np.testing.assert_allclose(maps[name]["median"][0], np.median(exact[fit.converged]), atol=near)
 
 

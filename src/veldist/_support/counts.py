@@ -10,11 +10,20 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["check_count", "check_number"]
+__all__ = ["check_count", "check_number", "shown"]
 
 _MOST = 2**63 - 1
 _REPR = reprlib.Repr()
 _REPR.maxstring = _REPR.maxother = _REPR.maxlong = 60
+
+
+def shown(value: Any) -> str:
+    """A value as it is shown in messages: in a line, whatever it is."""
+    try:
+        text = _REPR.repr(value)
+    except Exception:  # integers of thousands of digits, and objects that cannot say what they are
+        text = f"something of type {type(value).__name__}"
+    return " ".join(text.split())
 
 
 def check_count(value: Any, name: str, minimum: int, maximum: int | None = _MOST) -> int:
@@ -34,11 +43,11 @@ def check_count(value: Any, name: str, minimum: int, maximum: int | None = _MOST
             raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise TypeError(f"{name} must be an integer, got {_REPR.repr(value)}.") from None
+        raise TypeError(f"{name} must be an integer, got {shown(value)}.") from None
     if number < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {_REPR.repr(number)}.")
+        raise ValueError(f"{name} must be at least {minimum}, got {shown(number)}.")
     if maximum is not None and number > maximum:
-        raise ValueError(f"{name} must be at most {maximum}, got {_REPR.repr(number)}.")
+        raise ValueError(f"{name} must be at most {maximum}, got {shown(number)}.")
     return number
 
 
@@ -53,11 +62,11 @@ def check_number(value: Any, name: str) -> float:
         If it is NaN or infinite.
     """
     if isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} must be a number, got {_REPR.repr(value)}.")
+        raise TypeError(f"{name} must be a number, got {shown(value)}.")
     try:
         number = float(value)
     except OverflowError:
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"{name} must be finite, got {_REPR.repr(value)}.")
+        raise ValueError(f"{name} must be finite, got {shown(value)}.")
     return number

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import reprlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["describe_rows", "name_first", "shown", "strip_units"]
+from veldist._support.counts import shown
 
-_REPR = reprlib.Repr()
-_REPR.maxstring = _REPR.maxother = _REPR.maxlong = 60
+__all__ = ["describe_rows", "name_first", "strip_units"]
 
 
 def describe_rows(
@@ -37,15 +35,6 @@ def describe_rows(
 def name_first(items: Sequence[Any] | NDArray[Any], limit: int = 20) -> str:
     """The first ``limit`` items, comma-separated, and dots if there are more."""
     return ", ".join(str(item) for item in items[:limit]) + (", ..." if len(items) > limit else "")
-
-
-def shown(value: Any) -> str:
-    """A value as it is shown in messages: in a line, whatever it is."""
-    try:
-        text = _REPR.repr(value)
-    except Exception:  # integers of thousands of digits, and objects that cannot say what they are
-        text = f"something of type {type(value).__name__}"
-    return " ".join(text.split())
 
 
 def strip_units(value: Any, name: str, unit: str) -> Any:

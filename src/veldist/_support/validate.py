@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist._support.counts import check_count
-from veldist._support.units import describe_rows, name_first, shown, strip_units
+from veldist._support.counts import check_count, shown
+from veldist._support.units import describe_rows, name_first, strip_units
 
 __all__ = [
     "check_count",
@@ -47,6 +47,11 @@ def _in(unit: str) -> str:
     return f" in {unit}" if unit else ""
 
 
+def _is_no_number(item: Any) -> bool:
+    kind = getattr(getattr(item, "dtype", None), "kind", "O")
+    return isinstance(item, str | bytes | bool) or kind not in "iufO"
+
+
 def to_numbers(value: Any, name: str, unit: str) -> NDArray[np.float64]:
     """Convert to a float64 array of any shape in ``unit``; NaN and infinities pass.
 
@@ -68,7 +73,7 @@ def to_numbers(value: Any, name: str, unit: str) -> NDArray[np.float64]:
         ) from None
     # A list turns truth values and numbers into numbers.
     items = plain if isinstance(plain, list | tuple) else array.flat if array.dtype.kind == "O" else ()
-    wrong = next((item for item in items if isinstance(item, str | bytes | bool | np.bool_)), None)
+    wrong = next((item for item in items if _is_no_number(item)), None)
     try:
         # Objects may hold numbers; complex numbers, dates and strings of digits are mistakes.
         if array.dtype.kind not in "iufO" or wrong is not None:
@@ -105,15 +110,15 @@ def to_array(value: Any, name: str, unit: str) -> NDArray[np.float64]:
     return array
 
 
-def to_float(value: Any, name: str, unit: str) -> float:
-    """Convert a scalar (a number or a `~astropy.units.Quantity`) to a finite float in ``unit``.
+def to_float(value: Any, name: str, unit: str, *, finite: bool = True) -> float:
+    """Convert a scalar (a number or a `~astropy.units.Quantity`) to a float in ``unit``.
 
     Raises
     ------
     TypeError
         If it is not a real scalar.
     ValueError
-        If it is not finite, is impossible, or has a wrong unit.
+        If it is not finite, unless it need not be, is impossible, or has a wrong unit.
     """
     plain = strip_units(value, name, unit)
     kind = getattr(getattr(plain, "dtype", None), "kind", "O")
@@ -126,7 +131,9 @@ def to_float(value: Any, name: str, unit: str) -> float:
     except OverflowError:
         raise ValueError(f"{name} must be finite, got {shown(value)}.") from None
     if not np.isfinite(number):
-        raise ValueError(f"{name} must be finite, got {number}.")
+        if finite:
+            raise ValueError(f"{name} must be finite, got {number}.")
+        return number
     largest, what = _LIMITS.get(unit, (np.inf, ""))
     if abs(number) > largest:
         raise ValueError(

@@ -136,6 +136,8 @@ def check_run(
     validate.check_count(num_warmup, "num_warmup", 0)
     validate.check_count(num_samples, "num_samples", 1, _MOST_SAMPLES)
     validate.check_count(seed, "seed", 0)
+    if not isinstance(gpu, bool | np.bool_ | None):
+        raise TypeError(f"gpu must be True, False or None, got {validate.shown(gpu)}.")
     if gpu:
         from veldist.execution.gpu import require_device
 

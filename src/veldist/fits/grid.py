@@ -11,7 +11,7 @@ import numpy as np
 
 from veldist._support import validate
 from veldist._support.arrays import Floats
-from veldist.fits.stars import Stars
+from veldist.fits.stars import Stars, count_stars
 from veldist.models.losvd.frame import robust_frame
 
 __all__ = ["GRID_TOLERANCE", "VelocityGrid", "same_grid", "suggest_grid"]
@@ -70,7 +70,7 @@ class VelocityGrid:
         if width / n_bins < _ROUNDING * abs(center):
             raise ValueError(
                 f"width = {width:g} km/s in {n_bins} bins around center = {center:g} km/s: the bins are lost "
-                "in the rounding of velocities. Widen the grid, take fewer bins, or subtract a common velocity."
+                "in the rounding of velocities. Widen the grid, take fewer bins, or subtract a velocity."
             )
         return cls(center + width * (np.arange(n_bins + 1) / n_bins - 0.5), width)
 
@@ -146,7 +146,7 @@ def suggest_grid(bin_data_list: Sequence[dict[str, Any]], min_stars: int = 10) -
     frames, sizes = [], []
     for k, data in enumerate(bin_data_list):
         validate.check_keys(data, ("vel", "err"), f"bin_data_list[{k}]")
-        if np.size(data["vel"]) < min_stars:
+        if count_stars(data["vel"], f"bin_data_list[{k}]['vel']") < min_stars:
             continue
         try:
             stars = Stars.read(data["vel"], data["err"])

@@ -14,7 +14,7 @@ from veldist._support.arrays import Floats, Ints
 from veldist.errors import GridWarning
 from veldist.fits.outliers import find_impossible, refuse_impossible
 
-__all__ = ["Stars", "check_coverage", "check_possible"]
+__all__ = ["Stars", "check_coverage", "check_possible", "count_stars"]
 
 # No spectrograph is so precise (km/s).
 _LEAST_ERROR = 1e-9
@@ -64,10 +64,8 @@ class Stars:
             errors differ by no more than their rounding.
         """
         vel = validate.to_array(vel, "vel", "km/s")
-        err = validate.strip_units(err, "err", "km/s")
-        if err is not None and np.ndim(err) == 0:
-            err = np.full(vel.size, err)
-        err = validate.to_array(err, "err", "km/s")
+        err = validate.to_numbers(err, "err", "km/s")
+        err = np.full(vel.size, err) if err.ndim == 0 else validate.to_array(err, "err", "km/s")
         validate.check_same_length(vel, err, "vel", "err")
         validate.check_finite(vel, "vel")
         validate.check_finite(err, "err")
@@ -106,6 +104,24 @@ def check_possible(vel: Floats, err: Floats, rows: Ints | None = None) -> None:
             f"{largest:g} km/s: that is their rounding. Subtract a common velocity, or check the units."
         )
     refuse_impossible(find_impossible(vel, err), vel, rows)
+
+
+def count_stars(vel: Any, name: str) -> int:
+    """Number of stars of a bin whose velocities have not been checked yet.
+
+    Raises
+    ------
+    TypeError
+        If ``vel``, called ``name``, is no array at all.
+    """
+    try:
+        shape = np.shape(vel)
+    except (TypeError, ValueError):
+        # A ragged list, or one with units: `Stars.read` will say what is wrong with it.
+        return len(vel)
+    if not shape:
+        raise TypeError(f"{name} must be an array of velocities, got {validate.shown(vel)}.")
+    return int(np.prod(shape))
 
 
 def check_coverage(vel: NDArray[np.float64], edges: NDArray[np.float64], stacklevel: int) -> None:

@@ -20,6 +20,7 @@ _LEAST = {
     "max_doublings": 0,
     "merge_above": 0,
 }
+_LARGEST = 100.0
 _MOST = {"max_doublings": 20, "n_steps": 10_001, "thin": 10_000, "n_warmup": 100_000}
 
 
@@ -85,9 +86,9 @@ class Settings:
         if self.n_steps % 2 == 0:
             raise ValueError(f"n_steps = {self.n_steps} must be odd: a move changes component in its middle.")
         for name in ("rhat_max", "merge_tolerance"):
-            if not check_number(getattr(self, name), name) > 0.0:
-                raise ValueError(f"{name} = {getattr(self, name)} must be positive.")
-        if not check_number(self.ess_fraction, "ess_fraction") >= 0.0:
-            raise ValueError(f"ess_fraction = {self.ess_fraction} must not be negative.")
+            if not 0.0 < check_number(getattr(self, name), name) <= _LARGEST:
+                raise ValueError(f"{name} = {getattr(self, name)} must be positive, at most {_LARGEST:g}.")
+        if not 0.0 <= check_number(self.ess_fraction, "ess_fraction") <= _LARGEST:
+            raise ValueError(f"ess_fraction = {self.ess_fraction} must be between 0 and {_LARGEST:g}.")
         if self.dtype not in ("float32", "float64"):
             raise ValueError(f"dtype = {self.dtype!r} must be 'float32' or 'float64'.")

@@ -15,11 +15,11 @@ from veldist._support.validate import check_count, to_float
 from veldist.batch.fit_all import BatchError, FittedBins, Workers, as_solvers, fit_bins
 from veldist.fits.draws import Fits, is_fitted
 from veldist.fits.each import over_bins
+from veldist.fits.fitting import check_run
 from veldist.fits.grid import VelocityGrid, suggest_grid
 from veldist.fits.outliers import find_impossible, refuse_impossible
 from veldist.fits.stars import check_possible
 from veldist.inference import Diagnostics
-from veldist.models.losvd.basis import named_prior
 from veldist.pipeline.products import BinProducts, make_products
 from veldist.pipeline.stages import stage
 from veldist.sky.binning import SpatialBins, bin_stars
@@ -30,7 +30,6 @@ from veldist.sky.pixels import PixelGrid
 __all__ = ["MapResult", "PipelineSettings", "fit_catalog"]
 
 logger = logging.getLogger(__name__)
-
 
 
 @dataclass(frozen=True)
@@ -72,14 +71,13 @@ class PipelineSettings:
 
     def __post_init__(self) -> None:
         """Refuse what would be refused after the fit, or in every bin of it."""
-        for name in ("stars_per_bin", "num_samples", "min_stars"):
+        for name in ("stars_per_bin", "min_stars"):
             check_count(getattr(self, name), name, 1)
-        check_count(self.seed, "seed", 0)
+        check_run(num_samples=self.num_samples, seed=self.seed, prior=self.prior)
         check_jobs(self.n_jobs)
         if to_float(self.psf_sigma, "psf_sigma", "arcsec") < 0.0:
             raise ValueError(f"psf_sigma must not be negative, got {self.psf_sigma} arcsec.")
         to_float(self.v_systemic, "v_systemic", "km/s")
-        named_prior(self.prior)
         if self.grid is not None:
             VelocityGrid.read(self.grid, "grid")
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from veldist._support.arrays import Floats, Ints
 from veldist._support.outputs import progress_bar
-from veldist._support.validate import check_count, strip_units
+from veldist._support.validate import check_count, to_numbers
 from veldist.sky.equal_counts import equal_count_diagram
 from veldist.sky.positions import to_points
 from veldist.sky.power_diagram import MANY_SITES, along_curve, nearest_site
@@ -77,7 +77,7 @@ class SpatialBins:
         ValueError
             If ``x`` and ``y`` differ in shape or hold NaN or infinite values.
         """
-        x, y = np.asarray(strip_units(x, "x", "arcsec")), np.asarray(strip_units(y, "y", "arcsec"))
+        x, y = to_numbers(x, "x", "arcsec"), to_numbers(y, "y", "arcsec")
         if x.shape != y.shape:
             raise ValueError(f"x has shape {x.shape} but y has {y.shape}: pass one y for every x.")
         sites = np.column_stack([self.x_site, self.y_site])

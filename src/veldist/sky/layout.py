@@ -12,7 +12,7 @@ import numpy as np
 
 from veldist._support.arrays import Floats, Ints
 from veldist._support.files import new_file
-from veldist._support.validate import strip_units
+from veldist._support.validate import to_numbers
 from veldist.sky.pixels import PixelGrid
 
 __all__ = ["Layout", "read_layout", "write_layout"]
@@ -40,9 +40,7 @@ class Layout:
     y: Floats
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def metadata(
-        self, psf_sigma: Any = 0.1, psf_weight: Any = 1.0, bin_flux: Any = None
-    ) -> dict[str, Any]:
+    def metadata(self, psf_sigma: Any = 0.1, psf_weight: Any = 1.0, bin_flux: Any = None) -> dict[str, Any]:
         """Put it into the form of ``voronoi_bin_metadata`` of `veldist.write_dynamite_kinematics`.
 
         Parameters
@@ -60,19 +58,16 @@ class Layout:
         """
         bins = [{"xbin": float(x), "ybin": float(y)} for x, y in zip(self.x, self.y, strict=True)]
         if bin_flux is not None:
-            flux = np.asarray(bin_flux, dtype=np.float64)
+            flux = to_numbers(bin_flux, "bin_flux", "")
             if flux.shape != (len(bins),):
                 raise ValueError(f"bin_flux has shape {flux.shape}, but there are {len(bins)} bins.")
             bins = [entry | {"bin_flux": float(f)} for entry, f in zip(bins, flux, strict=True)]
-        sigma = np.atleast_1d(strip_units(psf_sigma, "psf_sigma", "arcsec"))
+        sigma, weight = to_numbers(psf_sigma, "psf_sigma", "arcsec"), to_numbers(psf_weight, "psf_weight", "")
         return {
             "bins": bins,
             "aperture": asdict(self.grid),
             "pixel_bin_ids": self.ids,
-            "psf": {
-                "sigma": [float(s) for s in sigma],
-                "weight": [float(w) for w in np.atleast_1d(psf_weight)],
-            },
+            "psf": {"sigma": sigma.ravel().tolist(), "weight": weight.ravel().tolist()},
         }
 
 

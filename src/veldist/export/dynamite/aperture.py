@@ -139,11 +139,16 @@ def aperture_and_bins(
     has = counts > 0
     for axis in (0, 1):
         centers[has, axis] = (np.bincount(labels, stars[:, axis], n_bins)[has]) / counts[has]
+    tree = KDTree(stars)
+
+    def bin_of(points: Floats) -> Ints:
+        return labels[tree.query(points)[1]] if assign is None else assign(points @ turn)
+
     grid, ids = draw_bins(
         stars,
         labels,
-        n_bins,
-        None if assign is None else lambda points: assign(points @ turn),
+        centers,
+        bin_of,
         least=_LEAST_PIXELS,
         max_pixels=max_pixels,
         pixel_size=pixel_size,
@@ -199,4 +204,3 @@ def _describe(
             "bins without gaps (numpy.unique(..., return_inverse=True)), or give xbin and ybin."
         )
     return labels.astype(np.int64), np.zeros((int(labels.max()) + 1, 2)), None
-
