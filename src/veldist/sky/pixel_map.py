@@ -181,8 +181,8 @@ def draw_bins(
             x, y = centers[missing[0]]
             raise ValueError(
                 f"{missing.size} of {len(centers)} bins can own no pixel of {grid.dx:.3g} arcsec (bin "
-                f"{name_first(missing)}, counted from 0; the first is at x = {x:.4g}, y = {y:.4g} arcsec): use "
-                "smaller pixels (lower pixel_size or raise max_pixels), merge bins, or leave out the "
+                f"{name_first(missing)}, counted from 0; the first is at x = {x:.4g}, y = {y:.4g} arcsec): "
+                "use smaller pixels (lower pixel_size or raise max_pixels), merge bins, or leave out the "
                 "outermost stars."
             )
         n = min(int(np.ceil(_GROWTH * n)), max_pixels)
