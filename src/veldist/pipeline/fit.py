@@ -31,6 +31,9 @@ __all__ = ["MapResult", "PipelineSettings", "fit_catalog"]
 
 logger = logging.getLogger(__name__)
 
+# With fewer, the spatial bins are there within a second.
+_MANY_STARS = 200_000
+
 
 @dataclass(frozen=True)
 class PipelineSettings:
@@ -148,9 +151,12 @@ def fit_catalog(
     settings = settings or PipelineSettings()
     # The sample as a whole first: of a small bin nothing can be said.
     check_possible(catalog.vel, catalog.err, catalog.rows)
-    with stage("binning"):
-        bins = bin_stars(catalog.x, catalog.y, settings.stars_per_bin, progress=progress)
+    shown = progress and catalog.x.size >= _MANY_STARS
+    with stage("binning"), progress_bar(total=2, desc="binning", unit="step", shown=shown) as bar:
+        bins = bin_stars(catalog.x, catalog.y, settings.stars_per_bin)
+        bar.update()
         pixels, pixel_ids = pixelize(bins, catalog.x, catalog.y)
+        bar.update()
     members = np.split(np.argsort(bins.bin_ids, kind="stable"), np.cumsum(bins.counts)[:-1])
     data = [{"vel": catalog.vel[m], "err": catalog.err[m]} for m in members]
     impossible = np.zeros(catalog.n_stars, dtype=bool)

@@ -7,8 +7,6 @@ For given sites, weights exist that give the cells any prescribed numbers of poi
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import splu
@@ -125,14 +123,7 @@ def _damped(
     return None
 
 
-def approach(
-    points: Floats,
-    sites: Floats,
-    weights: Floats,
-    cell: Ints,
-    close: int,
-    tick: Callable[[], object] = lambda: None,
-) -> tuple[Floats, Ints]:
+def approach(points: Floats, sites: Floats, weights: Floats, cell: Ints, close: int) -> tuple[Floats, Ints]:
     """Take Newton steps until the counts are close, across gaps without points, too.
 
     Other than in `balance` borders are not centred in gaps: of cells that do not touch gaps are wide, and
@@ -145,8 +136,6 @@ def approach(
         As for `weight_steps`.
     close : int
         Difference of the counts that is small enough.
-    tick : callable
-        Called after every step.
 
     Returns
     -------
@@ -166,5 +155,4 @@ def approach(
             few = max(2, few // 4)
         else:
             break
-        tick()
     return weights, cell

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from veldist._support.arrays import Floats, Ints
-from veldist._support.outputs import progress_bar
 from veldist._support.validate import check_count, to_numbers
 from veldist.sky.equal_counts import equal_count_diagram
 from veldist.sky.positions import to_points
@@ -23,9 +22,6 @@ from veldist.sky.power_diagram import MANY_SITES, along_curve, nearest_site
 __all__ = ["SpatialBins", "bin_stars"]
 
 logger = logging.getLogger(__name__)
-
-# Steps that the progress bar expects besides those that make the bins compact.
-_EQUAL_STEPS = 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,9 +80,7 @@ class SpatialBins:
         return _bin_of(to_points(x.ravel(), y.ravel()), sites, self.weights).reshape(x.shape)
 
 
-def bin_stars(
-    x: Any, y: Any, stars_per_bin: int, *, max_iter: int = 30, progress: bool = False
-) -> SpatialBins:
+def bin_stars(x: Any, y: Any, stars_per_bin: int, *, max_iter: int = 30) -> SpatialBins:
     """Sort stars into compact bins of equal counts.
 
     There are round(n_stars / stars_per_bin) bins, at least one, and their counts differ by at most one. Only
@@ -101,8 +95,6 @@ def bin_stars(
         Number of stars wanted in each bin.
     max_iter : int
         Largest number of Lloyd steps, which make the bins compact. Counts are equal with any number.
-    progress : bool
-        Whether to show a progress bar if it takes longer than a second.
 
     Returns
     -------
@@ -120,13 +112,7 @@ def bin_stars(
     stars_per_bin = check_count(stars_per_bin, "stars_per_bin", 1)
     max_iter = check_count(max_iter, "max_iter", 0)
     n_bins = max(1, round(len(points) / stars_per_bin))
-    total = max_iter + _EQUAL_STEPS
-    with progress_bar(total=total, desc="binning", unit="step", delay=1.0, shown=progress) as bar:
-        # The last step is left for the end: nobody knows how many it takes to make counts equal.
-        sites, weights = equal_count_diagram(
-            points, n_bins, max_iter, lambda: bar.update(min(1, total - 1 - bar.n))
-        )
-        bar.update(total - bar.n)
+    sites, weights = equal_count_diagram(points, n_bins, max_iter)
     bin_ids = _bin_of(points, sites, weights)
     counts = np.bincount(bin_ids, minlength=len(sites))
     _report_counts(counts, n_bins)

@@ -7,8 +7,6 @@ their number.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from veldist._support.arrays import Floats, Ints, distinct_rows
@@ -53,9 +51,7 @@ def equal_count_split(points: Floats, n_cells: int) -> Ints:
     return labels
 
 
-def equal_count_diagram(
-    points: Floats, n_cells: int, max_iter: int, tick: Callable[[], object] = lambda: None
-) -> tuple[Floats, Floats]:
+def equal_count_diagram(points: Floats, n_cells: int, max_iter: int) -> tuple[Floats, Floats]:
     """Find sites and weights of a power diagram with equal counts and compact cells.
 
     Of many points the Lloyd steps see an even sample; the counts are those of all points.
@@ -68,8 +64,6 @@ def equal_count_diagram(
         Number of cells asked for, 1 to n_points.
     max_iter : int
         Largest number of Lloyd steps.
-    tick : callable
-        Called after each of them, and some times more.
 
     Returns
     -------
@@ -91,24 +85,25 @@ def equal_count_diagram(
     sites = _starting_sites(sample, n_cells)
     weights = np.zeros(len(sites))
     if len(sites) > 1:
-        sites, weights = _lloyd(sample, sites, weights, max_iter, sample is points, tick)
+        sites, weights = _lloyd(sample, sites, weights, max_iter, exact=sample is points)
         if sample is points:
             cell = nearest_site(points, sites, weights)
             weights, _ = balance(points, sites, weights, cell, n_steps=5)
-        sites, weights, _ = equalise(points, sites, weights, 6, tick)
+        sites, weights, _ = equalise(points, sites, weights, n_rounds=6)
     return sites + origin, weights - weights.max()
 
 
 def _thin(points: Floats, n_cells: int) -> Floats:
-    """Leave out points at positions that hold more of them than a cell should, until they fill one cell.
+    """Leave out points at positions that hold more of them than a cell should, until they fill half a cell.
 
-    The counts of the other cells are equal then, too.
+    The counts of the other cells are equal then: a position that is all of a cell's points would be parted
+    for that, as it seldom lies where the cell of just these points is.
     """
     _, position, size = distinct_rows(points)
     low, high = 1, max(1, len(points) // n_cells)
     if size.max() <= high:
         return points
-    # The largest number that all cells reach if no position has more.
+    # The largest number that all cells reach if no position has more. (Of one point nothing is left out.)
     while low < high:
         middle = (low + high + 1) // 2
         if np.minimum(size, middle).sum() >= n_cells * middle:
@@ -117,7 +112,7 @@ def _thin(points: Floats, n_cells: int) -> Floats:
             high = middle - 1
     order = np.argsort(position, kind="stable")
     rank = np.arange(len(points)) - np.repeat(np.cumsum(size) - size, size)
-    return points[np.sort(order[rank < low])]
+    return points[np.sort(order[2 * rank < low])]
 
 
 def _starting_sites(points: Floats, n_cells: int) -> Floats:
@@ -130,12 +125,7 @@ def _starting_sites(points: Floats, n_cells: int) -> Floats:
 
 
 def _lloyd(
-    points: Floats,
-    sites: Floats,
-    weights: Floats,
-    max_iter: int,
-    exact: bool,
-    tick: Callable[[], object],
+    points: Floats, sites: Floats, weights: Floats, max_iter: int, exact: bool
 ) -> tuple[Floats, Floats]:
     """Alternate Lloyd steps and balancing, so that counts are roughly equal.
 
@@ -145,7 +135,6 @@ def _lloyd(
     weights, cell = balance(points, sites, weights, nearest_site(points, sites, weights), n_steps=6)
     equal = False
     for left in range(max_iter, 0, -1):
-        tick()
         step = _lloyd_step(points, sites, weights, cell)
         if step is None and (equal or not exact):
             break

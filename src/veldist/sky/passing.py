@@ -6,8 +6,6 @@ has the weights as its dual variables (Aurenhammer, Hoffmann & Aronov 1998, Algo
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy import sparse
 from scipy.sparse.csgraph import dijkstra
@@ -24,13 +22,7 @@ _CLOSE, _FEW_PASSES = 8, 2**20
 _NEAR, _MANY = 8, 2**17
 
 
-def equalise(
-    points: Floats,
-    sites: Floats,
-    weights: Floats,
-    n_rounds: int,
-    tick: Callable[[], object] = lambda: None,
-) -> tuple[Floats, Floats, Ints]:
+def equalise(points: Floats, sites: Floats, weights: Floats, n_rounds: int) -> tuple[Floats, Floats, Ints]:
     """Make the counts equal to within one, as far as coincident points allow it.
 
     Parameters
@@ -44,8 +36,6 @@ def equalise(
     n_rounds : int
         Largest number of attempts. After the second the sites are moved a little, by a thousandth of their
         cells, so that points of a lattice do not lie on one border.
-    tick : callable
-        Called from time to time.
 
     Returns
     -------
@@ -69,10 +59,7 @@ def equalise(
             size = np.sqrt(np.bincount(cell, ((points - sites[cell]) ** 2).sum(axis=1)) / np.bincount(cell))
             sites = sites + 1e-3 * size[:, None] * np.column_stack([np.cos(turn), np.sin(turn)])
             cell = nearest_site(points, sites, weights)
-        weights, cell = approach(points, sites, weights, cell, close, tick)
-        if pile.max() >= max(_CLOSE, len(points) // len(sites)):
-            # For given sites it may have to be parted to make the counts equal.
-            return sites, weights, cell
+        weights, cell = approach(points, sites, weights, cell, close)
         weights, cell = _pass_points(points, sites, weights, cell, position)
         # Coincident points cannot be told apart: they go together, and may leave a cell empty.
         filled, cell = np.unique(cell[together], return_inverse=True)
