@@ -16,21 +16,10 @@ Array = Any
 
 
 def distinct_rows(points: Floats) -> tuple[Ints, Ints, Ints]:
-    """Find the different ones of many positions: `numpy.unique` of complex numbers, which is quick.
+    """Find the different ones of many positions, shape (n, 2), quickly: as complex numbers.
 
-    Parameters
-    ----------
-    points : ndarray, shape (n_points, 2)
-        Positions.
-
-    Returns
-    -------
-    first : ndarray of int, shape (n_distinct,)
-        Row in which each different position comes first, sorted by x, then y.
-    which : ndarray of int, shape (n_points,)
-        Number of the position of each row.
-    size : ndarray of int, shape (n_distinct,)
-        Number of rows at each.
+    Returns the rows in which they come first, sorted by x, then y; of each row, which of them is there; and
+    the number of rows at each of them.
     """
     rows = np.ascontiguousarray(points).view(np.complex128).ravel()
     _, first, which, size = np.unique(rows, return_index=True, return_inverse=True, return_counts=True)

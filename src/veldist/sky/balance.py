@@ -130,17 +130,7 @@ def approach(points: Floats, sites: Floats, weights: Floats, cell: Ints, close: 
     the wish to centre hinders the rest. Across a gap rates are right only for the number of points that they
     are taken from: it is lowered where steps do not help.
 
-    Parameters
-    ----------
-    points, sites, weights, cell : ndarray
-        As for `weight_steps`.
-    close : int
-        Difference of the counts that is small enough.
-
-    Returns
-    -------
-    weights, cell : ndarray
-        As of `balance`.
+    ``close`` is a difference of the counts that is small enough; others are as for `balance`.
     """
     n = len(sites)
     few = max(2, len(points) // (20 * n))

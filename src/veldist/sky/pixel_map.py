@@ -23,7 +23,7 @@ from veldist._support.validate import (
     to_float,
 )
 from veldist.sky.binning import SpatialBins
-from veldist.sky.pixels import PixelGrid, covering_grid, footprint
+from veldist.sky.pixels import PixelGrid, covering_grid, footprint, square_pixels
 from veldist.sky.positions import to_points
 
 __all__ = ["draw_bins", "pixelize"]
@@ -127,24 +127,11 @@ def draw_bins(
     bin_of : callable
         The bins of any positions, shape (n, 2).
     least : int
-        Fewest pixels along the longer side, if the number is not given.
-    max_pixels : int
-        Largest number of pixels along the longer side.
-    n_pixels : int, optional
-        Number of pixels along the longer side to begin with. By default chosen by the most compact bin.
-    pixel_size : float or Quantity, optional
-        Side of the pixels (arcsec), which are then not made smaller.
-    extent : (float, float, float, float), optional
-        Lowest and highest x, lowest and highest y (arcsec). By default the grid encloses the stars.
-    angle : float
-        Angle to store in the grid (degrees).
-
-    Returns
-    -------
-    grid : PixelGrid
-        The pixels.
-    ids : ndarray of int, shape (ny, nx)
-        Bin of each pixel, from 1; 0 where there is none.
+        Fewest pixels along the longer side, if neither ``n_pixels`` nor ``pixel_size`` is given.
+    max_pixels, n_pixels, angle
+        As ``max_pixels``, ``n_pixels`` and ``angle_deg`` of `pixelize`, which says what is returned, too.
+    pixel_size, extent
+        As of `veldist.export.aperture_and_bins`.
 
     Raises
     ------
@@ -238,15 +225,7 @@ def _grid(
             f"pixel_size {size:g} arcsec needs {shape.max()} pixels along the longer side, above max_pixels, "
             f"{max_pixels}: use larger pixels, or raise max_pixels."
         )
-    return PixelGrid(
-        float(start[0]),
-        float(start[1]),
-        float(size * shape[0]),
-        float(size * shape[1]),
-        angle,
-        int(shape[0]),
-        int(shape[1]),
-    )
+    return square_pixels(start, size, shape, angle)
 
 
 def _give_to_most(ids: Ints, grid: PixelGrid, stars: Floats, labels: Ints, n_bins: int) -> None:

@@ -13,7 +13,7 @@ from scipy.spatial import ConvexHull, KDTree, QhullError
 from veldist._support.arrays import Floats, Ints
 from veldist._support.validate import check_count, check_keys, check_positive, to_float
 
-__all__ = ["PixelGrid", "covering_grid", "footprint", "read_grid", "star_spacing"]
+__all__ = ["PixelGrid", "covering_grid", "footprint", "read_grid", "square_pixels", "star_spacing"]
 
 _LENGTHS, _COUNTS = ("x_start", "y_start", "x_size", "y_size"), ("nx", "ny")
 
@@ -153,15 +153,13 @@ def covering_grid(positions: Floats, n: int, angle: float) -> PixelGrid:
     size = extent.max() / (n - 1)
     shape = np.where(extent == extent.max(), n, np.ceil(extent / size) + 1).astype(int)
     start = low + 0.5 * extent - 0.5 * size * shape
-    return PixelGrid(
-        x_start=float(start[0]),
-        y_start=float(start[1]),
-        x_size=float(size * shape[0]),
-        y_size=float(size * shape[1]),
-        angle_deg=angle,
-        nx=int(shape[0]),
-        ny=int(shape[1]),
-    )
+    return square_pixels(start, size, shape, angle)
+
+
+def square_pixels(start: Floats, size: float, shape: Ints, angle: float) -> PixelGrid:
+    """Lay (nx, ny) pixels of a size from the lower left corner on."""
+    (x, y), (nx, ny), size = start.tolist(), shape.tolist(), float(size)
+    return PixelGrid(x, y, size * nx, size * ny, angle, nx, ny)
 
 
 def footprint(tree: KDTree, grid: PixelGrid, reach: float = 3.0) -> NDArray[np.bool_]:

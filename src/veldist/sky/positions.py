@@ -22,13 +22,7 @@ __all__ = ["bin_positions", "check_bins", "place_all", "read_positions", "to_poi
 
 
 def to_points(x: Any, y: Any, name_x: str = "x", name_y: str = "y") -> Floats:
-    """Check positions (arcsec) and put them side by side, shape (n, 2).
-
-    Raises
-    ------
-    ValueError
-        If they differ in number, there are none, or some are NaN or infinite.
-    """
+    """Check positions (arcsec) and put them side by side, shape (n, 2)."""
     x, y = to_array(x, name_x, "arcsec"), to_array(y, name_y, "arcsec")
     check_same_length(x, y, name_x, name_y)
     check_finite(x, name_x)
@@ -136,20 +130,7 @@ def _check_places(values: Floats, name: str, fitted: NDArray[np.bool_]) -> None:
 
 
 def to_positions(x: Any, y: Any, n_bins: int) -> Floats | None:
-    """Positions of the bins, (n_bins, 2) in arcsec, not finite where a bin has none; None if none was given.
-
-    Parameters
-    ----------
-    x, y : array_like or Quantity or None, shape (n_bins,)
-        Positions (arcsec).
-    n_bins : int
-        Number of bins.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If only one of x and y is given, or they are not one number per bin.
-    """
+    """Positions of the bins, (n_bins, 2) in arcsec, not finite where a bin has none; None if not given."""
     found = read_positions(None, x, y, np.zeros(n_bins, dtype=bool))
     return np.stack([found["x"], found["y"]], axis=1) if found else None
 
@@ -158,16 +139,11 @@ def place_all(positions: Floats | None, bins: Sequence[Any]) -> None:
     """Refuse bins without a position that are not None.
 
     Only those without a position are looked at, as they may have to be read from a store.
-
-    Raises
-    ------
-    ValueError
-        If there is one.
     """
     if positions is None:
         return
     nowhere = np.flatnonzero(~np.isfinite(positions).all(axis=1))
-    if nowhere.size:
-        fitted = np.zeros(len(bins), dtype=bool)
-        fitted[nowhere] = [bins[int(k)] is not None for k in nowhere]
-        read_positions(None, positions[:, 0], positions[:, 1], fitted)
+    fitted = np.zeros(len(bins), dtype=bool)
+    fitted[nowhere] = [bins[int(k)] is not None for k in nowhere]
+    for name, values in zip("xy", positions.T, strict=True):
+        _check_places(values, name, fitted)
