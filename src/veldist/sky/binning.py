@@ -17,7 +17,7 @@ from veldist._support.arrays import Floats, Ints
 from veldist._support.validate import check_count, to_numbers
 from veldist.sky.equal_counts import equal_count_diagram
 from veldist.sky.positions import to_points
-from veldist.sky.power_diagram import MANY_SITES, along_curve, nearest_site
+from veldist.sky.power_diagram import nearest_site
 
 __all__ = ["SpatialBins", "bin_stars"]
 
@@ -77,7 +77,7 @@ class SpatialBins:
         if x.shape != y.shape:
             raise ValueError(f"x has shape {x.shape} but y has {y.shape}: pass one y for every x.")
         sites = np.column_stack([self.x_site, self.y_site])
-        return _bin_of(to_points(x.ravel(), y.ravel()), sites, self.weights).reshape(x.shape)
+        return nearest_site(to_points(x.ravel(), y.ravel()), sites, self.weights).reshape(x.shape)
 
 
 def bin_stars(x: Any, y: Any, stars_per_bin: int, *, max_iter: int = 30) -> SpatialBins:
@@ -113,22 +113,11 @@ def bin_stars(x: Any, y: Any, stars_per_bin: int, *, max_iter: int = 30) -> Spat
     max_iter = check_count(max_iter, "max_iter", 0)
     n_bins = max(1, round(len(points) / stars_per_bin))
     sites, weights = equal_count_diagram(points, n_bins, max_iter)
-    bin_ids = _bin_of(points, sites, weights)
+    bin_ids = nearest_site(points, sites, weights)
     counts = np.bincount(bin_ids, minlength=len(sites))
     _report_counts(counts, n_bins)
     x_bin, y_bin = (np.bincount(bin_ids, axis) / counts for axis in points.T)
     return SpatialBins(sites[:, 0], sites[:, 1], weights, x_bin, y_bin, bin_ids, counts)
-
-
-def _bin_of(points: Floats, sites: Floats, weights: Floats) -> Ints:
-    """Find the power cell of each point."""
-    if len(sites) <= MANY_SITES:
-        return nearest_site(points, sites, weights)
-    # Among many sites those of neighbours are found quickly.
-    order = along_curve(points)
-    cell = np.empty(len(points), dtype=np.int64)
-    cell[order] = nearest_site(points[order], sites, weights)
-    return cell
 
 
 def _report_counts(counts: Ints, n_wanted: int) -> None:

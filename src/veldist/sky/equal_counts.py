@@ -100,19 +100,15 @@ def _thin(points: Floats, n_cells: int) -> Floats:
     for that, as it seldom lies where the cell of just these points is.
     """
     _, position, size = distinct_rows(points)
-    low, high = 1, max(1, len(points) // n_cells)
-    if size.max() <= high:
+    most = len(points) // n_cells
+    if size.max() <= most:
         return points
     # The largest number that all cells reach if no position has more. (Of one point nothing is left out.)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if np.minimum(size, middle).sum() >= n_cells * middle:
-            low = middle
-        else:
-            high = middle - 1
+    while most > (fewer := max(1, int(np.minimum(size, most).sum()) // n_cells)):
+        most = fewer
     order = np.argsort(position, kind="stable")
     rank = np.arange(len(points)) - np.repeat(np.cumsum(size) - size, size)
-    return points[np.sort(order[2 * rank < low])]
+    return points[np.sort(order[2 * rank < most])]
 
 
 def _starting_sites(points: Floats, n_cells: int) -> Floats:
