@@ -22,55 +22,26 @@ __all__ = ["SeriesRow", "SeriesRows", "collect_series", "read_series"]
 
 @dataclass(frozen=True, eq=False)
 class SeriesRows:
-    """One row for every solved bin.
+    """One row for every solved bin."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        ``v``, ``sigma``, ``h3``, ``h4``, ...
-    values, errors : ndarray, shape (n_solved, order)
-        Medians and uncertainties, the latter not below the floors; V and sigma in km/s.
-    n_floored : int
-        Uncertainties that the floors raised.
-    converged : ndarray, shape (n_solved,)
-        Share of the fits that converged.
-    floors : dict of str to float
-        ``velocity`` (km/s) and ``coefficient``.
-    n_stars : list of int
-        Numbers of stars.
-    """
-
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # ``v``, ``sigma``, ``h3``, ``h4``, ...
+    # (n_solved, order): Medians and uncertainties, the latter not below the floors; V and sigma in km/s.
     values: Floats
     errors: Floats
-    n_floored: int
-    converged: Floats
-    floors: dict[str, float]
-    n_stars: list[int]
+    n_floored: int  # uncertainties that the floors raised
+    converged: Floats  # (n_solved,): share of the fits that converged
+    floors: dict[str, float]  # ``velocity`` (km/s) and ``coefficient``
+    n_stars: list[int]  # numbers of stars
 
 
 class SeriesRow(NamedTuple):
-    """The series of one bin.
+    """The series of one bin."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        Names of its parameters.
-    pairs : list of (float, float)
-        Their medians and uncertainties.
-    converged : float
-        Share of the draws whose fit converged.
-    n_stars : int
-        Number of stars.
-    cut : Cut
-        What the velocity grid leaves out.
-    """
-
-    names: tuple[str, ...]
-    pairs: list[tuple[float, float]]
-    converged: float
-    n_stars: int
-    cut: Cut
+    names: tuple[str, ...]  # names of its parameters
+    pairs: list[tuple[float, float]]  # their medians and uncertainties
+    converged: float  # share of the draws whose fit converged
+    n_stars: int  # number of stars
+    cut: Cut  # what the velocity grid leaves out
 
 
 def read_series(fits: Fits, order: int) -> dict[int, SeriesRow]:

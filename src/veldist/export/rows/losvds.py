@@ -106,24 +106,13 @@ class SolvedBins:
 
 
 class LosvdRow(NamedTuple):
-    """What is written of the LOSVD of one bin.
+    """What is written of the LOSVD of one bin."""
 
-    Attributes
-    ----------
-    grid : VelocityGrid
-        Its velocity bins.
-    n_stars : int
-        Number of stars.
-    clipped : mapping
-        Medians and uncertainties of the masses, as `veldist.fits.clipping` makes them.
-    cut : Cut
-        What the grid leaves out.
-    """
-
-    grid: VelocityGrid
-    n_stars: int
+    grid: VelocityGrid  # its velocity bins
+    n_stars: int  # number of stars
+    # Medians and uncertainties of the masses, as `veldist.fits.clipping` makes them.
     clipped: Mapping[str, Any]
-    cut: Cut
+    cut: Cut  # what the grid leaves out
 
 
 def losvd_row(index: int, fit: Fit) -> LosvdRow | None:
