@@ -12,9 +12,10 @@ import numpy as np
 from veldist._support.arrays import Floats
 from veldist._support.validate import check_count, to_float
 from veldist.errors import ConvergenceWarning
-from veldist.export.rows.bins import describe_bins, refuse_not_run
+from veldist.export.rows.bins import describe_bins, read_each
 from veldist.export.rows.cut import Cut, cut_of
 from veldist.fits.draws import Fits, resolved_draws
+from veldist.fits.fit import Fit
 from veldist.summaries.gauss_hermite.series_fit import ENOUGH_CONVERGED, gauss_hermite
 
 __all__ = ["SeriesRow", "SeriesRows", "collect_series", "read_series"]
@@ -45,28 +46,16 @@ class SeriesRow(NamedTuple):
 
 
 def read_series(fits: Fits, order: int) -> dict[int, SeriesRow]:
-    """Fit the series to all draws of all fitted bins, one after the other, none kept.
+    """Fit the series to all draws of all fitted bins, one after the other: see `read_each`."""
 
-    Raises
-    ------
-    TypeError, ValueError, OrderError
-        If an entry is neither a solver nor None, or has not been run, naming it.
-    """
-    rows: dict[int, SeriesRow] = {}
-    not_run = np.zeros(len(fits), dtype=bool)
-    # Not enumerate(fits), which would hold one while the next is loaded.
-    for i in range(len(fits)):
-        fit = fits[i]
-        if fit is None:
-            continue
+    def row(index: int, fit: Fit) -> SeriesRow | None:
         if fit.samples is None or fit.grid is None:
-            not_run[i] = True
-            continue
-        series = gauss_hermite(*resolved_draws(fit, i), order=order)
+            return None
+        series = gauss_hermite(*resolved_draws(fit, index), order=order)
         pairs, converged = list(series.summary().values()), float(series.converged.mean())
-        rows[i] = SeriesRow(series.names, pairs, converged, fit.n_stars, cut_of(fit, draws=True))
-    refuse_not_run(not_run)
-    return rows
+        return SeriesRow(series.names, pairs, converged, fit.n_stars, cut_of(fit, draws=True))
+
+    return read_each(fits, row)
 
 
 def collect_series(
