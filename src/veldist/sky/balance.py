@@ -31,12 +31,8 @@ def weight_steps(
 
     Parameters
     ----------
-    points : ndarray, shape (n_points, 2)
-        Positions.
-    sites : ndarray, shape (n_cells, 2)
-        Generators of the cells.
-    weights : ndarray, shape (n_cells,)
-        Their weights.
+    points, sites, weights : ndarray
+        As for `nearest_site`.
     cell : ndarray of int, shape (n_points,)
         Cell to which each point is counted; every cell has a point.
     borders : tuple of two ndarrays of int

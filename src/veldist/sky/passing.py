@@ -27,12 +27,8 @@ def equalise(points: Floats, sites: Floats, weights: Floats, n_rounds: int) -> t
 
     Parameters
     ----------
-    points : ndarray, shape (n_points, 2)
-        Positions.
-    sites : ndarray, shape (n_cells, 2)
-        Generators of cells that all hold points.
-    weights : ndarray, shape (n_cells,)
-        Their weights.
+    points, sites, weights : ndarray
+        As for `nearest_site`; the sites' cells all hold points.
     n_rounds : int
         Largest number of attempts. After the second the sites are moved a little, by a thousandth of their
         cells, so that points of a lattice do not lie on one border.

@@ -125,10 +125,8 @@ def adjacent_cells(sites: Floats, weights: Floats) -> tuple[Ints, Ints]:
 
     Parameters
     ----------
-    sites : ndarray, shape (n_cells, 2)
-        Generators of the cells.
-    weights : ndarray, shape (n_cells,)
-        Weights of the sites.
+    sites, weights : ndarray
+        As for `nearest_site`.
 
     Returns
     -------
@@ -158,12 +156,8 @@ def margins(
 
     Parameters
     ----------
-    points : ndarray, shape (n_points, 2)
-        Positions.
-    sites : ndarray, shape (n_cells, 2)
-        Generators of the cells.
-    weights : ndarray, shape (n_cells,)
-        Weights of the sites.
+    points, sites, weights : ndarray
+        As for `nearest_site`.
     cell : ndarray of int, shape (n_points,)
         Cell to which each point is counted; margins are negative where it is not the closest one.
     borders : tuple of two ndarrays of int
