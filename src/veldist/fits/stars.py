@@ -44,14 +44,7 @@ class Stars:
 
     @classmethod
     def read(cls, vel: Any, err: Any) -> Stars:
-        """Clean arrays in km/s from what a user passes.
-
-        Parameters
-        ----------
-        vel : array_like or Quantity, (n_stars,)
-            Line-of-sight velocities, km/s.
-        err : array_like or Quantity, (n_stars,)
-            Their errors, km/s; a single number serves all stars.
+        """Clean arrays in km/s from what a user passes; a single error serves all stars.
 
         Raises
         ------
