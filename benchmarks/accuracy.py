@@ -4,7 +4,8 @@ Seven true LOSVDs, five numbers of stars, three sizes of errors, four velocity g
 leaves all scores (CSV) and two figures in the folder ``--out``.
 
 All methods meet the same ``--contest-mocks`` mocks of every combination; this package's coverage is then
-measured with ``--mocks`` of them. NUTS on a random-walk histogram, which takes seconds, has a subset.
+measured with ``--mocks`` of them, under both named priors. NUTS on a random-walk histogram, which takes
+seconds, has a subset.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from benchmarks.methods.gaussian import GaussianFit
 from benchmarks.methods.penalised_histogram import PenalisedHistogram
 from benchmarks.results import keep, make_parser, result_path
 from veldist.calibration import LosvdMethod, Veldist, coverage
+from veldist.models.losvd.basis import PRIORS
 from veldist.simulate import standard_losvds
 
 SIGMA = 20.0
@@ -91,7 +93,9 @@ def main(arguments: list[str]) -> None:
         tables["subset"] = vstack(
             [scores("veldist", Veldist(), **subset), scores(nuts.name, nuts, **subset, n_jobs=1)]
         )
-    tables["coverage"] = scores("veldist", Veldist(), n_stars=options.stars, n_mocks=options.mocks)
+    sizes["n_mocks"] = options.mocks
+    tables["coverage"] = scores("veldist", Veldist(), **sizes)
+    tables["cautious"] = scores("cautious", Veldist(prior=PRIORS["cautious"]), **sizes)
 
     for part, table in tables.items():
         table["part"] = part

@@ -39,11 +39,19 @@ def matrix(table: Table, rows: str, columns: str, value: str) -> np.ndarray:
 
 def show(title: str, table: Table, rows: str, columns: str, value: str, digits: int = 2) -> None:
     """Print a matrix of means."""
+    values = matrix(table, rows, columns, value)
+    print_matrix(title, unique(table[rows]), unique(table[columns]), values, digits)
+
+
+def print_matrix(
+    title: str, rows: list[Any], columns: list[Any], values: np.ndarray, digits: int = 2
+) -> None:
+    """Print numbers with names of rows and columns."""
     print(f"\n{title}")
-    heads = [str(c) for c in unique(table[columns])]
+    heads = [str(c) for c in columns]
     width = max(12, 2 + max(len(h) for h in heads))
     print(f"{'':20s}" + "".join(f"{h:>{width}s}" for h in heads))
-    for name, line in zip(unique(table[rows]), matrix(table, rows, columns, value), strict=True):
+    for name, line in zip(rows, values, strict=True):
         print(f"{name!s:20s}" + "".join(f"{x:{width}.{digits}f}" for x in line))
 
 
@@ -60,9 +68,21 @@ def print_all(tables: dict[str, Table]) -> None:
         part = select(cover, quantity=quantity, grid="fitted")
         show(f"Coverage of {quantity}, mean over errors", part, "truth", "n_stars", "coverage68")
         show(f"Bias of {quantity} in uncertainties", part, "truth", "n_stars", "bias_ratio")
+    _print_priors(cover, tables["cautious"])
     _print_contest(tables["contest"])
     if "subset" in tables:
         _print_subset(tables["subset"])
+
+
+def _print_priors(default: Table, cautious: Table) -> None:
+    """Coverage under the two priors, and the CRPS of the cautious one relative to the default's."""
+    for quantity in (BINS, *QUANTITIES):
+        one, other = (select(table, quantity=quantity, grid="fitted") for table in (default, cautious))
+        for name, table in (("default", one), ("cautious", other)):
+            show(f"Coverage of {quantity}, {name} prior", table, "truth", "n_stars", "coverage68")
+        values = [matrix(table, "truth", "n_stars", "crps") for table in (one, other)]
+        title = f"CRPS of {quantity}, cautious prior over default"
+        print_matrix(title, unique(one["truth"]), unique(one["n_stars"]), values[1] / values[0])
 
 
 def _print_contest(contest: Table) -> None:

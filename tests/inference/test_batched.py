@@ -13,7 +13,7 @@ from veldist.inference.importance import importance_sample, resample
 from veldist.inference.laplace import find_modes
 from veldist.inference.sampler import sweep
 from veldist.inference.target import Target
-from veldist.models.losvd.basis import losvd_prior
+from veldist.models.losvd.basis import losvd_basis, losvd_prior
 from veldist.models.losvd.cells import make_cells
 from veldist.models.losvd.design import design_matrix, gaussian_design_matrix
 from veldist.models.losvd.resolution import ResolutionRule
@@ -237,7 +237,7 @@ def test_modes_proposals_and_moves_are_those_of_the_engine_alone(backend):
     vel, err = rng.normal(0, 1, 90), rng.uniform(0.1, 0.5, 90)
     resolution = ResolutionRule()(90, 0.3)
     cells = make_cells(-4, 4, resolution.cell_width)
-    psi, prior = losvd_prior(cells, resolution)
+    psi, prior = losvd_basis(cells, resolution.n_functions), losvd_prior(resolution)
     server = Server(backend)
     caller = Caller(lambda r: server.serve({0: r})[0])
     # The log-likelihood and its gradient are sums over 90 stars of terms that are rounded to seven digits.

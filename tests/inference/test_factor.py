@@ -7,7 +7,6 @@ from scipy.stats import norm
 from veldist.inference import MixturePrior
 from veldist.inference.factor import fold
 from veldist.models.losvd.basis import losvd_prior
-from veldist.models.losvd.cells import make_cells
 from veldist.models.losvd.resolution import ResolutionRule
 
 TERMS = np.array([[-0.5, 0.25, 0.45], [0.0, 0.5, 0.3], [1.0, 1.0, 0.25]])
@@ -83,7 +82,7 @@ def test_octaves_are_folded_where_they_are_broad(n, n_left, k):
     """Those of few stars are narrow beside what so few can tell."""
     for ratio in (0.0, 0.3):
         resolution = ResolutionRule()(n, ratio)
-        _, prior = losvd_prior(make_cells(0.0, 0.0, 0.3), resolution)
+        prior = losvd_prior(resolution)
         folded = fold(prior)
         assert folded.prior.n_components == n_left
         assert folded.members.shape == (n_left, k)

@@ -6,7 +6,7 @@ from scipy.special import log_softmax
 from veldist.inference import Likelihood, laplace
 from veldist.inference.laplace import find_modes
 from veldist.inference.newton import newton
-from veldist.models.losvd.basis import losvd_prior
+from veldist.models.losvd.basis import losvd_basis, losvd_prior
 from veldist.models.losvd.cells import make_cells
 from veldist.models.losvd.design import design_matrix
 from veldist.models.losvd.resolution import ResolutionRule
@@ -15,7 +15,7 @@ from veldist.models.losvd.resolution import ResolutionRule
 def build(vel, err):
     resolution = ResolutionRule()(vel.size, float(np.median(err)))
     cells = make_cells(vel.min(), vel.max(), resolution.cell_width)
-    psi, prior = losvd_prior(cells, resolution)
+    psi, prior = losvd_basis(cells, resolution.n_functions), losvd_prior(resolution)
     design = design_matrix(vel, err, cells)
     log_base = cells.log_base
     return design, log_base, psi, prior, Likelihood.from_design(design, psi @ prior.center + log_base)

@@ -11,7 +11,7 @@ from veldist.inference.importance import importance_sample, resample
 from veldist.inference.laplace import find_modes
 from veldist.inference.sampler import Chains, sweep
 from veldist.inference.target import Target
-from veldist.models.losvd.basis import losvd_prior
+from veldist.models.losvd.basis import losvd_basis, losvd_prior
 from veldist.models.losvd.cells import make_cells
 from veldist.models.losvd.design import design_matrix
 from veldist.models.losvd.resolution import ResolutionRule
@@ -23,7 +23,7 @@ def problem():
     vel, err = rng.normal(0, 1, 150), rng.uniform(0.1, 0.5, 150)
     resolution = ResolutionRule()(150, 0.3)
     cells = make_cells(-4, 4, resolution.cell_width)
-    psi, prior = losvd_prior(cells, resolution)
+    psi, prior = losvd_basis(cells, resolution.n_functions), losvd_prior(resolution)
     likelihood = Likelihood.from_design(design_matrix(vel, err, cells), psi @ prior.center + cells.log_base)
     modes = find_modes(likelihood, psi, prior)
     laplace = prior.log_weights + modes.log_evidence

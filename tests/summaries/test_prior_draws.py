@@ -137,12 +137,10 @@ def test_whole_draws_follow_the_prior_and_shapes_are_pinned_to_the_frame(posteri
 
 def test_components_of_one_shape_are_one():
     """With few stars every shape comes with several precisions, whose weights follow the errors."""
-    cells = make_cells(0.0, 0.0, 0.2)
     few, many = (
-        _shape_prior(losvd_prior(cells, PriorSettings().resolution(n, r))[1])
-        for n, r in ((30, 0.3), (500, 0.1))
+        _shape_prior(losvd_prior(PriorSettings().resolution(n, r))) for n, r in ((30, 0.3), (500, 0.1))
     )
-    other = _shape_prior(losvd_prior(cells, PriorSettings().resolution(40, 0.9))[1])
+    other = _shape_prior(losvd_prior(PriorSettings().resolution(40, 0.9)))
     for a, b, c in zip(few, many, other, strict=True):
         np.testing.assert_array_equal(a, b)
         np.testing.assert_array_equal(a, c)

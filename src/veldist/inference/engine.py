@@ -94,9 +94,9 @@ def infer(
         center = np.exp(laplace) @ (prior.mean - prior.center + prior.scales * modes.x)
         dtype = np.dtype(settings.dtype).type
         target = Target.build(likelihood, psi, prior, modes, center, dtype, folded.factor)
-        sample, more = _sample_enough(target, prior, laplace, settings, rng)
+        sample, more = _sample_enough(target, folded, laplace, settings, rng)
         # What a poor start leaves undone, the moves must do.
-        settings = replace(settings, n_warmup=settings.n_warmup * (1 + more))
+        settings = replace(settings, n_warmup=settings.n_warmup + more)
         # A component none of whose draws has a likelihood is left with Laplace's approximation.
         shift = likelihood.log_reference - target.likelihood.log_reference
         found = np.empty(owner.size)
@@ -220,12 +220,12 @@ def _run_chains(
 
 def _sample_enough(
     target: Target,
-    prior: MixturePrior,
+    folded: Folded,
     laplace: Floats,
     settings: Settings,
     rng: np.random.Generator,
 ) -> tuple[ImportanceSample, int]:
-    """Importance sample of all groups of chains, and by how much more the chains should warm up after it.
+    """Importance sample of all groups of chains, and how many rounds more the chains should warm up after it.
 
     What is resampled from it has a bias that falls with its effective size.
     """
@@ -233,20 +233,21 @@ def _sample_enough(
     def draw(n_proposals: int) -> tuple[ImportanceSample, float]:
         sample = importance_sample(
             target,
-            prior.log_weights,
+            folded.prior.log_weights,
             laplace,
             settings.n_groups,
             n_proposals,
             _MIN_DRAWS_PER_COMPONENT,
             rng,
+            folded.column,
         )
         return sample, sample.least_effective_size() / settings.n_proposals
 
     sample, effective = draw(settings.n_proposals)
     if effective >= _ENOUGH:
-        return sample, 0 if effective >= _GOOD else 1
+        return sample, 0 if effective >= _GOOD else 3
     sample, effective = draw(_ENLARGED * settings.n_proposals)
-    return sample, 2 if effective >= _ENOUGH else 4
+    return sample, 9 if effective >= _ENOUGH else 13
 
 
 def _rate(accepted: NDArray[np.bool_], which: NDArray[np.bool_]) -> float:

@@ -81,6 +81,8 @@ class Folded:
     factor: Factor | None
     # (F, k): The components of the whole prior that each stands for, in the order of the factor's terms.
     members: NDArray[np.intp]
+    # The only coefficient in whose means the whole prior's components differ; None if there is none.
+    column: int | None = None
 
     def unfold(
         self, component: NDArray[np.intp], coefficients: NDArray[np.floating], rng: np.random.Generator
@@ -118,6 +120,7 @@ def fold(prior: MixturePrior) -> Folded:
     if columns.size != 1:
         return alone
     (column,) = columns.tolist()
+    alone = replace(alone, column=column)
     others = np.arange(prior.mean.shape[1]) != column
     families: dict[tuple[bytes, bool], list[int]] = {}
     for g in range(prior.n_components):
@@ -156,4 +159,5 @@ def fold(prior: MixturePrior) -> Folded:
             log_share=share[0],
         ),
         members=members,
+        column=column,
     )

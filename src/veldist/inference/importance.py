@@ -52,6 +52,7 @@ def importance_sample(
     n_draws: int,
     n_minimum: int,
     rng: np.random.Generator,
+    skewed: int | None = None,
 ) -> ImportanceSample:
     """Draw from the Laplace mixture, with at least ``n_minimum`` draws of every component in every group.
 
@@ -71,13 +72,15 @@ def importance_sample(
         Draws in every component, however improbable: its evidence is reported too.
     rng : numpy.random.Generator
         Source of randomness.
+    skewed : int, optional
+        A coefficient whose posterior is skewed: half of the draws go farther in its direction.
     """
     counts = n_minimum + np.ceil(n_draws * np.exp(log_laplace)).astype(int)
     component = np.repeat(np.arange(counts.size), n_groups * counts)
     group = np.concatenate([np.arange(n * n_groups) % n_groups for n in counts])
     xp = target.offset.__array_namespace__()
     noise = rng.standard_normal((component.size, target.lift.shape[1]))
-    excess = _stretch(target, component, noise, rng) if target.factor is not None else 0.0
+    excess = 0.0 if skewed is None else _stretch(target, component, noise, skewed, rng)
     u = xp.asarray(noise, dtype=target.offset.dtype)
     value = np.asarray(target.value(target.runs(component), u), dtype=np.float64)
     constant = np.asarray(target.log_constant, dtype=np.float64) - log_prior_weights
@@ -104,20 +107,21 @@ def importance_sample(
     )
 
 
-def _stretch(target: Target, component: NDArray[np.intp], noise: Floats, rng: np.random.Generator) -> Floats:
-    """Move half of the draws (S, p), in place, away from the mode in the direction of the prior's factor.
+def _stretch(
+    target: Target, component: NDArray[np.intp], noise: Floats, column: int, rng: np.random.Generator
+) -> Floats:
+    """Move half of the draws (S, p), in place, away from the mode in the direction of one coefficient.
 
-    A coefficient with such a prior scales the density (a precision, say). Its posterior is skewed: proposals
-    that are Gaussian in it seldom reach the longer tail, and resampled chains lack it.
+    One that scales the density (a precision, say) has a skewed posterior: proposals that are Gaussian in it
+    seldom reach the longer tail, and resampled chains lack it.
 
     Returns
     -------
     ndarray, (S,)
         Log density of the proposals over the standard normal.
     """
-    assert target.factor is not None
     # Where the coefficient grows fastest, which is how all others follow it.
-    along = np.asarray(target.lift[:, :, target.n_cells + target.factor.column], dtype=np.float64)
+    along = np.asarray(target.lift[:, :, target.n_cells + column], dtype=np.float64)
     along = (along / np.linalg.norm(along, axis=1, keepdims=True))[component]
     before = np.vecdot(noise, along)
     after = np.where(rng.random(before.size) < 0.5, _STRETCH * before, before)

@@ -40,7 +40,7 @@ class Settings:
         Importance draws per group, spread over the prior's components; four times as many where they tell
         little.
     n_warmup : int
-        Rounds of moves thrown away at first; up to five times as many after a poor start.
+        Rounds of moves thrown away at first; up to 13 more after a poor start.
     n_steps : int
         Steps of a Hamiltonian move, an odd number; raised if too few moves are accepted.
     thin : int
@@ -65,7 +65,7 @@ class Settings:
     n_chains: int = 512
     n_groups: int = 8
     n_proposals: int = 160
-    n_warmup: int = 2
+    n_warmup: int = 1
     n_steps: int = 1
     thin: int = 1
     max_doublings: int = 6

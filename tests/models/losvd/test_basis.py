@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 import veldist
 from veldist.inference import MixturePrior
-from veldist.models.losvd.basis import PriorSettings, losvd_prior, named_prior
+from veldist.models.losvd.basis import PriorSettings, losvd_basis, losvd_prior, named_prior
 from veldist.models.losvd.cells import make_cells
 from veldist.models.losvd.resolution import Resolution, ResolutionRule
 
@@ -19,7 +19,7 @@ def build(n_stars=2000, error_ratio=0.3, flat=True):
     resolution = ResolutionRule()(n_stars, error_ratio)
     cells = make_cells(-4, 4, resolution.cell_width)
     cells = replace(cells, core=0.0) if flat else cells
-    return cells, *losvd_prior(cells, resolution)
+    return cells, losvd_basis(cells, resolution.n_functions), losvd_prior(resolution)
 
 
 def test_the_frames_gaussian_has_coefficients_of_zero():
@@ -212,9 +212,8 @@ def test_inconsistent_priors_are_refused():
 
 def test_settings_become_components_and_weights():
     resolution = ResolutionRule()(2000, 0.3)
-    cells = make_cells(-4, 4, resolution.cell_width)
     settings = PriorSettings(null_weight=0.1, near_weight=0.2, tail_weight=0.0, small=0.5, tail_scale=0.4)
-    _, prior = losvd_prior(cells, resolution, settings)
+    prior = losvd_prior(resolution, settings)
     weights = dict(zip(prior.labels, np.exp(prior.log_weights), strict=True))
     assert weights["gaussian"] == pytest.approx(0.1)
     assert weights["nearly gaussian"] == pytest.approx(0.2)

@@ -1,6 +1,6 @@
 """The velocity distribution along the line of sight."""
 
-from veldist.models.losvd.basis import PriorSettings, losvd_prior
+from veldist.models.losvd.basis import PriorSettings, losvd_basis, losvd_prior
 from veldist.models.losvd.cells import Cells, make_cells
 from veldist.models.losvd.design import design_matrix, gaussian_design_matrix
 from veldist.models.losvd.frame import Frame, fit_frame, robust_frame
@@ -21,6 +21,7 @@ __all__ = [
     "fit_frame",
     "fit_losvd",
     "gaussian_design_matrix",
+    "losvd_basis",
     "losvd_prior",
     "make_cells",
     "observed_cdf",

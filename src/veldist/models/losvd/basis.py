@@ -35,7 +35,7 @@ from veldist.inference.prior import MixturePrior
 from veldist.models.losvd.cells import Cells
 from veldist.models.losvd.resolution import Resolution, ResolutionRule
 
-__all__ = ["PRIORS", "PriorSettings", "losvd_prior", "named_prior"]
+__all__ = ["PRIORS", "PriorSettings", "losvd_basis", "losvd_prior", "named_prior"]
 
 # Half-width of the interval on which the sine functions live: the taper hides its ends.
 _HALF_WIDTH = 6.5
@@ -183,6 +183,11 @@ def _asymmetry_direction(z: Floats, weight: Floats) -> Floats:
     return shape - slope * inside
 
 
+def _frequencies(n: int) -> Floats:
+    """Of the sine functions."""
+    return np.arange(1.0, n + 1.0) * (np.pi / (2.0 * _HALF_WIDTH))
+
+
 def _shapes(
     omega: NDArray[np.floating], lengths: tuple[float, ...], settings: PriorSettings
 ) -> list[tuple[Floats, str, float]]:
@@ -211,41 +216,44 @@ def _shapes(
     return shapes
 
 
-def losvd_prior(
-    cells: Cells, resolution: Resolution, settings: PriorSettings | None = None
-) -> tuple[Floats, MixturePrior]:
-    """Basis and prior of a one-dimensional LOSVD on the given cells.
+def losvd_basis(cells: Cells, n_functions: int, taper: tuple[float, float] = PriorSettings.taper) -> Floats:
+    """Basis of a one-dimensional LOSVD, (K, p).
+
+    Means over the cells of z, -z^2/2, the heavy-tailed and the asymmetric direction, the deviation functions.
 
     Parameters
     ----------
     cells : Cells
         The cells, in standardised velocity.
-    resolution : Resolution
-        Number of functions, correlation lengths, and the prior of the precision.
-    settings : PriorSettings, optional
-        The prior of location and shape.
-
-    Returns
-    -------
-    psi : ndarray, (K, p)
-        Basis: means over the cells of z, -z^2/2, the heavy-tailed and the asymmetric direction, the deviation
-        functions.
-    prior : MixturePrior
-        Prior of the coefficients.
+    n_functions : int
+        Number of deviation functions.
+    taper : tuple of float, optional
+        As in `PriorSettings`.
     """
-    settings = settings or PriorSettings()
-    order = np.arange(1, resolution.n_functions + 1)
-    omega = np.pi * order / (2.0 * _HALF_WIDTH)
+    omega = _frequencies(n_functions)
 
     def functions(z: Floats, weight: Floats) -> Floats:
         inside = np.clip(z, -_HALF_WIDTH, _HALF_WIDTH)
         sines = np.sin(omega[None, :] * (inside[:, None] + _HALF_WIDTH)) / np.sqrt(_HALF_WIDTH)
-        deviation = _taper(z, *settings.taper)[:, None] * _project_out_quadratic(sines, z, weight)
+        deviation = _taper(z, *taper)[:, None] * _project_out_quadratic(sines, z, weight)
         directions = _tail_direction(z, weight), _asymmetry_direction(z, weight)
         return np.concatenate([np.stack([z, -0.5 * z**2, *directions], axis=1), deviation], axis=1)
 
-    psi = cells.average(functions)
-    shapes = _shapes(omega, resolution.lengths, settings)
+    return cells.average(functions)
+
+
+def losvd_prior(resolution: Resolution, settings: PriorSettings | None = None) -> MixturePrior:
+    """Prior of the coefficients of `losvd_basis`.
+
+    Parameters
+    ----------
+    resolution : Resolution
+        Number of functions, correlation lengths, and the prior of the precision.
+    settings : PriorSettings, optional
+        The prior of location and shape.
+    """
+    settings = settings or PriorSettings()
+    shapes = _shapes(_frequencies(resolution.n_functions), resolution.lengths, settings)
     several = len(resolution.precisions) > 1
     mean, scale, labels, weights = [], [], [], []
     for precision, its_scale, its_weight in resolution.precisions:
@@ -254,11 +262,10 @@ def losvd_prior(
             scale.append(np.concatenate([[settings.location_scale, its_scale], scales]))
             labels.append(f"{label}, precision={precision:g}" if several else label)
             weights.append(weight * its_weight)
-    prior = MixturePrior(
+    return MixturePrior(
         mean=np.array(mean),
         scales=np.array(scale),
         log_weights=np.log(weights),
         labels=tuple(labels),
         is_null=np.array([not np.any(s[2:]) for s in scale]),
     )
-    return psi, prior

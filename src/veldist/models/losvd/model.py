@@ -24,13 +24,12 @@ from veldist.inference import (
     infer,
     masses,
 )
-from veldist.models.losvd.basis import PriorSettings, losvd_prior
+from veldist.models.losvd.basis import PriorSettings, losvd_basis, losvd_prior
 from veldist.models.losvd.cells import Cells, make_cells
 from veldist.models.losvd.design import design_matrix
 from veldist.models.losvd.frame import Frame, fit_frame
 from veldist.models.losvd.merge import MergedStars, merge_stars
 from veldist.models.losvd.regrid import LEAST_INSIDE, fine_edges, smooth_bin_masses
-from veldist.models.losvd.resolution import Resolution
 
 __all__ = ["LosvdModel", "LosvdPosterior", "fit_losvd"]
 
@@ -175,7 +174,8 @@ class LosvdModel:
         settings = settings or PriorSettings()
         resolution = settings.resolution(n_stars, error_ratio)
         cells = make_cells(*z_range, resolution.cell_width)
-        return cls(frame, *_prior_on(cells.edges.tobytes(), cells.core, resolution, settings))
+        cells, psi = _basis_on(cells.edges.tobytes(), cells.core, resolution.n_functions, settings.taper)
+        return cls(frame, cells, psi, losvd_prior(resolution, settings))
 
     @property
     def blocks(self) -> Blocks:
@@ -185,10 +185,7 @@ class LosvdModel:
     @property
     def monitor(self) -> Monitor:
         """Moments of z and masses half a dispersion wide, whose convergence is monitored."""
-        moments, bins = self.cells.moments(4)[:, 1:], self.cells.overlap(_MONITOR_EDGES)
-        names = [f"z^{k}" for k in range(1, 5)]
-        names += [f"mass[{a:g}, {b:g}]" for a, b in pairwise(_MONITOR_EDGES)]
-        return Monitor(np.concatenate([moments, bins], axis=1), tuple(names))
+        return _monitor_on(self.cells.edges.tobytes(), self.cells.core)
 
     def design(self, vel: Floats, err: Floats, standardised: bool = False) -> Floats:
         """Density of every star given every cell, (N, K), per km/s, for Gaussian errors.
@@ -228,14 +225,23 @@ class LosvdModel:
 
 
 @lru_cache(maxsize=32)
-def _prior_on(
-    edges: bytes, core: float, resolution: Resolution, settings: PriorSettings
-) -> tuple[Cells, Floats, MixturePrior]:
-    """Cells, basis and prior; most bins of a map share them."""
+def _basis_on(
+    edges: bytes, core: float, n_functions: int, taper: tuple[float, float]
+) -> tuple[Cells, Floats]:
+    """Cells and basis; most bins of a map share them."""
     cells = Cells(edges=np.frombuffer(edges), core=core)
-    psi, prior = losvd_prior(cells, resolution, settings)
+    psi = losvd_basis(cells, n_functions, taper)
     psi.flags.writeable = False
-    return cells, psi, prior
+    return cells, psi
+
+
+@lru_cache(maxsize=32)
+def _monitor_on(edges: bytes, core: float) -> Monitor:
+    cells = Cells(edges=np.frombuffer(edges), core=core)
+    moments, bins = cells.moments(4)[:, 1:], cells.overlap(_MONITOR_EDGES)
+    names = [f"z^{k}" for k in range(1, 5)]
+    names += [f"mass[{a:g}, {b:g}]" for a, b in pairwise(_MONITOR_EDGES)]
+    return Monitor(np.concatenate([moments, bins], axis=1), tuple(names))
 
 
 def fit_losvd(
