@@ -12,7 +12,7 @@ from veldist.analysis import compute_summary_maps
 from veldist.fits.grid import suggest_grid
 from veldist.plotting import common_norm, plot_kinematic_maps, plot_map, share_colorbar
 from veldist.simulate import rotating_cluster
-from veldist.sky.binning import bin_stars, pixelize
+from veldist.sky import bin_stars, pixelize
 
 N_STARS, PER_BIN, SEED = 20_000, 200, 1
 FIELDS = (("v_mean", r"$V$ [km s$^{-1}$]", True), ("sigma", r"$\sigma$ [km s$^{-1}$]", False))

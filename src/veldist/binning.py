@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from veldist.sky.binning import SpatialBins, bin_stars, pixelize
+from veldist.sky.binning import SpatialBins, bin_stars
+from veldist.sky.pixel_map import pixelize
 from veldist.sky.pixels import PixelGrid
 
 __all__ = ["PixelGrid", "SpatialBins", "bin_stars", "pixelize"]

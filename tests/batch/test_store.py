@@ -585,7 +585,7 @@ def test_ctrl_c_stops_at_once_and_keeps_what_was_done(tmp_path):
         assert sum(s is not None for s in load(store)) >= 3
 
 
-def test_without_a_store_the_interruption_carries_what_was_done(plain, monkeypatch):
+def interrupt_at_33_stars(monkeypatch):
     original = task.fit_stars
 
     @wraps(original)
@@ -595,6 +595,10 @@ def test_without_a_store_the_interruption_carries_what_was_done(plain, monkeypat
         return original(stars, grid, **kwargs)
 
     monkeypatch.setattr(task, "fit_stars", fit_stars)
+
+
+def test_without_a_store_the_interruption_carries_what_was_done(plain, monkeypatch):
+    interrupt_at_33_stars(monkeypatch)
     with pytest.raises(BatchInterrupted, match="after 3 of 5 bins: they are in the attribute") as caught:
         fit()
     assert isinstance(caught.value, KeyboardInterrupt)
@@ -615,16 +619,8 @@ def test_an_interruption_before_any_bin_says_so(tmp_path, monkeypatch):
 
 
 def test_with_a_store_the_interruption_carries_what_is_in_it(plain, tmp_path, monkeypatch):
-    original = task.fit_stars
-
-    @wraps(original)
-    def fit_stars(stars, grid, **kwargs):
-        if stars.n_stars == 33:
-            raise KeyboardInterrupt
-        return original(stars, grid, **kwargs)
-
     with monkeypatch.context() as patch:
-        patch.setattr(task, "fit_stars", fit_stars)
+        interrupt_at_33_stars(patch)
         with pytest.raises(BatchInterrupted, match=r"after 3 of 5 bins: they are in the store .*") as caught:
             fit(store=tmp_path / "map")
     assert "the same call goes on from there" in str(caught.value)

@@ -12,19 +12,14 @@ import types
 import numpy as np
 import pytest
 
+from tests.helpers.quick import GRID, make_bins
 from veldist import BatchError, BatchInterrupted, GridWarning, KinematicSolver, fit_all_bins, load
 from veldist.batch import task
 from veldist.execution import gpu
 from veldist.inference.device import Backend, Server
 
-GRID = {"center": 0.0, "width": 160.0, "n_bins": 32}
 RUN = {"num_samples": 100, "seed": 17}
 ON_GPU = RUN | {"gpu": True}
-
-
-def make_bins(sizes, seed=0):
-    rng = np.random.default_rng(seed)
-    return [{"vel": rng.normal(0, 12, n), "err": rng.uniform(1, 4, n)} for n in sizes]
 
 
 def make_solver(n_stars=60, seed=0):

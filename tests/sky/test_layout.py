@@ -1,9 +1,13 @@
 """The layout of a map comes back from its file; folders of results are found and refused."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
+from astropy import units as u
 
 from veldist.batch.fit_all import fit_all_bins
+from veldist.export.dynamite.layout import read_layout as read_vorbin
 from veldist.pipeline.folder import LAYOUT, STORE, report_on
 from veldist.sky.layout import Layout, read_layout, write_layout
 from veldist.sky.pixels import PixelGrid
@@ -23,6 +27,18 @@ def test_a_layout_comes_back_bit_for_bit(tmp_path):
     assert np.array_equal(read.x, written.x)
     assert np.array_equal(read.y, written.y)
     assert read.settings == {"stars_per_bin": 20}
+
+
+def test_metadata_are_in_the_terms_of_the_exports():
+    metadata = layout().metadata([0.01, 0.02] * u.arcmin, [0.75, 0.25], bin_flux=[1, 2, 3])
+    assert [entry["xbin"] for entry in metadata["bins"]] == layout().x.tolist()
+    assert [entry["bin_flux"] for entry in metadata["bins"]] == [1.0, 2.0, 3.0]
+    assert metadata["aperture"] == asdict(layout().grid)
+    assert metadata["psf"] == {"sigma": [0.6, 1.2], "weight": [0.75, 0.25]}
+    assert read_vorbin(metadata, np.ones(3, dtype=bool), with_flux=True).psf_sigma == [0.6, 1.2]
+    assert layout().metadata(0.3)["psf"] == {"sigma": [0.3], "weight": [1.0]}
+    with pytest.raises(ValueError, match=r"bin_flux has shape \(1,\), but there are 3 bins"):
+        layout().metadata(bin_flux=[1.0])
 
 
 def test_other_files_are_refused(tmp_path):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial import KDTree
 
-from veldist.sky.footprint import PixelGrid, covering_grid, footprint, star_spacing
+from veldist.sky.pixels import PixelGrid, covering_grid, footprint, star_spacing
 
 
 def test_centers_run_along_x_first():
@@ -55,7 +56,7 @@ def test_star_spacing_is_that_of_the_density():
     n = 20_000
     positions = np.random.default_rng(2).uniform(size=(n, 2))
     inner = np.all(np.abs(positions - 0.5) < 0.4, axis=1)
-    area = star_spacing(positions)[inner] ** 2
+    area = star_spacing(KDTree(positions))[inner] ** 2
     # Each has a relative scatter of 1 / sqrt(10); those ten neighbours apart are independent.
     error = 1 / np.sqrt(10) / np.sqrt(inner.sum() / 10)
     assert np.mean(area) * n == pytest.approx(1.0, abs=5 * error)
@@ -66,7 +67,7 @@ def test_footprint_of_a_disk_has_its_area():
     radius, angle = np.sqrt(rng.uniform(size=4000)), rng.uniform(0, 2 * np.pi, 4000)
     positions = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
     grid = covering_grid(positions, 100, 0.0)
-    inside = footprint(positions, 2 * star_spacing(positions), grid)
+    inside = footprint(KDTree(positions), grid, 2.0)
     area = inside.sum() * grid.dx * grid.dy
     # The rim is one pixel wide.
     assert np.pi * 0.98 < area < np.pi * (1 + grid.dx) ** 2
@@ -75,10 +76,10 @@ def test_footprint_of_a_disk_has_its_area():
 def test_footprint_leaves_out_gaps_and_keeps_the_pixels_of_stars():
     rng = np.random.default_rng(4)
     positions = np.concatenate([rng.uniform(size=(300, 2)), rng.uniform(size=(300, 2)) + [9.0, 0.0]])
-    reach = 2 * star_spacing(positions)
+    tree = KDTree(positions)
     for n in (4, 20, 150):
         grid = covering_grid(positions, n, 0.0)
-        inside = footprint(positions, reach, grid)
+        inside = footprint(tree, grid, 2.0)
         column = ((positions[:, 0] - grid.x_start) / grid.dx).astype(int)
         row = ((positions[:, 1] - grid.y_start) / grid.dy).astype(int)
         assert inside[row, column].all()

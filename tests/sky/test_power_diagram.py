@@ -8,9 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linear_sum_assignment
 
-from veldist.sky.balance import equalise, weight_steps
+from veldist.sky import passing
+from veldist.sky.balance import weight_steps
 from veldist.sky.equal_counts import equal_count_diagram, equal_count_split
-from veldist.sky.power_diagram import adjacent_cells, margins, nearest_site, power_distance
+from veldist.sky.power_diagram import (
+    MANY_SITES,
+    adjacent_cells,
+    along_curve,
+    margins,
+    nearest_site,
+    power_distance,
+)
 
 
 def diagram(seed: int, n_sites: int, n_points: int):
@@ -40,6 +48,30 @@ def test_blocks_of_points_are_all_filled():
     np.testing.assert_array_equal(
         nearest_site(points, sites, weights), brute_force(points, sites, weights).argmin(axis=1)
     )
+
+
+def test_the_nearest_of_many_sites_is_found():
+    """In whatever order the points come, and where weights hide sites that are closer."""
+    points, sites, weights = diagram(7, MANY_SITES + 100, 3000)
+    weights[::10] *= 50
+    expected = brute_force(points, sites, weights).argmin(axis=1)
+    np.testing.assert_array_equal(nearest_site(points, sites, weights), expected)
+    order = along_curve(points)
+    np.testing.assert_array_equal(nearest_site(points[order], sites, weights), expected[order])
+
+
+def test_the_curve_follows_the_bits_of_both_coordinates():
+    """On a lattice of 8 x 8 the place of a point is made of the bits of x and y in turn."""
+    points = np.random.default_rng(8).permutation(
+        np.stack(np.meshgrid(np.arange(8.0), np.arange(8.0)), axis=-1).reshape(-1, 2)
+    )
+    x, y = points[along_curve(10 * points - 3)].astype(int).T
+    place = sum(((x >> bit & 1) + 2 * (y >> bit & 1)) << 2 * bit for bit in range(3))
+    np.testing.assert_array_equal(place, np.arange(64))
+
+
+def test_coincident_points_have_an_order_too():
+    np.testing.assert_array_equal(along_curve(np.ones((4, 2))), np.arange(4))
 
 
 @pytest.mark.parametrize("n_sites", [2, 6, 7, 30])
@@ -85,22 +117,26 @@ def test_split_has_equal_groups(n_points, data):
     assert counts.max() <= -(-n_points // n_cells) + 1
 
 
+# Of many points only those near borders are looked at: here of more than this.
+@pytest.mark.parametrize("many", [2**17, 0])
 @pytest.mark.parametrize("n_sites", [8, 40])
 @pytest.mark.parametrize("seed", range(5))
-def test_passing_points_solves_the_transport_problem(seed, n_sites):
+def test_passing_points_solves_the_transport_problem(seed, n_sites, many, monkeypatch):
     """Cells of prescribed counts are the cheapest assignment to sites of that capacity.
 
     The points are in clumps of very different size, so that weights must change far beyond the borders that
     the cells have at first.
     """
     rng = np.random.default_rng(seed)
+    monkeypatch.setattr(passing, "_MANY", many)
+    monkeypatch.setattr(passing, "_NEAR", 1)
     clump = rng.integers(0, 8, 120)
     points = rng.uniform(0, 10, (8, 2))[clump] + 10 ** rng.uniform(-2.5, 0, (8, 1))[clump] * rng.normal(
         size=(120, 2)
     )
     sites = points[rng.choice(120, n_sites, replace=False)]
     start = np.zeros(n_sites)
-    same, weights, cell = equalise(points, sites, start, n_rounds=2)
+    same, weights, cell = passing.equalise(points, sites, start, n_rounds=2)
     np.testing.assert_array_equal(same, sites)
     capacity = 120 // n_sites
     cost = brute_force(points, sites, start)

@@ -47,21 +47,12 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Outcome(Generic[R]):
-    """What became of one task.
+    """What became of one task."""
 
-    Attributes
-    ----------
-    index : int
-        Place of the task in the sequence.
-    value : object
-        What the function returned; None if it failed.
-    error : BaseException or None
-        What it raised, or why its process died.
-    """
-
-    index: int
+    index: int  # place of the task in the sequence
+    # What the function returned; None if it failed.
     value: R | None
-    error: BaseException | None = None
+    error: BaseException | None = None  # what it raised, or why its process died
 
 
 def check_jobs(n_jobs: int | None) -> int | None:

@@ -44,21 +44,11 @@ _VERSION = 2
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the results of a batch depend on.
+    """What the results of a batch depend on."""
 
-    Attributes
-    ----------
-    settings : dict
-        As `veldist.batch.fingerprint.describe_settings` returns it.
-    digests : list of (str or None)
-        As `veldist.batch.fingerprint.digest_bins` returns it.
-    n_stars : list of int
-        Number of stars of every bin.
-    """
-
-    settings: dict[str, Any]
-    digests: list[str | None]
-    n_stars: list[int]
+    settings: dict[str, Any]  # as `veldist.batch.fingerprint.describe_settings` returns it
+    digests: list[str | None]  # as `veldist.batch.fingerprint.digest_bins` returns it
+    n_stars: list[int]  # number of stars of every bin
 
 
 class MapStore:

@@ -24,65 +24,33 @@ Product = Callable[[int, Fit], Any]
 
 @dataclass(frozen=True)
 class Common:
-    """What all bins of a batch share.
+    """What all bins of a batch share."""
 
-    Attributes
-    ----------
-    grid : VelocityGrid
-        Where the LOSVDs are reported.
-    run : dict
-        Arguments of `veldist.fits.fitting.fit_stars`, without the seed.
-    store : tuple of str, or None
-        Path and identity of the store that takes the results.
-    product : callable, optional
-        What else to make of every bin.
-    population : dict
-        Arguments of `veldist.fits.stars.Stars.read` that all bins share.
-    """
-
-    grid: VelocityGrid
-    run: dict[str, Any]
-    store: tuple[str, str] | None = None
-    product: Product | None = None
+    grid: VelocityGrid  # where the LOSVDs are reported
+    run: dict[str, Any]  # arguments of `veldist.fits.fitting.fit_stars`, without the seed
+    store: tuple[str, str] | None = None  # path and identity of the store that takes the results
+    product: Product | None = None  # what else to make of every bin
+    # Arguments of `veldist.fits.stars.Stars.read` that all bins share.
     population: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class BinTask:
-    """One bin's work, as it travels to a worker process.
-
-    Attributes
-    ----------
-    index : int
-        The bin.
-    data : dict
-        Its stars, as a user has passed them.
-    seed : int
-        Its seed.
-    """
+    """One bin's work, as it travels to a worker process."""
 
     index: int
-    data: dict[str, Any]
+    data: dict[str, Any]  # its stars, as a user has passed them
     seed: int
 
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a bin.
+    """What became of a bin."""
 
-    Attributes
-    ----------
-    fit : Fit or None
-        The fit; None if a store has it.
-    notes : list
-        The warnings issued on the way.
-    product : object
-        What `Common.product` made of it.
-    """
-
+    # The fit; None if a store has it.
     fit: Fit | None
-    notes: list[Note]
-    product: Any
+    notes: list[Note]  # the warnings issued on the way
+    product: Any  # what `Common.product` made of it
 
 
 @dataclass(frozen=True)

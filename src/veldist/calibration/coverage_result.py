@@ -211,7 +211,7 @@ class Coverage:
         ValueError
             If the table has no such quantity or grid.
         """
-        from veldist.calibration.coverage_plot import plot_coverage
+        from veldist.calibration.plots import plot_coverage
 
         if quantities is None:
             there = list(dict.fromkeys(self.table["quantity"].tolist()))

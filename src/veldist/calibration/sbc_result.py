@@ -10,7 +10,7 @@ from scipy.stats import kstest
 
 from veldist._support import validate
 from veldist._support.arrays import Floats, Ints
-from veldist.calibration.ecdf_plot import plot_ecdf_differences
+from veldist.calibration.plots import plot_ecdf_differences
 from veldist.calibration.uniformity import EcdfBand, ecdf_band, ecdf_excursion, uniformity_p_value
 from veldist.inference import Settings
 from veldist.models.losvd.basis import PriorSettings

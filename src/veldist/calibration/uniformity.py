@@ -32,25 +32,14 @@ _PRECISION = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class EcdfBand:
-    """Band that holds the empirical distribution function of uniform values everywhere at once.
+    """Band that holds the empirical distribution function of uniform values everywhere at once."""
 
-    Attributes
-    ----------
-    points : ndarray, (K - 1,)
-        Where the distribution function is looked at.
-    lower, upper : ndarray, (K - 1,)
-        Smallest and largest value of it inside the band.
-    probability : float
-        Wanted probability that all of it is inside.
-    coverage : float
-        Actual one: the smallest not below ``probability`` that discrete counts allow.
-    """
-
-    points: Floats
+    points: Floats  # (K - 1,): where the distribution function is looked at
+    # (K - 1,): Smallest and largest value of it inside the band.
     lower: Floats
     upper: Floats
-    probability: float
-    coverage: float
+    probability: float  # wanted probability that all of it is inside
+    coverage: float  # actual one: the smallest not below ``probability`` that discrete counts allow
 
 
 def ecdf_counts(values: Floats, n_points: int) -> Ints:

@@ -83,8 +83,6 @@ def fit_in_batches(
     start: Callable[[T], tuple[S, Callable[[Evaluator], P]]],
     finish: Callable[[T, S, P], R],
     tasks: Sequence[T],
-    backend: Backend | None = None,
-    n_together: int | None = None,
 ) -> Generator[Outcome[R]]:
     """Yield the outcomes of the tasks in order of completion, many of them under way at once.
 
@@ -97,16 +95,11 @@ def fit_in_batches(
         Takes the task, what ``start`` returned and what the fit returned; returns the task's result.
     tasks : sequence
         Alike in size are best neighbours.
-    backend : Backend, optional
-        Where the likelihoods are evaluated; the GPU by default.
-    n_together : int, optional
-        Tasks of one batch at most; 64 by default.
     """
-    backend = jax_backend(require_device()) if backend is None else backend
-    n_together = _TOGETHER if n_together is None else n_together
-    for first in range(0, len(tasks), n_together):
+    backend = jax_backend(require_device())
+    for first in range(0, len(tasks), _TOGETHER):
         places, states, fits = [], [], []
-        for k in range(first, min(first + n_together, len(tasks))):
+        for k in range(first, min(first + _TOGETHER, len(tasks))):
             try:
                 state, fit = start(tasks[k])
             except Exception as error:

@@ -32,21 +32,14 @@ SKIPPED = {"facecolor": "0.9", "edgecolor": "0.55", "hatch": "//////", "linewidt
 
 @dataclass(frozen=True)
 class PixelAreas:
-    """Bins as sets of pixels.
+    """Bins as sets of pixels."""
 
-    Attributes
-    ----------
-    pixels : ndarray of int, shape (ny, nx)
-        Bin of every pixel, from 1; 0 for none.
-    x_edges, y_edges : ndarray, shape (nx + 1,), (ny + 1,)
-        Sides of the pixels (arcsec).
-    anchors, sizes : ndarray
-        As `veldist.figures.shapes.MapShapes`.
-    """
-
+    # (ny, nx): Bin of every pixel, from 1; 0 for none.
     pixels: NDArray[np.intp]
+    # (nx + 1,), (ny + 1,): Sides of the pixels (arcsec).
     x_edges: Floats
     y_edges: Floats
+    # As `veldist.figures.shapes.MapShapes`.
     anchors: Floats
     sizes: Floats
 

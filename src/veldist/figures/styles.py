@@ -9,26 +9,15 @@ __all__ = ["MAP_STYLES", "SHAPES", "MapStyle", "map_style"]
 
 
 class MapStyle(NamedTuple):
-    """How a map is drawn.
+    """How a map is drawn."""
 
-    Attributes
-    ----------
-    symbol : str
-        What is shown, in lower case, without the unit.
-    unit : str
-        Unit as matplotlib writes it; empty for pure numbers.
-    cmap : str
-        Name of the colour map.
-    center : float or None
-        Neutral value of a diverging map; NaN for the median over the bins, None if the map does not diverge.
-    limits : tuple of two floats or None
-        Limits that are the same for all maps; None if they follow from the values.
-    """
-
-    symbol: str
+    symbol: str  # what is shown, in lower case, without the unit
+    # Unit as matplotlib writes it; empty for pure numbers.
     unit: str = ""
-    cmap: str = "viridis"
+    cmap: str = "viridis"  # name of the colour map
+    # Neutral value of a diverging map; NaN for the median over the bins, None if the map does not diverge.
     center: float | None = None
+    # Limits that are the same for all maps; None if they follow from the values.
     limits: tuple[float, float] | None = None
 
     @property

@@ -22,28 +22,15 @@ _BLOCK = 2**26
 
 
 class Stack(NamedTuple):
-    """Likelihoods, one after the other along the first axis.
+    """Likelihoods, one after the other along the first axis."""
 
-    Attributes
-    ----------
-    ratio : array, (B, N, K)
-    reference : array, (B, K)
-    weight : array, (B, N)
-    positive : array, (B, N), or None
-        None if none of them has a negative weight.
-    total_weight : array, (B,)
-    hidden : array of bool, (B, K)
-    hidden_excess : array, (B, K)
-        As in `veldist.inference.likelihood.Likelihood`.
-    """
-
-    ratio: Array
-    reference: Array
-    weight: Array
-    positive: Array | None
-    total_weight: Array
-    hidden: Array
-    hidden_excess: Array
+    ratio: Array  # (B, N, K)
+    reference: Array  # (B, K)
+    weight: Array  # (B, N)
+    positive: Array | None  # (B, N): None if none of them has a negative weight
+    total_weight: Array  # (B,)
+    hidden: Array  # (B, K)
+    hidden_excess: Array  # (B, K): as in `veldist.inference.likelihood.Likelihood`
 
 
 def stack(likelihoods: Sequence[Likelihood], n_slots: int, n_rows: int, n_cells: int) -> Stack:

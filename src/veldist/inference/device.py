@@ -70,24 +70,13 @@ class Backend:
 
 
 class Request(NamedTuple):
-    """What a fit wants to know.
+    """What a fit wants to know."""
 
-    Attributes
-    ----------
-    stage : int
-        How many likelihoods the fit had asked about before this one.
-    kind : str
-        Name of the function in `veldist.inference.batched`.
-    likelihood : Likelihood
-    delta : ndarray, (C, K)
-    psi : ndarray, (K, p), or None
-    """
-
-    stage: int
-    kind: str
+    stage: int  # how many likelihoods the fit had asked about before this one
+    kind: str  # name of the function in `veldist.inference.batched`
     likelihood: Likelihood
-    delta: NDArray[Any]
-    psi: NDArray[Any] | None
+    delta: NDArray[Any]  # (C, K)
+    psi: NDArray[Any] | None  # (K, p)
 
 
 class Caller:

@@ -15,22 +15,14 @@ __all__ = ["Curvature", "Evaluator"]
 
 @dataclass(frozen=True)
 class Curvature:
-    """Value, gradient and negative Hessian of the log-likelihood at a batch of points.
+    """Value, gradient and negative Hessian of the log-likelihood at a batch of points."""
 
-    Attributes
-    ----------
-    value : array, (C,)
-    gradient : array, (C, p)
-    exact : array, (C, p, p)
-        Negative Hessian; not positive definite everywhere.
-    fisher : array, (C, p, p)
-        Sum of outer products of the gradients of the rows of positive weight (the empirical Fisher
-        information where all are), which is.
-    """
-
-    value: Array
-    gradient: Array
+    value: Array  # (C,)
+    gradient: Array  # (C, p)
+    # (C, p, p): Negative Hessian; not positive definite everywhere.
     exact: Array
+    # (C, p, p): Sum of outer products of the gradients of the rows of positive weight (the empirical Fisher
+    # information where all are), which is.
     fisher: Array
 
 

@@ -15,24 +15,13 @@ __all__ = ["Evidence", "combine_evidence"]
 
 @dataclass(frozen=True)
 class Evidence:
-    """Marginal likelihoods of the data under the prior and its components.
+    """Marginal likelihoods of the data under the prior and its components."""
 
-    Attributes
-    ----------
-    component : ndarray, (G,)
-        Log evidence given each component.
-    probability : ndarray, (G,)
-        Posterior probability of each component.
-    total : float
-        Log evidence.
-    log_bayes_factor : float
-        Natural log of the evidence ratio of the other components together to the null components; NaN if
-        the prior has no null component, or no other.
-    """
-
-    component: Floats
-    probability: Floats
-    total: float
+    component: Floats  # (G,): log evidence given each component
+    probability: Floats  # (G,): posterior probability of each component
+    total: float  # log evidence
+    # Natural log of the evidence ratio of the other components together to the null components; NaN if the
+    # prior has no null component, or no other.
     log_bayes_factor: float
 
 

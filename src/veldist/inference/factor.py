@@ -29,22 +29,13 @@ _SMOOTH = 0.25
 
 @dataclass(frozen=True)
 class Factor:
-    """A mixture of Gaussians for one coefficient, relative to the standard normal of its x.
+    """A mixture of Gaussians for one coefficient, relative to the standard normal of its x."""
 
-    Attributes
-    ----------
-    column : int
-        Which coefficient.
-    center, precision : ndarray, (k,)
-        Means and inverse variances in terms of x.
-    log_share : ndarray, (k,)
-        Logs of the weights, which sum to 1.
-    """
-
-    column: int
+    column: int  # which coefficient
+    # (k,): Means and inverse variances in terms of x.
     center: Floats
     precision: Floats
-    log_share: Floats
+    log_share: Floats  # (k,): logs of the weights, which sum to 1
 
     def log_ratio(self, x: Array) -> tuple[Array, Array]:
         """The log ratio c(x) of the mixture to the standard normal, and its slope, (n,) each."""
@@ -83,23 +74,14 @@ class Factor:
 
 @dataclass(frozen=True)
 class Folded:
-    """A prior whose components stand for several each.
+    """A prior whose components stand for several each."""
 
-    Attributes
-    ----------
-    prior : MixturePrior
-        The components that are left, with mean and scale of the whole factor in its column.
-    factor : Factor or None
-        What the mixture of the column has beyond that; None where nothing could be folded.
-    members : ndarray of int, (F, k)
-        The components of the whole prior that each stands for, in the order of the factor's terms.
-    column : int or None
-        The only coefficient in whose means the whole prior's components differ; None if there is none.
-    """
-
-    prior: MixturePrior
+    prior: MixturePrior  # the components that are left, with mean and scale of the whole factor in its column
+    # What the mixture of the column has beyond that; None where nothing could be folded.
     factor: Factor | None
+    # (F, k): The components of the whole prior that each stands for, in the order of the factor's terms.
     members: NDArray[np.intp]
+    # The only coefficient in whose means the whole prior's components differ; None if there is none.
     column: int | None = None
 
     def unfold(

@@ -23,29 +23,17 @@ _STRETCH = 2.0
 
 @dataclass(frozen=True)
 class ImportanceSample:
-    """Weighted draws from the mixture of Laplace approximations, in independent groups of equal make-up.
+    """Weighted draws from the mixture of Laplace approximations, in independent groups of equal make-up."""
 
-    Attributes
-    ----------
-    component : ndarray of int, (S,)
-        Prior component of each draw, sorted.
-    group : ndarray of int, (S,)
-        Group of each draw.
-    u : array, (S, p)
-        Whitened coefficients.
-    log_weight : ndarray, (S,)
-        Log importance weights: the exponentials of a group sum to an estimate of the evidence.
-    log_evidence : ndarray, (G,)
-        Importance-sampling estimate of each component's log evidence, prior weight left out, by all groups.
-    term_evidence : ndarray, (G, k)
-        The same for the components that each stands for (`veldist.inference.factor`).
-    """
-
-    component: NDArray[np.intp]
-    group: NDArray[np.intp]
-    u: Array
+    component: NDArray[np.intp]  # (S,): prior component of each draw, sorted
+    group: NDArray[np.intp]  # (S,): group of each draw
+    u: Array  # (S, p): whitened coefficients
+    # (S,): Log importance weights: the exponentials of a group sum to an estimate of the evidence.
     log_weight: Floats
+    # (G,): Importance-sampling estimate of each component's log evidence, prior weight left out, by all
+    # groups.
     log_evidence: Floats
+    # (G, k): The same for the components that each stands for (`veldist.inference.factor`).
     term_evidence: Floats
 
     def least_effective_size(self) -> float:

@@ -21,48 +21,29 @@ class Modes:
 
     In the whitened coefficients x, with :math:`\beta = \mu_g + s_g x` and x standard normal a priori, the
     posterior given g is close to :math:`N(\hat x_g, H_g^{-1})`.
-
-    Attributes
-    ----------
-    x : array, (G, p)
-        Modes.
-    whitener : array, (G, p, p)
-        :math:`W_g = L_g^{-T}` with :math:`H_g = L_g L_g^T`, so that :math:`x = \hat x_g + W_g u` has
-        standard-normal u.
-    log_det : array, (G,)
-        Log-determinant of W_g.
-    log_evidence : array, (G,)
-        Laplace approximation of the log evidence given g, relative to the likelihood's reference.
-    converged : ndarray of bool, (G,)
-        Whether the Newton iteration met its tolerance.
     """
 
-    x: Array
+    x: Array  # (G, p): modes
+    # (G, p, p): :math:`W_g = L_g^{-T}` with :math:`H_g = L_g L_g^T`, so that :math:`x = \hat x_g + W_g u` has
+    # standard-normal u.
     whitener: Array
-    log_det: Array
+    log_det: Array  # (G,): log-determinant of W_g
+    # (G,): Laplace approximation of the log evidence given g, relative to the likelihood's reference.
     log_evidence: Array
-    converged: Array
+    converged: Array  # (G,): whether the Newton iteration met its tolerance
 
 
 class _Points(NamedTuple):
-    """A point x for each of several priors, and the log posterior there.
+    """A point x for each of several priors, and the log posterior there."""
 
-    Attributes
-    ----------
-    x : array, (G, p)
-        Whitened coefficients; the coefficients are ``offset + scales * x`` from the likelihood's reference.
-    offset, scales : array, (G, p)
-        Of the priors.
-    damping : array, (G,)
-        Levenberg damping of the next step.
-    value, gradient, exact, fisher : array, (G,), (G, p), (G, p, p) twice
-        Log posterior, its gradient, exact and Fisher negative Hessians.
-    """
-
+    # (G, p): Whitened coefficients; the coefficients are ``offset + scales * x`` from the likelihood's
+    # reference.
     x: Array
+    # (G, p): Of the priors.
     offset: Array
     scales: Array
-    damping: Array
+    damping: Array  # (G,): Levenberg damping of the next step
+    # (G,), (G, p), and twice (G, p, p): Log posterior, its gradient, exact and Fisher negative Hessians.
     value: Array
     gradient: Array
     exact: Array

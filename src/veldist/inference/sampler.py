@@ -21,24 +21,13 @@ _STAY = 0.1
 
 @dataclass(frozen=True)
 class Chains:
-    """Current points of all chains, in any order.
+    """Current points of all chains, in any order."""
 
-    Attributes
-    ----------
-    identity : ndarray of int, (C,)
-        Which chain stands in each row.
-    component : ndarray of int, (C,)
-    u : array, (C, p)
-    value : array, (C,)
-        Target up to the component's constant.
-    gradient : array, (C, p)
-    """
-
-    identity: NDArray[np.intp]
-    component: NDArray[np.intp]
-    u: Array
-    value: Array
-    gradient: Array
+    identity: NDArray[np.intp]  # (C,): which chain stands in each row
+    component: NDArray[np.intp]  # (C,)
+    u: Array  # (C, p)
+    value: Array  # (C,): target up to the component's constant
+    gradient: Array  # (C, p)
 
     def take(self, order: NDArray[np.intp]) -> Chains:
         """The same chains in another order."""
@@ -55,21 +44,11 @@ class Chains:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Outcome of one round of moves.
+    """Outcome of one round of moves."""
 
-    Attributes
-    ----------
-    chains : Chains
-        Where they are now.
-    accepted : ndarray of bool, (C,)
-        Which of them have moved.
-    stayed : ndarray of bool, (C,)
-        Which of them were not to change their component.
-    """
-
-    chains: Chains
-    accepted: NDArray[np.bool_]
-    stayed: NDArray[np.bool_]
+    chains: Chains  # where they are now
+    accepted: NDArray[np.bool_]  # (C,): which of them have moved
+    stayed: NDArray[np.bool_]  # (C,): which of them were not to change their component
 
 
 def sweep(

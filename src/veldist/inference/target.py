@@ -31,27 +31,13 @@ Runs = list[tuple[int, slice]]
 
 @dataclass(frozen=True)
 class Target:
-    """Log density of (g, u), vectorised over chains that are sorted by g.
+    """Log density of (g, u), vectorised over chains that are sorted by g."""
 
-    Attributes
-    ----------
-    likelihood : Likelihood
-        Referred to a typical density, so that offsets are small.
-    offset : array, (G, K + p)
-        Cell offsets and coefficients x at u = 0.
-    lift : array, (G, p, K + p)
-        What u adds to the two.
-    log_constant : array, (G,)
-        log pi_g + log|W_g|.
-    factor : Factor or None
-        What the prior of one coefficient has beyond its Gaussian.
-    """
-
-    likelihood: Likelihood
-    offset: Array
-    lift: Array
-    log_constant: Array
-    factor: Factor | None = None
+    likelihood: Likelihood  # referred to a typical density, so that offsets are small
+    offset: Array  # (G, K + p): cell offsets and coefficients x at u = 0
+    lift: Array  # (G, p, K + p): what u adds to the two
+    log_constant: Array  # (G,): log pi_g + log|W_g|
+    factor: Factor | None = None  # what the prior of one coefficient has beyond its Gaussian
 
     @classmethod
     def build(

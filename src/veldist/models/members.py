@@ -48,24 +48,15 @@ _MANY = 20_000
 
 @dataclass(frozen=True)
 class Sample:
-    """Stars of which not all are members, or whose errors are not one Gaussian.
+    """Stars of which not all are members, or whose errors are not one Gaussian."""
 
-    Attributes
-    ----------
-    vel, err : ndarray, (N,)
-        Velocities and 1-sigma errors, km/s.
-    contaminant : ndarray, (N,), or None
-        Density of the contaminants at each star, error included, per km/s; None if all are members.
-    probability : ndarray, (N,), or None
-        Probability of membership before the velocity is looked at.
-    kernel : tuple of (probability, factor, extra)
-        Errors that a star may have: ``factor`` times its own, and ``extra`` km/s in quadrature.
-    """
-
+    # (N,): Velocities and 1-sigma errors, km/s.
     vel: Floats
     err: Floats
+    # (N,): Density of the contaminants at each star, error included, per km/s; None if all are members.
     contaminant: Floats | None = None
-    probability: Floats | None = None
+    probability: Floats | None = None  # (N,): of membership, before the velocity is looked at
+    # Probability, factor and extra width (km/s, in quadrature) of the errors that a star may have.
     kernel: tuple[tuple[float, float, float], ...] = ONE_GAUSSIAN
 
 
@@ -100,7 +91,7 @@ def fit_members(
         sigma = float(np.median(np.sqrt(moments[:, 2] - moments[:, 1] ** 2)))
         if _NARROWER < sigma < _WIDER:
             break
-        frame = Frame(frame.velocity(float(np.median(moments[:, 1]))), frame.scale * sigma)
+        frame = Frame(frame.location + frame.scale * float(np.median(moments[:, 1])), frame.scale * sigma)
         if found.members is not None:
             share = float(found.members.fraction.mean())
     return found
@@ -161,7 +152,7 @@ class _Rows:
         stars = merge_stars(z, error, model.cells.edges, settings.merge_tolerance)
         few = replace(sample, vel=frame.velocity(stars.z), err=frame.scale * stars.error)
         design, weight, log_offset = _design(few, model), stars.weight, stars.log_offset
-        if foreign is not None:
+        if foreign is not None and stars.box is not None:
             with np.errstate(divide="ignore"):
                 foreign = np.exp(np.bincount(stars.box, np.log(foreign)) / weight)
             # Stars that no cell can explain say how many they are, and no more.

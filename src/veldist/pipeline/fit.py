@@ -22,8 +22,10 @@ from veldist.fits.stars import check_possible
 from veldist.inference import Diagnostics
 from veldist.pipeline.products import BinProducts, make_products
 from veldist.pipeline.stages import stage
-from veldist.sky.binning import PixelGrid, SpatialBins, bin_stars, pixelize
+from veldist.sky.binning import SpatialBins, bin_stars
 from veldist.sky.catalog import StarCatalog
+from veldist.sky.pixel_map import pixelize
+from veldist.sky.pixels import PixelGrid
 
 __all__ = ["MapResult", "PipelineSettings", "fit_catalog"]
 
@@ -155,7 +157,7 @@ def fit_catalog(
         bar.update()
         pixels, pixel_ids = pixelize(bins, catalog.x, catalog.y)
         bar.update()
-    members = [bins.bin_ids == k for k in range(bins.n_bins)]
+    members = np.split(np.argsort(bins.bin_ids, kind="stable"), np.cumsum(bins.counts)[:-1])
     data = [{"vel": catalog.vel[m], "err": catalog.err[m]} for m in members]
     impossible = np.zeros(catalog.n_stars, dtype=bool)
     for m, stars in zip(members, data, strict=True):

@@ -23,7 +23,6 @@ def report_on(
     result: str | os.PathLike[str],
     out: str | os.PathLike[str],
     *,
-    maps: dict[str, dict[str, Any]] | None = None,
     title: str | None = None,
 ) -> Path:
     """Write the report (see `veldist.write_report`) on results that are on disk.
@@ -35,8 +34,6 @@ def report_on(
         bins are read from ``pixels.ecsv`` beside it, if there is one.
     out : str or path-like
         The HTML file; an older one is replaced.
-    maps : dict, optional
-        As for `veldist.write_report`.
     title : str, optional
         Heading; by default the name of the folder.
 
@@ -64,7 +61,7 @@ def report_on(
             )
         where = {"grid": layout.grid, "ids": layout.ids, "x": layout.x, "y": layout.y}
     heading, settings = describe(fits, layout)
-    return write_report(out, fits, maps=maps, title=title or heading, settings=settings, **where)
+    return write_report(out, fits, title=title or heading, settings=settings, **where)
 
 
 def describe(fits: FitMap, layout: Layout | None) -> tuple[str, dict[str, Any]]:

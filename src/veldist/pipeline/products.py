@@ -18,27 +18,13 @@ __all__ = ["BinProducts", "make_products"]
 
 @dataclass(frozen=True)
 class BinProducts:
-    """All that is written of one bin.
+    """All that is written of one bin."""
 
-    Attributes
-    ----------
-    state : BinState
-        Number of stars, and whether the fit converged.
-    summary : BinSummary
-        Its summaries, for maps and tables.
-    strip : Strip
-        Its LOSVD as it is drawn.
-    entry : BinEntry
-        Its entry in the report.
-    row : LosvdRow or None
-        Its row in the files of an orbit code.
-    """
-
-    state: BinState
-    summary: BinSummary
-    strip: Strip
-    entry: BinEntry
-    row: LosvdRow | None
+    state: BinState  # number of stars, and whether the fit converged
+    summary: BinSummary  # its summaries, for maps and tables
+    strip: Strip  # its LOSVD as it is drawn
+    entry: BinEntry  # its entry in the report
+    row: LosvdRow | None  # its row in the files of an orbit code
 
 
 def make_products(index: int, fit: Fit) -> BinProducts:

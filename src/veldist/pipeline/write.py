@@ -76,7 +76,7 @@ def write_results(result: MapResult, out: str | Path, *, progress: bool = False)
     start = time.perf_counter()
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    bins, products, n_bins = result.bins, result.products, len(result.fits)
+    bins, products, layout, n_bins = result.bins, result.products, _layout(result), len(result.fits)
     kept = result.fits if isinstance(result.fits, FitMap) else None
     stored = kept is not None and kept.path == (out / STORE).absolute()
     bar = progress_bar(total=5 + stored, desc="writing", unit="file", shown=progress)
@@ -105,13 +105,12 @@ def write_results(result: MapResult, out: str | Path, *, progress: bool = False)
                 lambda: {k: product.row for k, product in products.items() if product.row is not None},
                 np.isin(np.arange(n_bins), list(products)),
                 out / _DYNAMITE,
-                dynamite_metadata(result),
+                layout.metadata(result.settings.psf_sigma),
                 Choices(v_systemic=result.settings.v_systemic),
                 stacklevel=3,
             )
             paths += [files.kinematics, files.aperture, files.bins]
         with writing(LAYOUT):
-            layout = _layout(result)
             paths.append(write_layout(out / LAYOUT, layout))
         if kept is not None and stored:
             with writing(REPORT):
@@ -171,22 +170,3 @@ def _layout(result: MapResult) -> Layout:
     """The layout of a map, with the settings that its store does not know."""
     settings = {"psf_sigma": result.settings.psf_sigma, "stars_per_bin": result.settings.stars_per_bin}
     return Layout(result.pixels, result.pixel_ids, result.bins.x_bin, result.bins.y_bin, settings)
-
-
-def dynamite_metadata(result: MapResult) -> dict[str, Any]:
-    """The layout of a map in the form that `veldist.write_dynamite_kinematics` takes."""
-    bins, pixels = result.bins, result.pixels
-    return {
-        "bins": [{"xbin": float(x), "ybin": float(y)} for x, y in zip(bins.x_bin, bins.y_bin, strict=True)],
-        "aperture": {
-            "x_start": pixels.x_start,
-            "y_start": pixels.y_start,
-            "x_size": pixels.x_size,
-            "y_size": pixels.y_size,
-            "angle_deg": pixels.angle_deg,
-            "nx": pixels.nx,
-            "ny": pixels.ny,
-        },
-        "pixel_bin_ids": result.pixel_ids,
-        "psf": {"sigma": [result.settings.psf_sigma], "weight": [1.0]},
-    }

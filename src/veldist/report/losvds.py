@@ -27,25 +27,16 @@ _MOST_STARS = 300
 
 @dataclass(frozen=True)
 class BinEntry:
-    """What is shown of one fitted bin.
+    """What is shown of one fitted bin."""
 
-    Attributes
-    ----------
-    content : dict
-        ``curves``: percentiles of the mass per velocity bin as whole multiples of ``mass``; ``rug``:
-        velocities of the stars as whole multiples of 1/4000 of the grid's width from its left end, each the
-        distance to the one before; ``thinned``: whether these are only a part; ``beyond``: stars outside the
-        grid; ``outside``: mass outside the grid; ``diagnostics`` or None; ``messages``: what is to
-        be told of its stars.
-    grid : (float, float, int)
-        Left edge, bin width (km/s) and number of bins of the velocity grid.
-    numbers : list of float
-        As `veldist.report.metrics.fit_numbers`.
-    """
-
+    # ``curves``: percentiles of the mass per velocity bin as whole multiples of ``mass``; ``rug``: velocities
+    # of the stars as whole multiples of 1/4000 of the grid's width from its left end, each the distance to
+    # the one before; ``thinned``: whether these are only a part; ``beyond``: stars outside the grid;
+    # ``outside``: mass outside the grid; ``diagnostics`` or None; ``messages``: what is to be told of its
+    # stars.
     content: dict[str, Any]
-    grid: tuple[float, float, int]
-    numbers: list[float]
+    grid: tuple[float, float, int]  # left edge, bin width (km/s) and number of bins of the velocity grid
+    numbers: list[float]  # as `veldist.report.metrics.fit_numbers`
 
 
 def bin_entry(index: int, fit: Fit) -> BinEntry:

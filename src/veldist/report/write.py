@@ -25,7 +25,7 @@ from veldist.report.losvds import BinEntry, bin_entry
 from veldist.report.metrics import FIT_NUMBERS, check_maps, metric_entries
 from veldist.report.numbers import rounded_or_none
 from veldist.report.shapes import map_shapes
-from veldist.sky.places import place_all, to_positions
+from veldist.sky.positions import place_all, to_positions
 from veldist.summaries.maps import DEFAULT_ORDER, summary_maps
 from veldist.summaries.one_bin import BinSummary, summarise_bin
 

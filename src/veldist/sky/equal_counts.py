@@ -1,18 +1,17 @@
 """Power diagrams whose cells are compact and hold equal numbers of points.
 
-For given sites, weights exist that give the cells any prescribed numbers of points (Aurenhammer, Hoffmann
-& Aronov 1998, Algorithmica 20, 61). They are found by damped Newton steps (Kitagawa, Merigot & Thibert
-2019, J. Eur. Math. Soc. 21, 2603) and, for the last few points, by shortest augmenting paths of the
-transport problem that has the weights as its dual variables. Lloyd steps of the sites in between make the
-cells compact (Balzer, Schloemer & Deussen 2009, ACM Trans. Graph. 28, 86).
+Lloyd steps of the sites make the cells compact (Balzer, Schloemer & Deussen 2009, ACM Trans. Graph. 28, 86);
+weights keep the counts equal. The steps see a sample of many points, so that the cost grows no faster than
+their number.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from veldist._support.arrays import Floats, Ints
-from veldist.sky.balance import balance, equalise, weight_steps
+from veldist._support.arrays import Floats, Ints, distinct_rows
+from veldist.sky.balance import balance, weight_steps
+from veldist.sky.passing import equalise
 from veldist.sky.power_diagram import MANY_SITES, adjacent_cells, along_curve, nearest_site
 
 __all__ = ["equal_count_diagram", "equal_count_split"]
@@ -74,7 +73,8 @@ def equal_count_diagram(points: Floats, n_cells: int, max_iter: int) -> tuple[Fl
         Weights; the largest is 0.
     """
     origin = points.mean(axis=0)
-    points = points - origin
+    points = _thin(points - origin, n_cells)
+    n_cells = min(n_cells, len(points))
     sample = points
     n_sample = max(_SAMPLE, _SAMPLE_PER_CELL * n_cells)
     if len(points) > 2 * n_sample or n_cells > MANY_SITES:
@@ -91,6 +91,28 @@ def equal_count_diagram(points: Floats, n_cells: int, max_iter: int) -> tuple[Fl
             weights, _ = balance(points, sites, weights, cell, n_steps=5)
         sites, weights, _ = equalise(points, sites, weights, n_rounds=6)
     return sites + origin, weights - weights.max()
+
+
+def _thin(points: Floats, n_cells: int) -> Floats:
+    """Leave out points at positions that hold more of them than a cell should, until they fill half a cell.
+
+    The counts of the other cells are equal then: a position that is all of a cell's points would be parted
+    for that, as it seldom lies where the cell of just these points is.
+    """
+    most = len(points) // n_cells
+    # Where no x is that of so many points no position is: this is found quickly.
+    x = np.sort(points[:, 0])
+    if np.all(x[most:] != x[: len(x) - most]):
+        return points
+    _, position, size = distinct_rows(points)
+    if size.max() <= most:
+        return points
+    # The largest number that all cells reach if no position has more. (Of one point nothing is left out.)
+    while most > (fewer := max(1, int(np.minimum(size, most).sum()) // n_cells)):
+        most = fewer
+    order = np.argsort(position, kind="stable")
+    rank = np.arange(len(points)) - np.repeat(np.cumsum(size) - size, size)
+    return points[np.sort(order[2 * rank < most])]
 
 
 def _starting_sites(points: Floats, n_cells: int) -> Floats:

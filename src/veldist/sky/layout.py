@@ -12,6 +12,7 @@ import numpy as np
 
 from veldist._support.arrays import Floats, Ints
 from veldist._support.files import new_file
+from veldist._support.validate import to_numbers
 from veldist.sky.pixels import PixelGrid
 
 __all__ = ["Layout", "read_layout", "write_layout"]
@@ -38,6 +39,36 @@ class Layout:
     x: Floats
     y: Floats
     settings: Mapping[str, Any] = field(default_factory=dict)
+
+    def metadata(self, psf_sigma: Any = 0.1, psf_weight: Any = 1.0, bin_flux: Any = None) -> dict[str, Any]:
+        """Put it into the form of ``voronoi_bin_metadata`` of `veldist.write_dynamite_kinematics`.
+
+        Parameters
+        ----------
+        psf_sigma, psf_weight : float or sequence of float
+            The point-spread function as a sum of Gaussians: dispersions (arcsec, or Quantities) and weights,
+            which sum to 1. Positions of resolved stars are sharp: it should be small against a bin.
+        bin_flux : array_like, shape (n_bins,), optional
+            For ``bin_flux_mode="custom"``.
+
+        Raises
+        ------
+        ValueError
+            If there is not one ``bin_flux`` for each bin.
+        """
+        bins = [{"xbin": float(x), "ybin": float(y)} for x, y in zip(self.x, self.y, strict=True)]
+        if bin_flux is not None:
+            flux = to_numbers(bin_flux, "bin_flux", "")
+            if flux.shape != (len(bins),):
+                raise ValueError(f"bin_flux has shape {flux.shape}, but there are {len(bins)} bins.")
+            bins = [entry | {"bin_flux": float(f)} for entry, f in zip(bins, flux, strict=True)]
+        sigma, weight = to_numbers(psf_sigma, "psf_sigma", "arcsec"), to_numbers(psf_weight, "psf_weight", "")
+        return {
+            "bins": bins,
+            "aperture": asdict(self.grid),
+            "pixel_bin_ids": self.ids,
+            "psf": {"sigma": sigma.ravel().tolist(), "weight": weight.ravel().tolist()},
+        }
 
 
 def write_layout(path: str | os.PathLike[str], layout: Layout) -> Path:

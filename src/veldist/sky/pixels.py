@@ -1,4 +1,4 @@
-"""The rectangular pixel grid of a map, in the terms of DYNAMITE's aperture file."""
+"""The rectangular pixel grid of a map, in the terms of DYNAMITE's aperture file, and stars under it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import ConvexHull, KDTree, QhullError
 
-from veldist._support.arrays import Floats
+from veldist._support.arrays import Floats, Ints
 from veldist._support.validate import check_count, check_keys, check_positive, to_float
 
-__all__ = ["PixelGrid", "read_grid"]
+__all__ = ["PixelGrid", "covering_grid", "footprint", "read_grid", "square_pixels", "star_spacing"]
 
 _LENGTHS, _COUNTS = ("x_start", "y_start", "x_size", "y_size"), ("nx", "ny")
 
@@ -108,3 +110,88 @@ def read_grid(grid: Any, *, with_angle: bool = False) -> Any:
             f"as voronoi_bin_metadata['aperture'], got {kind}."
         )
     return grid
+
+
+def star_spacing(tree: KDTree, rows: Ints | None = None) -> Floats:
+    """Estimate the distance between stars, sqrt(area per star), around stars from their ten neighbours.
+
+    Parameters
+    ----------
+    tree : KDTree
+        At least two different positions of stars (arcsec).
+    rows : ndarray of int, shape (n,), optional
+        Around which of them; by default around all.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Local distance between stars (arcsec).
+    """
+    k = min(10, tree.n - 1)
+    distance, _ = tree.query(tree.data if rows is None else tree.data[rows], k=[k + 1])
+    return np.sqrt(np.pi / k) * distance[:, 0]
+
+
+def covering_grid(positions: Floats, n: int, angle: float) -> PixelGrid:
+    """Lay square pixels over the stars, the outermost ones centred on the outermost stars.
+
+    Parameters
+    ----------
+    positions : ndarray, shape (n_stars, 2)
+        At least two different positions (arcsec).
+    n : int
+        Number of pixels along the longer side, at least 2.
+    angle : float
+        Angle to store in the grid (degrees).
+
+    Returns
+    -------
+    PixelGrid
+        The grid.
+    """
+    low, extent = positions.min(axis=0), np.ptp(positions, axis=0)
+    size = extent.max() / (n - 1)
+    shape = np.where(extent == extent.max(), n, np.ceil(extent / size) + 1).astype(int)
+    start = low + 0.5 * extent - 0.5 * size * shape
+    return square_pixels(start, size, shape, angle)
+
+
+def square_pixels(start: Floats, size: float, shape: Ints, angle: float) -> PixelGrid:
+    """Lay (nx, ny) pixels of a size from the lower left corner on."""
+    (x, y), (nx, ny), size = start.tolist(), shape.tolist(), float(size)
+    return PixelGrid(x, y, size * nx, size * ny, angle, nx, ny)
+
+
+def footprint(tree: KDTree, grid: PixelGrid, reach: float = 3.0) -> NDArray[np.bool_]:
+    """Flag the pixels whose centres are near stars and inside their convex hull.
+
+    Parameters
+    ----------
+    tree : KDTree
+        At least two different positions of stars (arcsec).
+    grid : PixelGrid
+        Square pixels; a centre may lie outside the convex hull by the size of one.
+    reach : float
+        How far from the nearest star a centre may be, in distances between stars there; half a pixel's
+        diagonal is always near enough.
+
+    Returns
+    -------
+    ndarray of bool, shape (ny, nx)
+        True inside the footprint.
+    """
+    xx, yy = grid.centers()
+    inside = np.ones(xx.shape, dtype=bool)
+    try:
+        for a, b, c in ConvexHull(tree.data).equations:
+            inside &= a * xx + b * yy + c <= grid.dx
+    except QhullError:  # fewer than three stars, or all on one line
+        pass
+    distance, star = tree.query(np.column_stack([xx[inside], yy[inside]]))
+    # A pixel that holds a star is inside, however large it is.
+    near = distance <= np.hypot(grid.dx, grid.dy) / 2
+    if not near.all():
+        rows, which = np.unique(star[~near], return_inverse=True)
+        near[~near] = distance[~near] <= reach * star_spacing(tree, rows)[which]
+    inside[inside] = near
+    return inside

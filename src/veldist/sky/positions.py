@@ -1,4 +1,4 @@
-"""Positions of spatial bins, from the description of their layout."""
+"""Positions: those of stars side by side, and those of spatial bins from wherever they are given."""
 
 from __future__ import annotations
 
@@ -9,9 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
-from veldist._support.validate import check_keys, name_first, to_array, to_float
+from veldist._support.validate import (
+    check_finite,
+    check_keys,
+    check_same_length,
+    name_first,
+    to_array,
+    to_float,
+)
 
-__all__ = ["bin_positions", "check_bins", "read_positions"]
+__all__ = ["bin_positions", "check_bins", "place_all", "read_positions", "to_points", "to_positions"]
+
+
+def to_points(x: Any, y: Any, name_x: str = "x", name_y: str = "y") -> Floats:
+    """Check positions (arcsec) and put them side by side, shape (n, 2)."""
+    x, y = to_array(x, name_x, "arcsec"), to_array(y, name_y, "arcsec")
+    check_same_length(x, y, name_x, name_y)
+    check_finite(x, name_x)
+    check_finite(y, name_y)
+    return np.column_stack([x, y])
 
 
 def check_bins(bins: Any, n_bins: int) -> None:
@@ -111,3 +127,23 @@ def _check_places(values: Floats, name: str, fitted: NDArray[np.bool_]) -> None:
             f"'{name}' is NaN or infinite in {lost.size} of {values.size} bins ({name_first(lost)}) that "
             "have a solver: give their positions."
         )
+
+
+def to_positions(x: Any, y: Any, n_bins: int) -> Floats | None:
+    """Positions of the bins, (n_bins, 2) in arcsec, not finite where a bin has none; None if not given."""
+    found = read_positions(None, x, y, np.zeros(n_bins, dtype=bool))
+    return np.stack([found["x"], found["y"]], axis=1) if found else None
+
+
+def place_all(positions: Floats | None, bins: Sequence[Any]) -> None:
+    """Refuse bins without a position that are not None.
+
+    Only those without a position are looked at, as they may have to be read from a store.
+    """
+    if positions is None:
+        return
+    nowhere = np.flatnonzero(~np.isfinite(positions).all(axis=1))
+    fitted = np.zeros(len(bins), dtype=bool)
+    fitted[nowhere] = [bins[int(k)] is not None for k in nowhere]
+    for name, values in zip("xy", positions.T, strict=True):
+        _check_places(values, name, fitted)

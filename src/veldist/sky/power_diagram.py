@@ -34,7 +34,8 @@ def along_curve(points: Floats) -> Ints:
     ndarray of int, shape (n_points,)
         Rows of the points in this order.
     """
-    steps = (points - points.min(axis=0)) * ((2**31 - 1) / max(np.ptp(points, axis=0).max(), 1e-300))
+    extent = np.ptp(points, axis=0).max()
+    steps = (points - points.min(axis=0)) / (extent if extent > 0 else 1.0) * (2**31 - 1)
     code = np.zeros(len(points), dtype=np.uint64)
     for axis in (0, 1):
         bits = steps[:, axis].astype(np.uint64)
@@ -124,10 +125,8 @@ def adjacent_cells(sites: Floats, weights: Floats) -> tuple[Ints, Ints]:
 
     Parameters
     ----------
-    sites : ndarray, shape (n_cells, 2)
-        Generators of the cells.
-    weights : ndarray, shape (n_cells,)
-        Weights of the sites.
+    sites, weights : ndarray
+        As for `nearest_site`.
 
     Returns
     -------
@@ -157,12 +156,8 @@ def margins(
 
     Parameters
     ----------
-    points : ndarray, shape (n_points, 2)
-        Positions.
-    sites : ndarray, shape (n_cells, 2)
-        Generators of the cells.
-    weights : ndarray, shape (n_cells,)
-        Weights of the sites.
+    points, sites, weights : ndarray
+        As for `nearest_site`.
     cell : ndarray of int, shape (n_points,)
         Cell to which each point is counted; margins are negative where it is not the closest one.
     borders : tuple of two ndarrays of int

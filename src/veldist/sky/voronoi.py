@@ -18,21 +18,11 @@ _STRAIGHT = 1e-9
 
 
 class Outline(NamedTuple):
-    """A convex polygon.
+    """A convex polygon."""
 
-    Attributes
-    ----------
-    polygon : ndarray, shape (n, 2)
-        Corners, counter-clockwise.
-    normals : ndarray, shape (n, 2)
-        Outward unit normals of the sides.
-    offsets : ndarray, shape (n,)
-        The inside is where ``normals @ p <= offsets``.
-    """
-
-    polygon: Floats
-    normals: Floats
-    offsets: Floats
+    polygon: Floats  # (n, 2): corners, counter-clockwise
+    normals: Floats  # (n, 2): outward unit normals of the sides
+    offsets: Floats  # (n,): the inside is where ``normals @ p <= offsets``
 
 
 def typical_spacing(points: Floats) -> float:

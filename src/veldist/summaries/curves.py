@@ -14,18 +14,11 @@ __all__ = ["Curve", "gaussian_curve", "read_truth"]
 
 
 class Curve(NamedTuple):
-    """A density over velocity, at points or in bins.
+    """A density over velocity, at points or in bins."""
 
-    Attributes
-    ----------
-    velocity : ndarray, shape (n,) or (n + 1,)
-        Velocities (km/s), or the edges of the bins of a histogram; ascending.
-    density : ndarray, shape (n,)
-        Density, per km/s.
-    """
-
+    # (n,): Velocities (km/s), or the edges of the bins of a histogram; ascending.
     velocity: Floats
-    density: Floats
+    density: Floats  # (n,): density, per km/s
 
     @property
     def is_histogram(self) -> bool:

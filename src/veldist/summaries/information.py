@@ -32,7 +32,7 @@ import numpy as np
 from veldist._support.arrays import Floats
 from veldist._support.validate import check_count, check_finite, strip_units, to_array, to_float
 
-__all__ = ["MOMENTS", "effective_stars", "influence_sd", "information_bounds", "sampling_bounds"]
+__all__ = ["MOMENTS", "effective_stars", "information_bounds", "sampling_bounds"]
 
 MOMENTS = ("v_mean", "sigma", "skewness", "kurtosis")
 """Summaries with a bound, in the order of the Hermite polynomial that moves them: k = 1, 2, 3, 4."""
@@ -114,41 +114,17 @@ def information_bounds(n_stars: int, err: Any, sigma: Any) -> dict[str, float]:
     }
 
 
-def influence_sd(masses: Floats, edges: Floats) -> Floats:
-    r"""Standard deviations per star of the sample moments of LOSVDs of any shape, without errors.
+def sampling_bounds(masses: Floats, edges: Floats, err: Floats) -> Floats:
+    r"""Standard deviations to expect of moments that are measured from these stars alone.
 
-    Those of N stars are smaller by sqrt N. They follow from the influence functions (e.g. Hampel et al. 1986,
-    Robust Statistics, ch. 2), with z the standardised velocity, g the skewness and k the fourth standardised
-    moment: :math:`\sigma z` for V and
+    The influence functions of the moments (e.g. Hampel et al. 1986, Robust Statistics, ch. 2) are, with z the
+    standardised velocity, g the skewness and k the fourth standardised moment, :math:`\sigma z` for V and
 
     .. math::
         \tfrac{\sigma}{2}(z^2 - 1), \quad z^3 - g - 3z - \tfrac{3}{2} g (z^2 - 1), \quad
         z^4 - k - 4 g z - 2 k (z^2 - 1)
 
-    for the dispersion, skewness and kurtosis, whose mean squares are moments up to the eighth.
-
-    Parameters
-    ----------
-    masses : ndarray, shape (n_draws, n_bins)
-        Probability mass per bin; rows sum to 1. Velocities are taken at the bins' centres, which adds
-        a twelfth of the squared bin width to the variance.
-    edges : ndarray, shape (n_bins + 1,)
-        Bin edges, km/s, uniform.
-
-    Returns
-    -------
-    ndarray, shape (n_draws, 4)
-        Of `MOMENTS`: mean and dispersion (km/s), skewness, kurtosis. For a Gaussian
-        sigma (1, 1 / sqrt 2), sqrt 6 and sqrt 24.
-    """
-    sigma, mean_squares = _influence(masses, edges)
-    return np.sqrt(mean_squares[:, :, 0]) * _units(sigma)
-
-
-def sampling_bounds(masses: Floats, edges: Floats, err: Floats) -> Floats:
-    r"""Standard deviations to expect of moments that are measured from these stars alone.
-
-    A polynomial p of degree k, the influence function of a moment, has an unbiased estimate from
+    for the dispersion, skewness and kurtosis. Such a polynomial p of degree k has an unbiased estimate from
     velocities with Gaussian errors of r dispersions, :math:`e^{-r^2 D^2 / 2} p`, D the derivative.
     Expanded in Hermite polynomials of the error, its mean square is
     :math:`\sum_j r^{2j} \langle (D^j p)^2 \rangle / j!`. Stars are weighted with :math:`(1 + r^2)^{-k}`,
@@ -157,7 +133,8 @@ def sampling_bounds(masses: Floats, edges: Floats, err: Floats) -> Floats:
     Parameters
     ----------
     masses : ndarray, shape (n_draws, n_bins)
-        LOSVDs of similar dispersion, probability mass per bin; rows sum to 1.
+        LOSVDs of similar dispersion, probability mass per bin; rows sum to 1. Velocities are taken at the
+        bins' centres, which adds a twelfth of the squared bin width to the variance.
     edges : ndarray, shape (n_bins + 1,)
         Bin edges, km/s, uniform.
     err : ndarray, shape (n_stars,)
@@ -166,7 +143,7 @@ def sampling_bounds(masses: Floats, edges: Floats, err: Floats) -> Floats:
     Returns
     -------
     ndarray, shape (n_draws, 4)
-        Of `MOMENTS`.
+        Of `MOMENTS`: mean and dispersion (km/s), skewness, kurtosis.
     """
     sigma, mean_squares = _influence(masses, edges)
     r2 = (err / sigma.mean()) ** 2

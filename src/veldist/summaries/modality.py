@@ -90,17 +90,11 @@ def largest_modes(
 
 @dataclass(frozen=True)
 class LargestModes:
-    """The two modes of the largest mass, for every draw; the larger one first.
+    """The two modes of the largest mass, for every draw; the larger one first."""
 
-    Attributes
-    ----------
-    mass : ndarray, shape (2, n_draws)
-        Probability from valley to valley; 0 where there is none.
-    bin : ndarray of int, shape (2, n_draws)
-        Bin of the peak; -1 where there is none.
-    """
-
+    # (2, n_draws): Probability from valley to valley; 0 where there is none.
     mass: NDArray[np.float64]
+    # (2, n_draws): Bin of the peak; -1 where there is none.
     bin: NDArray[np.intp]
 
     @classmethod

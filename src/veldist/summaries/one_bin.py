@@ -42,26 +42,14 @@ __all__ = [
 
 @dataclass(frozen=True)
 class BinSummary:
-    """Summaries of one bin.
+    """Summaries of one bin."""
 
-    Attributes
-    ----------
-    values : dict of str to (float, float)
-        Median and uncertainty by the names of `veldist.summaries.columns`.
-    prior_ratio : ndarray, shape (n_metrics,)
-        Uncertainties of `METRICS` over those of the prior.
-    prior_dominated : ndarray of bool, shape (n_metrics,)
-        Which of `METRICS` the prior dominates.
-    width : float
-        Width of the velocity bins that were summarised, km/s.
-    intervals : dict of str to (float, float)
-        16 and 84 percent percentiles of what was computed draw by draw.
-    """
-
+    # Median and uncertainty by the names of `veldist.summaries.columns`.
     values: dict[str, tuple[float, float]]
-    prior_ratio: Floats
-    prior_dominated: NDArray[np.bool_]
-    width: float
+    prior_ratio: Floats  # (n_metrics,): uncertainties of `METRICS` over those of the prior
+    prior_dominated: NDArray[np.bool_]  # (n_metrics,): which of `METRICS` the prior dominates
+    width: float  # width of the velocity bins that were summarised, km/s
+    # 16 and 84 percent percentiles of what was computed draw by draw.
     intervals: dict[str, tuple[float, float]]
 
     def dominated(self, name: str) -> bool:

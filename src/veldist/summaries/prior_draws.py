@@ -54,21 +54,12 @@ _VELOCITIES = np.isin(SCALARS, ("v_mean", "v_median", "v_asymmetry", "sigma", "i
 
 @dataclass(frozen=True)
 class CellDraws:
-    """Draws of LOSVDs on cells. The arrays are shared: read only.
-
-    Attributes
-    ----------
-    cells : Cells
-        The cells.
-    masses : ndarray, (n, K)
-        Masses of the cells; rows sum to 1.
-    cdf : ndarray, (K + 1, n)
-        Cumulative probability at the edges: 0 at the first, 1 at the last.
-    """
+    """Draws of LOSVDs on cells. The arrays are shared: read only."""
 
     cells: Cells
+    # (n, K): Masses of the cells; rows sum to 1.
     masses: Floats
-    cdf: Floats
+    cdf: Floats  # (K + 1, n): cumulative probability at the edges: 0 at the first, 1 at the last
     _known: dict[tuple[int, int], Floats] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod

@@ -22,38 +22,20 @@ REACH = (0.002, 0.5, 0.998)
 
 @dataclass(frozen=True, eq=False)
 class Strip:
-    """LOSVD of one spatial bin, as it is drawn.
+    """LOSVD of one spatial bin, as it is drawn."""
 
-    Attributes
-    ----------
-    number : int
-        Number of the bin, counted from 1.
-    n_stars : int or None
-        Its number of stars, if known.
-    edges : ndarray, shape (n_bins + 1,)
-        Edges of the velocity bins (km/s), ascending.
-    lower, median, upper : ndarray, shape (n_bins,)
-        Percentiles 16, 50 and 84 of the draws' densities in each velocity bin (per km/s).
-    mean : ndarray, shape (n_bins,)
-        Mean of the draws' densities (per km/s).
-    reach : tuple of three floats
-        Velocities (km/s) at which the mean LOSVD has the cumulative probabilities `REACH`.
-    gaussian : Frame or None
-        Location and scale (km/s) of the best Gaussian, if it is shown.
-    truth : Curve or None
-        The true LOSVD, where it is known.
-    """
-
-    number: int
-    n_stars: int | None
-    edges: Floats
+    number: int  # number of the bin, counted from 1
+    n_stars: int | None  # its number of stars, if known
+    edges: Floats  # (n_bins + 1,): edges of the velocity bins (km/s), ascending
+    # (n_bins,): Percentiles 16, 50 and 84 of the draws' densities in each velocity bin (per km/s).
     lower: Floats
     median: Floats
     upper: Floats
-    mean: Floats
+    mean: Floats  # (n_bins,): mean of the draws' densities (per km/s)
+    # Velocities (km/s) at which the mean LOSVD has the cumulative probabilities `REACH`.
     reach: tuple[float, float, float]
-    gaussian: Frame | None = None
-    truth: Curve | None = None
+    gaussian: Frame | None = None  # location and scale (km/s) of the best Gaussian, if it is shown
+    truth: Curve | None = None  # the true LOSVD, where it is known
 
     def line(self, central: str) -> Floats:
         """Median or mean density (per km/s), shape (n_bins,), by its name."""

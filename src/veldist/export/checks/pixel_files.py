@@ -28,21 +28,12 @@ _FULL_TURN = 360.0
 
 @dataclass(frozen=True, eq=False)
 class BinMap:
-    """Bin map as it stands in its file.
+    """Bin map as it stands in its file."""
 
-    Attributes
-    ----------
-    file : str
-        Name of the file.
-    ids : ndarray of int, shape (n_pixels,)
-        Bin of each pixel, counted from 1; 0 for none.
-    lines : ndarray of int, shape (n_pixels,)
-        Line of the file that each id stands on, counted from 1.
-    """
-
-    file: str
+    file: str  # name of the file
+    # (n_pixels,): Bin of each pixel, counted from 1; 0 for none.
     ids: Ints
-    lines: Ints
+    lines: Ints  # (n_pixels,): line of the file that each id stands on, counted from 1
 
 
 def parse_aperture(file: str, text: str) -> tuple[PixelGrid | None, list[Problem]]:

@@ -22,18 +22,13 @@ _MARGIN = 0.25
 
 @dataclass(frozen=True, eq=False)
 class Misplaced:
-    """Bin centres that are not where the bin map has their bins.
+    """Bin centres that are not where the bin map has their bins."""
 
-    Attributes
-    ----------
-    outside, far : ndarray of bool, shape (n_bins,)
-        Which centres are outside of the aperture, and which are not near the pixels of their own bin.
-    column, row : ndarray of float, shape (n_bins,)
-        The centres in pixels from the lower left corner, in the frame in which they fit best.
-    """
-
+    # (n_bins,): Which centres are outside of the aperture, and which are not near the pixels of their own
+    # bin.
     outside: NDArray[np.bool_]
     far: NDArray[np.bool_]
+    # (n_bins,): The centres in pixels from the lower left corner, in the frame in which they fit best.
     column: Floats
     row: Floats
 

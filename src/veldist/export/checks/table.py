@@ -30,30 +30,15 @@ _MIN_GAUSS_HERMITE = 3
 
 @dataclass(frozen=True, eq=False)
 class KinTable:
-    """A kinematics table as plain numbers.
+    """A kinematics table as plain numbers."""
 
-    Attributes
-    ----------
-    file : str
-        Name of the file.
-    kind : {"histogram", "gauss-hermite"} or None
-        What its columns tell it to be.
-    values : dict of str to ndarray, shape (n_rows,)
-        Columns in their order; NaN where a cell holds no finite number.
-    units : dict of str to str
-        Units of the columns that declare one.
-    meta : dict or None
-        Metadata, None if the file has no readable ECSV header.
-    n_rows : int
-        Number of rows.
-    """
-
-    file: str
-    kind: Kind | None
+    file: str  # name of the file
+    kind: Kind | None  # what its columns tell it to be
+    # (n_rows,): Columns in their order; NaN where a cell holds no finite number.
     values: dict[str, Floats]
-    units: dict[str, str]
-    meta: dict[str, Any] | None
-    n_rows: int
+    units: dict[str, str]  # units of the columns that declare one
+    meta: dict[str, Any] | None  # metadata, None if the file has no readable ECSV header
+    n_rows: int  # number of rows
 
     def matrix(self, names: list[str]) -> Floats:
         """Return columns side by side, shape (n_rows, len(names)); NaN for those that are missing."""

@@ -21,21 +21,11 @@ _STEP_TOLERANCE = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class VelocityGrid:
-    """What of the velocity grid can be used.
+    """What of the velocity grid can be used."""
 
-    Attributes
-    ----------
-    n : int or None
-        Number of velocity bins, if the metadata agree about it.
-    dv : float or None
-        Bin width (km/s), if it is a positive number.
-    centers : ndarray, shape (n,), or None
-        Bin centres (km/s), if they are ascending and ``dv`` apart.
-    """
-
-    n: int | None
-    dv: float | None
-    centers: Floats | None
+    n: int | None  # number of velocity bins, if the metadata agree about it
+    dv: float | None  # bin width (km/s), if it is a positive number
+    centers: Floats | None  # (n,): bin centres (km/s), if they are ascending and ``dv`` apart
 
 
 def check_velocity_grid(table: KinTable) -> tuple[VelocityGrid, list[Problem]]:

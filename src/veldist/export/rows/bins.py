@@ -1,14 +1,21 @@
-"""Spatial bins in messages: how many, and which come first."""
+"""Spatial bins one after the other, and in messages: how many, and which come first."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.validate import name_first
 from veldist.errors import OrderError
+from veldist.fits.draws import Fits
+from veldist.fits.fit import Fit
 
-__all__ = ["describe_bins", "refuse_not_run"]
+__all__ = ["describe_bins", "read_each"]
+
+Row = TypeVar("Row")
 
 
 def describe_bins(bad: NDArray[np.bool_], limit: int = 5) -> str:
@@ -18,10 +25,33 @@ def describe_bins(bad: NDArray[np.bool_], limit: int = 5) -> str:
     return f"{bins.size} of {bad.size} bins ({word} {name_first(bins, limit)})"
 
 
-def refuse_not_run(not_run: NDArray[np.bool_]) -> None:
-    """Raise `OrderError` if bins have a solver that has not been run, naming them."""
+def read_each(fits: Fits, row_of: Callable[[int, Fit], Row | None]) -> dict[int, Row]:
+    """A row of each fitted bin, in one walk that keeps no fit: they may be read from a store.
+
+    ``row_of`` takes a bin's number and fit, and returns None for a solver that has not been run.
+
+    Raises
+    ------
+    TypeError
+        If an entry is neither a solver nor None.
+    OrderError
+        If some have not been run, naming them.
+    """
+    rows: dict[int, Row] = {}
+    not_run = np.zeros(len(fits), dtype=bool)
+    # Not enumerate(fits), which would hold one while the next is loaded.
+    for i in range(len(fits)):
+        fit = fits[i]
+        if fit is None:
+            continue
+        row = row_of(i, fit)
+        if row is None:
+            not_run[i] = True
+        else:
+            rows[i] = row
     if not_run.any():
         raise OrderError(
             f"run() has not been called in {describe_bins(not_run)}: "
             "run these solvers, or pass None to skip them."
         )
+    return rows

@@ -12,9 +12,10 @@ import numpy as np
 from veldist._support.arrays import Floats
 from veldist._support.validate import check_count, to_float
 from veldist.errors import ConvergenceWarning
-from veldist.export.rows.bins import describe_bins, refuse_not_run
+from veldist.export.rows.bins import describe_bins, read_each
 from veldist.export.rows.cut import Cut, cut_of
 from veldist.fits.draws import Fits, resolved_draws
+from veldist.fits.fit import Fit
 from veldist.summaries.gauss_hermite.series_fit import ENOUGH_CONVERGED, gauss_hermite
 
 __all__ = ["SeriesRow", "SeriesRows", "collect_series", "read_series"]
@@ -22,80 +23,39 @@ __all__ = ["SeriesRow", "SeriesRows", "collect_series", "read_series"]
 
 @dataclass(frozen=True, eq=False)
 class SeriesRows:
-    """One row for every solved bin.
+    """One row for every solved bin."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        ``v``, ``sigma``, ``h3``, ``h4``, ...
-    values, errors : ndarray, shape (n_solved, order)
-        Medians and uncertainties, the latter not below the floors; V and sigma in km/s.
-    n_floored : int
-        Uncertainties that the floors raised.
-    converged : ndarray, shape (n_solved,)
-        Share of the fits that converged.
-    floors : dict of str to float
-        ``velocity`` (km/s) and ``coefficient``.
-    n_stars : list of int
-        Numbers of stars.
-    """
-
-    names: tuple[str, ...]
+    names: tuple[str, ...]  # ``v``, ``sigma``, ``h3``, ``h4``, ...
+    # (n_solved, order): Medians and uncertainties, the latter not below the floors; V and sigma in km/s.
     values: Floats
     errors: Floats
-    n_floored: int
-    converged: Floats
-    floors: dict[str, float]
-    n_stars: list[int]
+    n_floored: int  # uncertainties that the floors raised
+    converged: Floats  # (n_solved,): share of the fits that converged
+    floors: dict[str, float]  # ``velocity`` (km/s) and ``coefficient``
+    n_stars: list[int]  # numbers of stars
 
 
 class SeriesRow(NamedTuple):
-    """The series of one bin.
+    """The series of one bin."""
 
-    Attributes
-    ----------
-    names : tuple of str
-        Names of its parameters.
-    pairs : list of (float, float)
-        Their medians and uncertainties.
-    converged : float
-        Share of the draws whose fit converged.
-    n_stars : int
-        Number of stars.
-    cut : Cut
-        What the velocity grid leaves out.
-    """
-
-    names: tuple[str, ...]
-    pairs: list[tuple[float, float]]
-    converged: float
-    n_stars: int
-    cut: Cut
+    names: tuple[str, ...]  # names of its parameters
+    pairs: list[tuple[float, float]]  # their medians and uncertainties
+    converged: float  # share of the draws whose fit converged
+    n_stars: int  # number of stars
+    cut: Cut  # what the velocity grid leaves out
 
 
 def read_series(fits: Fits, order: int) -> dict[int, SeriesRow]:
-    """Fit the series to all draws of all fitted bins, one after the other, none kept.
+    """Fit the series to all draws of all fitted bins, one after the other: see `read_each`."""
 
-    Raises
-    ------
-    TypeError, ValueError, OrderError
-        If an entry is neither a solver nor None, or has not been run, naming it.
-    """
-    rows: dict[int, SeriesRow] = {}
-    not_run = np.zeros(len(fits), dtype=bool)
-    # Not enumerate(fits), which would hold one while the next is loaded.
-    for i in range(len(fits)):
-        fit = fits[i]
-        if fit is None:
-            continue
+    def row(index: int, fit: Fit) -> SeriesRow | None:
         if fit.samples is None or fit.grid is None:
-            not_run[i] = True
-            continue
-        series = gauss_hermite(*resolved_draws(fit, i), order=order)
+            return None
+        series = gauss_hermite(*resolved_draws(fit, index), order=order)
         pairs, converged = list(series.summary().values()), float(series.converged.mean())
-        rows[i] = SeriesRow(series.names, pairs, converged, fit.n_stars, cut_of(fit, draws=True))
-    refuse_not_run(not_run)
-    return rows
+        return SeriesRow(series.names, pairs, converged, fit.n_stars, cut_of(fit, draws=True))
+
+    return read_each(fits, row)
 
 
 def collect_series(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats, Ints
 from veldist._support.validate import check_count, check_keys
-from veldist.export.rows.bins import describe_bins, refuse_not_run
+from veldist.export.rows.bins import describe_bins, read_each
 from veldist.export.rows.cut import Cut, cut_of
 from veldist.fits.draws import Fits
 from veldist.fits.fit import Fit
@@ -106,24 +106,13 @@ class SolvedBins:
 
 
 class LosvdRow(NamedTuple):
-    """What is written of the LOSVD of one bin.
+    """What is written of the LOSVD of one bin."""
 
-    Attributes
-    ----------
-    grid : VelocityGrid
-        Its velocity bins.
-    n_stars : int
-        Number of stars.
-    clipped : mapping
-        Medians and uncertainties of the masses, as `veldist.fits.clipping` makes them.
-    cut : Cut
-        What the grid leaves out.
-    """
-
-    grid: VelocityGrid
-    n_stars: int
+    grid: VelocityGrid  # its velocity bins
+    n_stars: int  # number of stars
+    # Medians and uncertainties of the masses, as `veldist.fits.clipping` makes them.
     clipped: Mapping[str, Any]
-    cut: Cut
+    cut: Cut  # what the grid leaves out
 
 
 def losvd_row(index: int, fit: Fit) -> LosvdRow | None:
@@ -145,28 +134,8 @@ def check_solved(solved: NDArray[np.bool_]) -> None:
 
 
 def read_rows(fits: Fits) -> dict[int, LosvdRow]:
-    """Rows of the fitted bins, in one walk that keeps no fit: they may be read from a store.
-
-    Raises
-    ------
-    TypeError
-        If an entry is neither a solver nor None.
-    OrderError
-        If some were never run.
-    """
-    rows: dict[int, LosvdRow] = {}
-    not_run = np.zeros(len(fits), dtype=bool)
-    # Not enumerate(fits), which would hold one while the next is loaded.
-    for i in range(len(fits)):
-        fit = fits[i]
-        if fit is None:
-            continue
-        row = losvd_row(i, fit)
-        not_run[i] = row is None
-        if row is not None:
-            rows[i] = row
-    refuse_not_run(not_run)
-    return rows
+    """Rows of the fitted bins: see `read_each`."""
+    return read_each(fits, losvd_row)
 
 
 def collect_losvds(rows: Mapping[int, LosvdRow], n_bins: int) -> SolvedBins:

@@ -19,27 +19,15 @@ __all__ = ["MomentDraws", "iterate_moments", "median_and_uncertainty", "solved_m
 
 @dataclass(frozen=True, eq=False)
 class MomentDraws:
-    """Moments of every draw of one bin.
+    """Moments of every draw of one bin."""
 
-    Attributes
-    ----------
-    index : int
-        Place in the list of solvers.
-    n_stars : float
-        Number of stars, NaN if it is not known.
-    cut : Cut
-        What the velocity grid leaves out.
-    v, sigma : ndarray, shape (n_draws,)
-        Mean and dispersion, km/s.
-    skewness, kurtosis : ndarray, shape (n_draws,)
-        Skewness and excess kurtosis.
-    """
-
-    index: int
-    n_stars: float
-    cut: Cut
+    index: int  # place in the list of solvers
+    n_stars: float  # number of stars, NaN if it is not known
+    cut: Cut  # what the velocity grid leaves out
+    # (n_draws,): Mean and dispersion, km/s.
     v: Floats
     sigma: Floats
+    # (n_draws,): Skewness and excess kurtosis.
     skewness: Floats
     kurtosis: Floats
 

@@ -36,18 +36,11 @@ _LOG_ROOT_2PI = 0.5 * float(np.log(2.0 * np.pi))
 
 @dataclass(frozen=True)
 class Cells:
-    """Intervals in z and the profile of the density in each.
+    """Intervals in z and the profile of the density in each."""
 
-    Attributes
-    ----------
-    edges : ndarray, (K + 1,)
-        Their edges, ascending.
-    core : float
-        Cells with both edges in ``|z| <= core`` have the profile of the unit Gaussian, the others a constant
-        density; 0 for none.
-    """
-
-    edges: Floats
+    edges: Floats  # (K + 1,): their edges, ascending
+    # Cells with both edges in ``|z| <= core`` have the profile of the unit Gaussian, the others a constant
+    # density; 0 for none.
     core: float
 
     @property

@@ -11,19 +11,10 @@ __all__ = ["Memberships"]
 
 @dataclass(frozen=True)
 class Memberships:
-    """Which of the stars are members.
+    """Which of the stars are members."""
 
-    Attributes
-    ----------
-    fraction : ndarray, (draws,)
-        Member fraction of the population that the stars are a sample of, in every draw; with probabilities
-        of membership, the mean of those, with the odds of the draw.
-    number : ndarray, (draws,)
-        Number of members among the stars, in every draw.
-    probability : ndarray, (N,)
-        Posterior probability of each star to be a member.
-    """
-
+    # (draws,): Member fraction of the population that the stars are a sample of, in every draw; with
+    # probabilities of membership, the mean of those, with the odds of the draw.
     fraction: Floats
-    number: Floats
-    probability: Floats
+    number: Floats  # (draws,): number of members among the stars, in every draw
+    probability: Floats  # (N,): posterior probability of each star to be a member

@@ -50,24 +50,15 @@ _MAX_BOXES_PER_CELL = 4096
 
 @dataclass(frozen=True)
 class MergedStars:
-    """Stars, some of which stand for several.
+    """Stars, some of which stand for several."""
 
-    Attributes
-    ----------
-    z, error : ndarray, (n_rows,)
-        Velocity and 1-sigma error in units of the frame's scale.
-    weight : ndarray, (n_rows,)
-        Number of stars that each stands for.
-    log_offset : float
-        What the merging changes in the log-likelihood of the unit Gaussian, to second order: to be added.
-    box : ndarray of int, (N,), or None
-        Which of these each star is in; None if none is merged.
-    """
-
+    # (n_rows,): Velocity and 1-sigma error in units of the frame's scale.
     z: Floats
     error: Floats
-    weight: Floats
+    weight: Floats  # (n_rows,): number of stars that each stands for
+    # What the merging changes in the log-likelihood of the unit Gaussian, to second order: to be added.
     log_offset: float = 0.0
+    # (N,): Which of these each star is in; None if none is merged.
     box: NDArray[np.intp] | None = None
 
 

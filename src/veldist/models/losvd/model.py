@@ -144,24 +144,12 @@ class LosvdPosterior:
 
 @dataclass(frozen=True)
 class LosvdModel:
-    """The model of one LOSVD, before any star is looked at beyond the choice of frame and cells.
+    """The model of one LOSVD, before any star is looked at beyond the choice of frame and cells."""
 
-    Attributes
-    ----------
-    frame : Frame
-        Location and scale (km/s) of the standardised velocity.
-    cells : Cells
-        Cells in standardised velocity.
-    psi : ndarray, (K, p)
-        Basis.
-    prior : MixturePrior
-        Prior of the coefficients.
-    """
-
-    frame: Frame
-    cells: Cells
-    psi: Floats
-    prior: MixturePrior
+    frame: Frame  # location and scale (km/s) of the standardised velocity
+    cells: Cells  # cells in standardised velocity
+    psi: Floats  # (K, p): basis
+    prior: MixturePrior  # prior of the coefficients
 
     @classmethod
     def build(

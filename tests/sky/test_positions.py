@@ -14,7 +14,7 @@ from veldist.report import write_report
 from veldist.report.shapes import map_shapes
 from veldist.sky.layout import Layout, write_layout
 from veldist.sky.pixels import read_grid
-from veldist.sky.places import place_all, to_positions
+from veldist.sky.positions import place_all, to_positions
 
 SOLVERS = [gaussian_solver(0), gaussian_solver(1), None, gaussian_solver(3)]
 X, Y = np.array([0.0, 1.0, np.nan, 1.0]), np.array([0.0, 0.0, np.inf, 2.0])

@@ -1,4 +1,4 @@
-"""Coverage of 68 % intervals at a glance."""
+"""Figures of calibrations: coverage of intervals, and distribution functions of ranks with their band."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from veldist._support.arrays import Floats
+from veldist.calibration.uniformity import EcdfBand, ecdf_counts, ecdf_excursion
+
 if TYPE_CHECKING:
     from astropy.table import Table
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_coverage"]
+__all__ = ["plot_coverage", "plot_ecdf_differences"]
 
 _NOMINAL = 0.68
 _MARKERS = "osD^vP*X"
+# Okabe & Ito (2008) without the yellow, which is lost on white; line styles tell the rounds apart.
+_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#000000")
+_STYLES = ("-", "--", ":", "-.")
 
 
 def plot_coverage(
@@ -22,21 +29,7 @@ def plot_coverage(
 ) -> Figure:
     """Coverage by truth (rows), quantity (panels), number of stars (colour) and errors (marker).
 
-    Parameters
-    ----------
-    table : astropy.table.Table
-        That of `Coverage`.
-    quantities : sequence of str
-        Which quantities; at least one.
-    grid : str, optional
-        On which velocity grid; the first by default.
-    fig : matplotlib.figure.Figure, optional
-        Where to draw; a new figure by default.
-
-    Raises
-    ------
-    ValueError
-        If the table has no such quantity or grid.
+    The table and what can be chosen of it are those of `Coverage`, see `Coverage.plot`.
     """
     quantities = [quantities] if isinstance(quantities, str) else list(quantities)
     if not quantities:
@@ -91,3 +84,35 @@ def plot_coverage(
 
 def _unique(column: Any) -> list[Any]:
     return list(dict.fromkeys(column.tolist()))
+
+
+def plot_ecdf_differences(pit: Floats, names: Sequence[str], band: EcdfBand, ax: Axes | None = None) -> Axes:
+    """Draw one line a quantity: see `SbcResult.plot`. Those that leave the band are thick and marked."""
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        _, ax = plt.subplots(figsize=(6.8, 3.8), layout="constrained")
+    ax.fill_between(
+        band.points,
+        band.lower - band.points,
+        band.upper - band.points,
+        color="0.87",
+        linewidth=0.0,
+        label=f"{100 * band.probability:.4g} % band of each",
+    )
+    ax.axhline(0.0, color="0.4", linewidth=0.8)
+    for k, (name, values) in enumerate(zip(names, pit.T, strict=True)):
+        outside = ecdf_excursion(values, band) > 1.0
+        ax.plot(
+            band.points,
+            ecdf_counts(values, band.points.size) / values.size - band.points,
+            color=_COLORS[k % len(_COLORS)],
+            linestyle=_STYLES[k // len(_COLORS) % len(_STYLES)],
+            linewidth=2.4 if outside else 1.2,
+            label=f"{name.replace('_', ' ')}{' (outside)' if outside else ''}",
+        )
+    ax.set_xlim(0.0, 1.0)
+    ax.set_xlabel("Rank of the truth among the posterior draws, scaled to 0-1")
+    ax.set_ylabel("ECDF of the ranks $-$ uniform")
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False, fontsize="small")
+    return ax
