@@ -152,7 +152,8 @@ class KinematicSolver:
         """
         grid = VelocityGrid.of(center, width, n_bins)
         if self.fit.stars is not None:
-            check_coverage(self.fit.stars, grid.edges, stacklevel=2)
+            stars = self.fit.stars
+            check_coverage(stars.vel, grid.edges, stacklevel=2, others=stars.contaminant is not None)
         fit = replace(self.fit, grid=grid, clipped=None)
         # A grid that cannot be reported on is refused before it replaces the present one.
         if fit.posterior is not None:
@@ -201,7 +202,7 @@ class KinematicSolver:
         if grid is None:
             raise OrderError("add_data() needs a velocity grid: call setup_grid() first.")
         stars = Stars.read(vel, err, membership, contaminant, error_model)
-        check_coverage(stars, grid.edges, stacklevel=2)
+        check_coverage(stars.vel, grid.edges, stacklevel=2, others=stars.contaminant is not None)
         self.fit = Fit(stars, grid)
 
     def run(

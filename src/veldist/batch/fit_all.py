@@ -184,7 +184,7 @@ class Population:
 
     def shared(self, bins: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Arguments of `veldist.fits.stars.Stars.read` for these bins, checked on an arbitrary star."""
-        found = {"contaminant": self.contaminant, "error_model": self.error_model}
+        found: dict[str, Any] = {"contaminant": self.contaminant, "error_model": self.error_model}
         if self.contaminant == "learn":
             found["contaminant"] = learn_from_bins(bins)
         found = {name: value for name, value in found.items() if value is not None}

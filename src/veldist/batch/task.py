@@ -87,7 +87,7 @@ def finish_bin(common: Common, task: BinTask, started: Started, posterior: Losvd
 
 def _stars(common: Common, task: BinTask) -> Stars:
     stars = read_bin(task.data, common.population)
-    check_coverage(stars, common.grid.edges, stacklevel=2)
+    check_coverage(stars.vel, common.grid.edges, stacklevel=2, others=stars.contaminant is not None)
     return stars
 
 

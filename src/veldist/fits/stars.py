@@ -222,17 +222,21 @@ def learn_from_bins(bins: Sequence[Mapping[str, Any]]) -> Contaminant:
     return Contaminant.learn(vel, err)
 
 
-def check_coverage(stars: Stars, edges: NDArray[np.float64], stacklevel: int) -> None:
-    """Refuse a grid that misses all stars, warn of one that misses some that should be members.
+def check_coverage(
+    vel: NDArray[np.float64], edges: NDArray[np.float64], stacklevel: int, *, others: bool = False
+) -> None:
+    """Refuse a grid that misses all stars, warn of one that misses some.
 
     Parameters
     ----------
-    stars : Stars
-        The stars.
+    vel : ndarray, (n_stars,)
+        Velocities, km/s.
     edges : ndarray, (n_bins + 1,)
         Edges of the velocity bins, km/s.
     stacklevel : int
         As in `warnings.warn`, counted from the caller.
+    others : bool
+        Whether there may be stars of another population, which need not be on the grid.
 
     Raises
     ------
@@ -244,7 +248,6 @@ def check_coverage(stars: Stars, edges: NDArray[np.float64], stacklevel: int) ->
     GridWarning
         If some do, with their number and the first rows.
     """
-    vel = stars.vel
     outside = (vel < edges[0]) | (vel > edges[-1])
     grid = f"the grid [{edges[0]:g}, {edges[-1]:g}] km/s"
     if outside.all():
@@ -252,7 +255,7 @@ def check_coverage(stars: Stars, edges: NDArray[np.float64], stacklevel: int) ->
             f"all {vel.size} stars lie outside {grid}; their velocities span [{vel.min():g}, {vel.max():g}] "
             "km/s: check center, width and units."
         )
-    if outside.any() and stars.contaminant is None:
+    if outside.any() and not others:
         warnings.warn(
             f"{validate.describe_rows(outside, vel)} of vel lie outside {grid}. They are part of the fit; "
             "the reported masses are conditional on the grid.",

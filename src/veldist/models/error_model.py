@@ -73,7 +73,7 @@ class ErrorModel:
     @classmethod
     def mixture(cls, weights: Any, factors: Any, extra: Any = None) -> ErrorModel:
         """Any mixture; nothing is added in quadrature by default."""
-        return cls(weights, factors, np.zeros(np.shape(weights)) if extra is None else extra)
+        return cls(weights, factors, (0.0,) * np.size(weights) if extra is None else extra)
 
     @classmethod
     def outliers(cls, fraction: Any, scale: Any) -> ErrorModel:
@@ -94,7 +94,8 @@ class ErrorModel:
         if nu <= 1.0:
             raise ValueError(f"nu must be above 1, got {nu:g}.")
         nodes, weights = roots_genlaguerre(_STUDENT_TERMS, 0.5 * nu - 1.0)
-        return cls(weights / weights.sum(), np.sqrt(0.5 * nu / nodes), np.zeros(nodes.size))
+        factors = np.sqrt(0.5 * nu / nodes)
+        return cls(tuple(weights / weights.sum()), tuple(factors), (0.0,) * nodes.size)
 
     @classmethod
     def binaries(cls, fraction: Any, sigmas: Any = None, weights: Any = None) -> ErrorModel:
@@ -115,11 +116,7 @@ class ErrorModel:
             raise ValueError("sigmas and weights belong together: pass both or neither.")
         sigmas = to_array(_BINARY_SIGMAS if sigmas is None else sigmas, "sigmas", "km/s")
         weights = to_array(_BINARY_WEIGHTS if weights is None else weights, "weights", "")
-        return cls(
-            np.append(1.0 - fraction, fraction * weights),
-            np.ones(weights.size + 1),
-            np.append(0.0, sigmas),
-        )
+        return cls((1.0 - fraction, *(fraction * weights)), (1.0,) * (weights.size + 1), (0.0, *sigmas))
 
 
 def _to_fraction(value: Any) -> float:
