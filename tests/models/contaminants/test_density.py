@@ -100,7 +100,7 @@ def test_a_large_control_sample_keeps_mean_and_variance_and_approaches_the_truth
 
 def test_a_control_sample_has_density_far_out():
     contaminant = Contaminant.sample(np.random.default_rng(3).normal(0, 30, 500))
-    assert contaminant.pdf(300.0) > 1e-9
+    assert contaminant.pdf(300.0) > 1e-10
 
 
 def test_the_errors_of_a_control_sample_are_said():
