@@ -64,7 +64,10 @@ class VelocityGrid:
         if width <= 0:
             raise ValueError(f"width must be positive, got {width} km/s: pass the full width of the grid.")
         n_bins = validate.check_count(n_bins, "n_bins", 3)
-        return cls(center + width * (np.arange(n_bins + 1) / n_bins - 0.5), width)
+        try:
+            return cls(center + width * (np.arange(n_bins + 1) / n_bins - 0.5), width)
+        except (MemoryError, ValueError):
+            raise ValueError(f"n_bins = {n_bins} velocity bins have no room in memory: pass fewer.") from None
 
     @classmethod
     def read(cls, grid_kwargs: Any, name: str) -> VelocityGrid:
