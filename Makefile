@@ -23,7 +23,7 @@ test-slow: $(VENV)/.test
 
 # The tests on Python 3.11 and the lowest versions that pyproject.toml allows.
 test-lowest: $(LOWEST)/.test
-	$(LOWEST)/bin/python -m pytest -n auto
+	$(LOWEST)/bin/python -m pytest -n auto -W ignore::DeprecationWarning
 
 # The tests on another Python, with the newest versions: make test-python PYTHON=python3.13
 test-python: $(OTHER)/.test

@@ -46,3 +46,17 @@ def test_the_version_is_that_of_the_distribution():
     from importlib.metadata import version
 
     assert veldist.__version__ == version("veldist")
+
+
+def test_older_homes_of_public_names_still_have_them():
+    from veldist import sky
+    from veldist.binning import bin_stars
+    from veldist.inference import PriorSettings
+
+    assert bin_stars is sky.bin_stars
+    assert PriorSettings is veldist.PriorSettings
+
+
+@pytest.mark.parametrize("name", veldist.sky.__all__)
+def test_every_public_name_of_the_sky_is_there(name):
+    assert getattr(veldist.sky, name) is not None

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from veldist.analysis import GaussHermite, gauss_hermite, moments_to_gauss_hermite
 from veldist.simulate import LOSVD, SkewNormal, StudentT
-from veldist.summaries.gauss_hermite.series_fit import GaussHermite, gauss_hermite, moments_to_gauss_hermite
 
 # Wide enough for every moment of a series; for the fits of other shapes, in dispersions.
 _EDGES = np.linspace(-12.0, 12.0, 481)

@@ -29,7 +29,7 @@ def fit(folder, changes):
     ("changes", "message"),
     [
         ({("v", 17): -9999.0}, r"vel has 1 of 120 values \(row 17: -9999.0\) more than 100 dispersions"),
-        ({("v", 3): 1e200}, r"vel has 1 of 120 values \(row 3: 1e\+200\) above the speed of light"),
+        ({("v", 3): 1e200}, r"vel has 1 of 120 values \(row 3: 1e\+200\) beyond the speed of light"),
         ({("e", 99): 1e-300}, r"err has 1 of 120 values \(row 99: 1e-300\) below 1e-09 km/s"),
         ({("v", k): 999.0 for k in range(50)}, r"vel has 50 of 120 values \(rows 0, 1, 2, 3, 4, ...: 999.0"),
     ],

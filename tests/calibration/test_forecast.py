@@ -80,7 +80,9 @@ def test_adjacent_seeds_share_no_mock(monkeypatch):
 
     def recording(*arguments):
         vel, err = observe(*arguments)
-        seen.append(tuple(vel))
+        # Mocks that only show the range of velocities have a seed of their own.
+        if isinstance(arguments[-1], np.random.Generator):
+            seen.append(tuple(vel))
         return vel, err
 
     monkeypatch.setattr(module, "observe", recording)
@@ -154,7 +156,7 @@ def test_one_number_of_stars_and_another_losvd():
     [
         (([], 1.0, 10.0), {}, ValueError, "n_stars is empty"),
         (([60, 80, 60], 1.0, 10.0), {}, ValueError, "n_stars has 60 more than once"),
-        ((50, 1.0, 10.0), {"prior": "flat"}, TypeError, "prior must be veldist.PriorSettings"),
+        ((50, 1.0, 10.0), {"prior": "flat"}, ValueError, "prior must be one of.*PriorSettings.*'flat'"),
         ((1, 1.0, 10.0), {}, ValueError, "n_stars must be at least 2"),
         ((50, 0.0, 10.0), {}, ValueError, "err must be positive"),
         ((50, [1.0, 2.0], 10.0), {}, ValueError, "err has 2 values for 50 stars"),

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 mpl.use("Agg")
 
-from tests.helpers.images import assert_looks_like
+from tests.helpers.images import assert_looks_like, pixel_edges
 from veldist.export import aperture_and_bins
 from veldist.figures.aperture import _tints, plot_aperture
 from veldist.sky.pixels import PixelGrid
@@ -71,6 +71,7 @@ def test_the_name_of_the_arrow_is_in_the_emptiest_corner():
     assert next(t for t in ax.texts if t.get_text() == "major axis").xy == (1.0, 0.0)
 
 
+@pixel_edges
 def test_looks_as_approved():
     assert_looks_like(aperture(-35.0).plot(Figure().subplots()).figure, "aperture")
 

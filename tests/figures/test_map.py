@@ -16,7 +16,7 @@ from matplotlib.patches import PathPatch
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-from tests.helpers.images import assert_looks_like
+from tests.helpers.images import assert_looks_like, pixel_edges
 from veldist.figures.styles import MAP_STYLES, SHAPES
 from veldist.plotting import common_norm, plot_kinematic_maps, plot_map, share_colorbar
 
@@ -484,6 +484,7 @@ class TestKinematicMaps:
 
 
 class TestLooks:
+    @pixel_edges
     def test_pixels(self):
         maps, x, y = fields()
         edges = np.linspace(-40.0, 40.0, 61)

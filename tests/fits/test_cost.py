@@ -44,9 +44,3 @@ def test_what_takes_much_is_told(small):
 def test_where_memory_is_unknown_nothing_is_said(monkeypatch):
     monkeypatch.setattr(cost, "memory_size", lambda: None)
     cost.check_cost(10**9, 10**9, 100)
-
-
-@pytest.mark.parametrize("n_bins", [10**13, 10**30])
-def test_a_grid_without_room_is_refused(n_bins):
-    with pytest.raises(ValueError, match=f"n_bins = {n_bins} velocity bins have no room in memory"):
-        KinematicSolver().setup_grid(**GRID | {"n_bins": n_bins})

@@ -11,6 +11,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import matplotlib as mpl
+import pytest
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
@@ -25,6 +27,12 @@ TOLERANCE = 2.0
 processors is below 1, of a band of another colour or width above 4."""
 
 _LONGEST_SIDE, _DPI = 5.0, 60
+
+
+pixel_edges = pytest.mark.skipif(
+    mpl.__version_info__ < (3, 11), reason="matplotlib before 3.11 puts some edges of pixels one dot aside"
+)
+"""For pictures with the steps of pixels: the baselines are those of matplotlib 3.11."""
 
 
 def assert_looks_like(figure: Figure, name: str, tolerance: float = TOLERANCE) -> None:

@@ -146,7 +146,7 @@ def test_newtons_method_settles_for_all_slopes():
     slopes = np.linspace(0.1, 2.5, 25)
     small = np.geomspace(1e-12, 0.5, 60)
     a, b, y = (x.ravel() for x in np.meshgrid(slopes, slopes, np.concatenate([small, 1.0 - small])))
-    cubic = cdf_interpolation._Cubic(a > 0.0, 0.0 * a, a, 3.0 - 2.0 * a - b, a + b - 2.0)
+    cubic = cdf_interpolation._Cubic(0.0 * a, a, 3.0 - 2.0 * a - b, a + b - 2.0)
     steps = cdf_interpolation._QUICK_STEPS + cdf_interpolation._MORE_STEPS
     t, last = cdf_interpolation._newton(cubic, y, y, steps)
     assert np.abs(last).max() < cdf_interpolation._SETTLED

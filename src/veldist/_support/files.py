@@ -11,7 +11,7 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-__all__ = ["check_new", "move_all", "new_file", "new_files", "write_whole"]
+__all__ = ["check_ahead", "check_new", "move_all", "new_file", "new_files", "write_whole"]
 
 
 def check_new(path: str | os.PathLike[str], overwrite: bool) -> Path:
@@ -42,6 +42,31 @@ def check_new(path: str | os.PathLike[str], overwrite: bool) -> Path:
         raise FileExistsError(f"'{path}' exists: pass overwrite=True to replace it, or another name.")
     # What a link points to is replaced, not the link.
     return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def check_ahead(path: str | os.PathLike[str], overwrite: bool = True) -> Path:
+    """As `check_new`, and that its folder can be written to: for before the work that leads to the file.
+
+    Raises
+    ------
+    OSError
+        As `check_new`, or if nothing can be written there.
+    """
+    path = check_new(path, overwrite)
+    folder = next(folder for folder in path.absolute().parents if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=".veldist-"):
+            pass
+    except OSError as error:
+        raise _not_writable(error, folder) from None
+    return path
+
+
+def _not_writable(error: OSError, folder: Path) -> OSError:
+    return type(error)(
+        f"the folder '{folder}' cannot be written to ({error.strerror}): choose another directory, or change "
+        "its permissions."
+    )
 
 
 def write_whole(path: Path, data: bytes, *, durable: bool = False) -> None:
@@ -127,12 +152,7 @@ def _scratch(directory: Path) -> Generator[Path]:
             except OSError as error:
                 if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                     raise
-                # OSError chooses the subclass by the number: PermissionError for the first two.
-                raise OSError(
-                    error.errno,
-                    f"the folder '{directory}' cannot be written to ({os.strerror(error.errno)}): choose "
-                    "another directory, or change its permissions.",
-                ) from error
+                raise _not_writable(error, directory) from error
             with _full_disk_told(directory):
                 yield Path(name)
         except BaseException:

@@ -6,96 +6,89 @@ it deals with clean numbers in km/s, arcsec and degrees.
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.counts import check_count, shown
+from veldist._support.units import describe_rows, name_first, strip_units
+
 __all__ = [
     "check_count",
     "check_finite",
     "check_keys",
+    "check_limit",
     "check_positive",
     "check_same_length",
     "describe_rows",
     "name_first",
+    "shown",
     "strip_units",
     "to_array",
     "to_float",
     "to_masses",
+    "to_numbers",
     "to_uniform_centers",
 ]
 
 
-def describe_rows(
-    bad: NDArray[np.bool_],
-    values: NDArray[Any] | None = None,
-    limit: int = 5,
-    rows: NDArray[np.integer] | None = None,
-) -> str:
-    """Say how many entries are flagged and which come first, e.g. ``3 of 200 values (rows 4, 7, 9)``.
-
-    Their rows are their places, counted from 0, if ``rows`` does not tell others.
-    """
-    places = np.flatnonzero(bad)
-    named = places if rows is None else rows[places]
-    which = f"row{'s' if places.size > 1 else ''} {name_first(named, limit)}"
-    text = f"{places.size} of {bad.size} values ({which}"
-    if values is not None:
-        text += f": {name_first(np.ravel(values)[places], limit)}"
-    return text + ")"
-
-
-def name_first(items: Sequence[Any] | NDArray[Any], limit: int = 20) -> str:
-    """The first ``limit`` items, comma-separated, and dots if there are more."""
-    return ", ".join(str(item) for item in items[:limit]) + (", ..." if len(items) > limit else "")
-
-
-def strip_units(value: Any, name: str, unit: str) -> Any:
-    """Convert an `astropy.units.Quantity` to plain numbers in ``unit``; pass plain numbers through.
-
-    Raises
-    ------
-    ValueError
-        If the quantity cannot be expressed in ``unit``, or if a masked array has masked entries.
-    """
-    if isinstance(value, list | tuple) and len(value) and getattr(value[0], "unit", None) is not None:
-        from astropy import units as u
-
-        value = u.Quantity(value)
-    mask = getattr(value, "mask", None)
-    # A pandas Series has a *method* of that name, and holds what is missing as NaN.
-    if callable(mask):
-        with suppress(TypeError, ValueError):
-            value = value.to_numpy(dtype=np.float64, na_value=np.nan)
-        mask = None
-    if mask is not None and np.any(mask):
-        bad = np.broadcast_to(np.asarray(mask, dtype=bool), np.shape(value)).ravel()
-        raise ValueError(
-            f"{name} has {describe_rows(bad)} that are masked: drop these rows before passing the column on."
-        )
-    # Not an isinstance test: that would import astropy for users who pass plain numbers.
-    if getattr(value, "unit", None) is not None:
-        from astropy import units as u
-
-        try:
-            value = u.Quantity(value).to_value(unit)
-        except u.UnitConversionError:
-            raise ValueError(
-                f"{name} has unit '{value.unit}', which cannot be converted to {unit or 'a pure number'}: "
-                f"pass a quantity that can, or plain numbers{_in(unit)}."
-            ) from None
-    if isinstance(value, np.ma.MaskedArray):
-        value = value.data
-    return value
+# Beyond what a number of this unit can be, and why: placeholders, and other units.
+_LIMITS = {
+    "km/s": (299792.458, "the speed of light"),
+    "arcsec": (1_296_000.0, "a full circle"),
+    "deg": (360.0, "a full circle"),
+}
 
 
 def _in(unit: str) -> str:
     """The unit in a message; dimensionless numbers need none."""
     return f" in {unit}" if unit else ""
+
+
+def _is_no_number(item: Any) -> bool:
+    kind = getattr(getattr(item, "dtype", None), "kind", "O")
+    return isinstance(item, str | bytes | bool) or kind not in "iufO"
+
+
+def to_numbers(value: Any, name: str, unit: str) -> NDArray[np.float64]:
+    """Convert to a float64 array of any shape in ``unit``; NaN and infinities pass.
+
+    Raises
+    ------
+    TypeError
+        If the values are not real numbers.
+    ValueError
+        If lists in it differ in length, it has masked entries or a wrong unit, or numbers are impossible.
+    """
+    if value is None:
+        raise TypeError(f"{name} is None: pass real numbers.")
+    plain = strip_units(value, name, unit)
+    try:
+        array = np.asarray(plain)
+    except (ValueError, TypeError):
+        raise ValueError(
+            f"{name} holds lists of different lengths, or no numbers at all: pass one number for each row."
+        ) from None
+    # A list turns truth values and numbers into numbers.
+    items = plain if isinstance(plain, list | tuple) else array.flat if array.dtype.kind == "O" else ()
+    wrong = next((item for item in items if _is_no_number(item)), None)
+    try:
+        # Objects may hold numbers; complex numbers, dates and strings of digits are mistakes.
+        if array.dtype.kind not in "iufO" or wrong is not None:
+            raise TypeError
+        with np.errstate(over="ignore"):
+            array = np.array(array, dtype=np.float64)
+    except (TypeError, ValueError):
+        got = f"a {type(value).__name__} of dtype {array.dtype}" if wrong is None else f"{shown(wrong)} in it"
+        raise TypeError(f"{name} must hold real numbers{_in(unit)}, got {got}.") from None
+    except OverflowError:
+        raise ValueError(
+            f"{name} holds integers beyond the largest float, 1.8e308: pass real values{_in(unit)}."
+        ) from None
+    check_limit(array, name, unit)
+    return array
 
 
 def to_array(value: Any, name: str, unit: str) -> NDArray[np.float64]:
@@ -106,50 +99,64 @@ def to_array(value: Any, name: str, unit: str) -> NDArray[np.float64]:
     TypeError
         If the values are not real numbers.
     ValueError
-        If the array is not one-dimensional, is empty, has masked entries or a wrong unit.
+        If the array is not one-dimensional, is empty, has masked entries or a wrong unit, or numbers are
+        impossible.
     """
-    if value is None:
-        raise TypeError(f"{name} is None: pass one number for every star.")
-    value = strip_units(value, name, unit)
-    array = np.asarray(value)
-    if array.dtype.kind not in "iuf":
-        try:
-            # Objects may hold numbers; complex numbers, dates and strings of digits are mistakes.
-            if array.dtype.kind != "O" or any(isinstance(item, str | bytes) for item in array.flat):
-                raise TypeError
-            array = array.astype(np.float64)
-        except (TypeError, ValueError):
-            raise TypeError(
-                f"{name} must hold real numbers{_in(unit)}, got a {type(value).__name__} of dtype "
-                f"{array.dtype}."
-            ) from None
+    array = to_numbers(value, name, unit)
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got shape {array.shape}.")
     if array.size == 0:
         raise ValueError(f"{name} is empty: at least one value is needed.")
-    return np.array(array, dtype=np.float64)
+    return array
 
 
-def to_float(value: Any, name: str, unit: str) -> float:
-    """Convert a scalar (a number or a `~astropy.units.Quantity`) to a finite float in ``unit``.
+def to_float(value: Any, name: str, unit: str, *, finite: bool = True) -> float:
+    """Convert a scalar (a number or a `~astropy.units.Quantity`) to a float in ``unit``.
 
     Raises
     ------
     TypeError
         If it is not a real scalar.
     ValueError
-        If it is not finite or has a wrong unit.
+        If it is not finite, unless it need not be, is impossible, or has a wrong unit.
     """
     plain = strip_units(value, name, unit)
+    kind = getattr(getattr(plain, "dtype", None), "kind", "O")
     try:
-        if isinstance(plain, str | bytes | bool | np.bool_):
+        if isinstance(plain, str | bytes | bool | list | tuple) or kind not in "iufO" or np.ndim(plain):
             raise TypeError
         number = float(plain)
     except (TypeError, ValueError):
-        raise TypeError(f"{name} must be a single number{_in(unit)}, got {value!r}.") from None
+        raise TypeError(f"{name} must be a single number{_in(unit)}, got {shown(value)}.") from None
+    except OverflowError:
+        raise ValueError(f"{name} must be finite, got {shown(value)}.") from None
     if not np.isfinite(number):
-        raise ValueError(f"{name} must be finite, got {number}.")
+        if finite:
+            raise ValueError(f"{name} must be finite, got {number}.")
+        return number
+    largest, what = _LIMITS.get(unit, (np.inf, ""))
+    if abs(number) > largest:
+        raise ValueError(
+            f"{name} must be within {what}, +-{largest:.0f} {unit}, got {number:g}: check its unit."
+        )
     return number
+
+
+def check_limit(
+    array: NDArray[np.float64], name: str, unit: str, rows: NDArray[np.integer] | None = None
+) -> None:
+    """Raise `ValueError` naming the rows that are beyond what a number of this unit can be.
+
+    NaN and infinities pass: whether they are mistakes is for `check_finite` to say.
+    """
+    largest, what = _LIMITS.get(unit, (np.inf, ""))
+    bad = (np.abs(array) > largest) & np.isfinite(array)
+    if bad.any():
+        raise ValueError(
+            f"{name} has {describe_rows(bad.ravel(), array, rows=rows)} beyond {what}, {largest:.0f} {unit}: "
+            f"placeholders for missing values, or another unit than {unit}. Remove these rows, or convert "
+            "the unit."
+        )
 
 
 def check_finite(array: NDArray[Any], name: str) -> None:
@@ -176,32 +183,22 @@ def check_same_length(a: NDArray[Any], b: NDArray[Any], name_a: str, name_b: str
         )
 
 
-def check_count(value: Any, name: str, minimum: int) -> int:
-    """Return an integer of at least ``minimum``.
+def check_keys(
+    mapping: Any, required: tuple[str, ...], name: str, optional: tuple[str, ...] | None = None
+) -> None:
+    """Raise if a dictionary lacks one of the required keys, naming all that are missing.
 
-    Raises
-    ------
-    TypeError
-        If it is not an integer (booleans are not).
-    ValueError
-        If it is below ``minimum``.
+    Where ``optional`` says which others there may be, also if it has a key that is neither.
     """
-    try:
-        if isinstance(value, bool | np.bool_):
-            raise TypeError
-        number = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, got {value!r}.") from None
-    if number < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {number}.")
-    return number
-
-
-def check_keys(mapping: Any, required: tuple[str, ...], name: str) -> None:
-    """Raise if a dictionary lacks one of the required keys, naming all that are missing."""
-    if not isinstance(mapping, dict):
+    if not isinstance(mapping, Mapping):
         raise TypeError(f"{name} must be a dict with keys {list(required)}, got {type(mapping).__name__}.")
     missing = [key for key in required if key not in mapping]
+    unknown = [] if optional is None else [key for key in mapping if key not in (*required, *optional)]
+    if unknown:
+        raise ValueError(
+            f"{name} has unknown keys {name_first([shown(key) for key in unknown])}: it takes "
+            f"{list(required)}" + (f" and, if need be, {list(optional)}." if optional else ".")
+        )
     if missing:
         raise ValueError(f"{name} lacks {missing}: it needs the keys {list(required)}.")
 
@@ -225,15 +222,12 @@ def to_masses(value: Any, name: str, widths: NDArray[np.float64]) -> NDArray[np.
     ValueError
         If the shape is wrong, a value is NaN, infinite or negative, or a row is off 1 by more than 1e-3.
     """
-    array = np.asarray(value)
-    if array.dtype.kind not in "iuf":
-        raise TypeError(f"{name} must hold real numbers, got dtype {array.dtype}.")
+    array = to_numbers(value, name, "")
     if array.ndim != 2 or array.shape[0] == 0 or array.shape[1] != widths.size:
         raise ValueError(
             f"{name} has shape {array.shape}, but (n_draws, n_bins) with n_bins = {widths.size} and at least "
             "one draw is needed; pass a single distribution as pdf[None, :]."
         )
-    array = array.astype(np.float64)
     # One sum finds every NaN and infinity (but a sum of +inf and -inf is NaN as well).
     if not np.isfinite(array.sum()):
         bad = np.any(~np.isfinite(array), axis=1)

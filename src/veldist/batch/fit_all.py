@@ -28,6 +28,7 @@ from veldist.fits.fit import Fit
 from veldist.fits.fitting import DEFAULT_SAMPLES, check_run
 from veldist.fits.grid import VelocityGrid
 from veldist.fits.record import DamagedRecordError
+from veldist.fits.stars import count_stars
 from veldist.solver import KinematicSolver
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ def fit_bins(
     n_jobs, client, store = workers.n_jobs, workers.client, workers.store
     bins, grid, run, seed = _check_arguments(bin_data_list, grid_kwargs, run_kwargs, n_jobs, client)
     min_stars = validate.check_count(min_stars, "min_stars", 1)
-    sizes = [_n_stars(data) for data in bins]
+    sizes = [count_stars(data["vel"], f"bin_data_list[{k}]['vel']") for k, data in enumerate(bins)]
     wanted = _wanted(sizes, min_stars, stacklevel + 1)
     # Those of a cluster have memories of their own.
     processes = count_jobs(n_jobs, len(wanted)) if client is None else 1
@@ -393,11 +394,3 @@ def _check_bins(bin_data_list: Any) -> list[dict[str, Any]]:
     for k, data in enumerate(bins):
         validate.check_keys(data, ("vel", "err"), f"bin_data_list[{k}]")
     return bins
-
-
-def _n_stars(data: dict[str, Any]) -> int:
-    try:
-        return int(np.size(data["vel"]))
-    except ValueError:
-        # A ragged list: fitting the bin will say what is wrong with it.
-        return len(data["vel"])

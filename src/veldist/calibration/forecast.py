@@ -27,7 +27,7 @@ from veldist._support.threads import one_thread
 from veldist._support.validate import check_count, to_float
 from veldist.calibration.forecast_result import Forecast, forecast_tables
 from veldist.fits.draws import resolved_draws
-from veldist.fits.fitting import fit_stars
+from veldist.fits.fitting import check_run, fit_stars
 from veldist.fits.grid import VelocityGrid
 from veldist.fits.stars import Stars, check_coverage
 from veldist.models.losvd.basis import PriorSettings, named_prior
@@ -137,9 +137,14 @@ def forecast(
         )
     prior = named_prior("cautious" if prior is None else prior)
     n_mocks = check_count(n_mocks, "n_mocks", 2)
-    num_samples = check_count(num_samples, "num_samples", 1)
+    check_run(num_samples=num_samples)
     seed = check_count(seed, "seed", 0)
     n_jobs = check_jobs(n_jobs)
+    for n in counts:
+        # What cannot be fitted is refused before the first fit.
+        vel, errors = observe(losvd, n, err, seed)
+        Stars.read(vel, errors)
+        information_bounds(n, errors, sigma)
     typical = {n: draw_errors(err, n, np.random.default_rng(seed)) for n in counts}
     if grid is None:
         observed = float(np.hypot(sigma, max(np.sqrt(np.mean(e**2)) for e in typical.values())))

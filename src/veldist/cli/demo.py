@@ -33,7 +33,9 @@ def demo(
         from veldist.cli.truth import compare_with_truth, is_demo, make_catalog
         from veldist.pipeline.fit import PipelineSettings
         from veldist.pipeline.folder import remove_store
+        from veldist.pipeline.write import check_targets
 
+        check_targets(out, "catalog.ecsv", "truth.png")
         start = time.perf_counter()
         again = is_demo(out)
         cluster, catalog = make_catalog(out, n_stars, seed)

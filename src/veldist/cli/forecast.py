@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from veldist._support.files import check_ahead, new_file
 from veldist.cli.messages import numbers, running
 from veldist.cli.options import RUN, Jobs, Quiet, Samples, Seed, Verbose
 from veldist.cli.streams import check_told
@@ -56,7 +57,6 @@ def forecast(
         if out is not None:
             # Before minutes are spent on a figure that could not be written.
             _check_figure(out)
-            out.parent.mkdir(parents=True, exist_ok=True)
         from veldist._support.processes import end_workers
         from veldist.calibration import forecast as run_forecast
 
@@ -76,12 +76,14 @@ def forecast(
             import matplotlib as mpl
 
             mpl.use("Agg")
-            result.plot().savefig(out, dpi=200)
+            with new_file(out) as temporary:
+                result.plot().savefig(temporary, dpi=200)
             say(f"wrote {out}")
         check_told()
 
 
 def _check_figure(out: Path) -> None:
+    check_ahead(out)
     from matplotlib.backend_bases import FigureCanvasBase
 
     types = FigureCanvasBase.get_supported_filetypes()

@@ -100,7 +100,17 @@ def as_options(message: str) -> str:
     message = message.replace("the same call", "the same command")
     message = message.replace("n_jobs=1", "--jobs 1").replace("n_jobs", "--jobs")
     message = message.replace("pass the path of another store", "pass another --out")
-    for name in ("min_membership", "position_unit", "velocity_unit", "min_stars", "stars_per_bin", "n_stars"):
+    for name in (
+        "min_membership",
+        "position_unit",
+        "velocity_unit",
+        "min_stars",
+        "stars_per_bin",
+        "n_stars",
+        "num_samples",
+        "psf_sigma",
+        "v_systemic",
+    ):
         message = message.replace(name, "--" + name.replace("_", "-"))
     return message
 

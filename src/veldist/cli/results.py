@@ -56,12 +56,12 @@ def fit_and_write(
     from veldist._support.processes import end_workers
     from veldist.pipeline.fit import fit_catalog
     from veldist.pipeline.folder import STORE
-    from veldist.pipeline.write import write_results
+    from veldist.pipeline.write import check_targets, write_results
 
     # Headless machines have no display; nothing is shown on one anyway.
     mpl.use("Agg")
     # Before minutes are spent on results that could not be written.
-    out.mkdir(parents=True, exist_ok=True)
+    check_targets(out)
     result = fit_catalog(catalog, settings, progress, store=out / STORE)
     end_workers()
     paths = write_results(result, out, progress=progress)

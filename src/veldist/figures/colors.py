@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from veldist._support.arrays import Floats
-from veldist._support.validate import strip_units, to_float
+from veldist._support.validate import to_float, to_numbers
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,11 +63,24 @@ def common_norm(
     if not values:
         raise ValueError("common_norm needs the values of at least one map.")
     unit = next(filter(None, map(unit_of, values)), "")
-    plain = [strip_units(v, f"values of map {k}", unit) for k, v in enumerate(values, start=1)]
-    together = np.concatenate([np.ravel(np.asarray(v, dtype=np.float64)) for v in plain])
+    plain = [to_values(v, f"values of map {k}", unit) for k, v in enumerate(values, start=1)]
+    together = np.concatenate([np.ravel(v) for v in plain])
     finite = together[np.isfinite(together)]
     limits = (limit_in(unit, n, v) for n, v in (("center", center), ("vmin", vmin), ("vmax", vmax)))
     return Normalize(*color_limits(finite, diverging, *limits, percentiles))
+
+
+def to_values(values: Any, name: str, unit: str) -> Floats:
+    """What is drawn, as numbers in the given unit; truth values are 0 and 1.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `veldist._support.validate.to_numbers`.
+    """
+    if getattr(getattr(values, "dtype", None), "kind", "") == "b":
+        values = np.asarray(values, dtype=np.float64)
+    return to_numbers(values, name, unit)
 
 
 def unit_of(values: Any) -> str:

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
-from veldist._support.validate import strip_units
-from veldist.figures.colors import color_limits, unit_of
+from veldist.figures.colors import color_limits, to_values, unit_of
 from veldist.figures.map import draw_map, read_values
 from veldist.figures.shapes import MapShapes, map_shapes
 from veldist.figures.styles import SHAPES, MapStyle, map_style
@@ -208,7 +207,7 @@ def _panels(maps: Mapping[str, Mapping[str, Any]], names: Sequence[str], n_stars
 
 
 def _plain(values: Any, name: str, unit: str) -> Floats:
-    return np.asarray(strip_units(values, name, unit), dtype=np.float64)
+    return to_values(values, name, unit)
 
 
 def _hatched(panel: _Panel) -> Any:

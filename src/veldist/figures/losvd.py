@@ -8,13 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist._support.validate import (
-    check_finite,
-    check_positive,
-    check_same_length,
-    to_array,
-    to_masses,
-)
+from veldist._support.validate import to_array, to_masses
 from veldist.figures.layers import (
     BLUE,
     DENSITY_LABEL,
@@ -29,6 +23,7 @@ from veldist.figures.layers import (
     draw_truth,
     shown_range,
 )
+from veldist.fits.stars import Stars
 from veldist.models.losvd.frame import fit_frame
 from veldist.summaries.curves import gaussian_curve, read_truth
 
@@ -113,22 +108,17 @@ def plot_losvd(
     if gaussian and (vel is None or err is None):
         raise ValueError("gaussian=True needs the stars it is fitted to: pass vel and err.")
     truth = None if true_intrinsic is None else read_truth(true_intrinsic, edges)
-    if vel is not None:
-        vel = to_array(vel, "vel", "km/s")
-        check_finite(vel, "vel")
-    if err is not None:
-        err = to_array(err, "err", "km/s")
-        check_same_length(vel, err, "vel", "err")
-        check_finite(err, "err")
-        check_positive(err, "err", "errors are standard deviations.")
+    checked = None if vel is None else Stars.read(vel, 1.0 if err is None else err)
+    if checked is not None:
+        vel, err = checked.vel, None if err is None else checked.err
 
     if ax is None:
         import matplotlib.pyplot as plt
 
         _, ax = plt.subplots(figsize=(5.5, 3.8), layout="constrained")
     draw_bands(ax, edges, masses, color, label or f"posterior {central}", central)
-    if gaussian:
-        ax.plot(*gaussian_curve(fit_frame(vel, err), edges[0], edges[-1]), **GAUSSIAN)
+    if gaussian and checked is not None:
+        ax.plot(*gaussian_curve(fit_frame(checked.vel, checked.err), edges[0], edges[-1]), **GAUSSIAN)
     if truth is not None:
         draw_truth(ax, truth)
     ax.set_xlim(shown_range(edges, masses, vel))

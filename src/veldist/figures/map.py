@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
-from veldist._support.validate import strip_units
-from veldist.figures.colors import DRAWN, add_colorbar, check_norm, color_limits, limit_in, unit_of
+from veldist.figures.colors import DRAWN, add_colorbar, check_norm, color_limits, limit_in, to_values, unit_of
 from veldist.figures.numbers import draw_numbers
 from veldist.figures.points import PointMarks
 from veldist.figures.shapes import MapShapes, map_shapes
@@ -204,7 +203,7 @@ def read_values(values: Any, name: str, unit: str) -> Floats:
     TypeError, ValueError
         If they are not numbers, shape (n_bins,), are infinite, or of another unit.
     """
-    array = np.asarray(strip_units(values, name, unit), dtype=np.float64)
+    array = to_values(values, name, unit)
     if array.ndim != 1 or array.size == 0:
         raise ValueError(f"{name} must hold one number per bin, shape (n_bins,), got shape {array.shape}.")
     if np.any(np.isinf(array)):

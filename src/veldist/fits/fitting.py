@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 DEFAULT_SAMPLES = 1000
 """Draws of `KinematicSolver.run`."""
 
+# More fill the memory.
+_MOST_SAMPLES = 1_000_000
 # Fraction of the posterior mass outside the grid that is worth a warning; +-3 sigma leave out 0.3 %.
 _OUTSIDE_WARNING = 0.02
 
@@ -132,8 +134,10 @@ def check_run(
 ) -> None:
     """Check the arguments of `KinematicSolver.run`, which says what is raised."""
     validate.check_count(num_warmup, "num_warmup", 0)
-    validate.check_count(num_samples, "num_samples", 1)
+    validate.check_count(num_samples, "num_samples", 1, _MOST_SAMPLES)
     validate.check_count(seed, "seed", 0)
+    if not isinstance(gpu, bool | np.bool_ | None):
+        raise TypeError(f"gpu must be True, False or None, got {validate.shown(gpu)}.")
     if gpu:
         from veldist.execution.gpu import require_device
 

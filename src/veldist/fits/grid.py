@@ -11,7 +11,7 @@ import numpy as np
 
 from veldist._support import validate
 from veldist._support.arrays import Floats
-from veldist.fits.stars import Stars
+from veldist.fits.stars import Stars, count_stars
 from veldist.models.losvd.frame import robust_frame
 
 __all__ = ["GRID_TOLERANCE", "VelocityGrid", "same_grid", "suggest_grid"]
@@ -24,6 +24,8 @@ _REACH = 5.0
 # Two bins to a dispersion resolve a LOSVD that is smooth on that scale, three leave room for structure.
 _BINS_PER_SIGMA = 3.0
 _MIN_BINS, _MAX_BINS = 21, 151
+# More velocity bins fill the memory, and no LOSVD; narrower ones, relative to the velocities, are lost.
+_MOST_BINS, _ROUNDING = 100_000, 1e-9
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,17 +59,20 @@ class VelocityGrid:
         TypeError
             If ``n_bins`` is not an integer or the others are not numbers.
         ValueError
-            If a value is out of range.
+            If a value is out of range: velocities beyond the speed of light, more than 100,000 bins, or bins
+            narrower than 1e-9 of the centre's velocity.
         """
         center = validate.to_float(center, "center", "km/s")
         width = validate.to_float(width, "width", "km/s")
         if width <= 0:
             raise ValueError(f"width must be positive, got {width} km/s: pass the full width of the grid.")
-        n_bins = validate.check_count(n_bins, "n_bins", 3)
-        try:
-            return cls(center + width * (np.arange(n_bins + 1) / n_bins - 0.5), width)
-        except (MemoryError, ValueError):
-            raise ValueError(f"n_bins = {n_bins} velocity bins have no room in memory: pass fewer.") from None
+        n_bins = validate.check_count(n_bins, "n_bins", 3, _MOST_BINS)
+        if width / n_bins < _ROUNDING * abs(center):
+            raise ValueError(
+                f"width = {width:g} km/s in {n_bins} bins around center = {center:g} km/s: the bins are lost "
+                "in the rounding of velocities. Widen the grid, take fewer bins, or subtract a velocity."
+            )
+        return cls(center + width * (np.arange(n_bins + 1) / n_bins - 0.5), width)
 
     @classmethod
     def read(cls, grid_kwargs: Any, name: str) -> VelocityGrid:
@@ -78,7 +83,7 @@ class VelocityGrid:
         TypeError, ValueError
             If it is no dict, lacks an argument or has others, or as `of`.
         """
-        validate.check_keys(grid_kwargs, ("center", "width", "n_bins"), name)
+        validate.check_keys(grid_kwargs, ("center", "width", "n_bins"), name, optional=())
         return cls.of(**grid_kwargs)
 
     @classmethod
@@ -141,7 +146,7 @@ def suggest_grid(bin_data_list: Sequence[dict[str, Any]], min_stars: int = 10) -
     frames, sizes = [], []
     for k, data in enumerate(bin_data_list):
         validate.check_keys(data, ("vel", "err"), f"bin_data_list[{k}]")
-        if np.size(data["vel"]) < min_stars:
+        if count_stars(data["vel"], f"bin_data_list[{k}]['vel']") < min_stars:
             continue
         try:
             stars = Stars.read(data["vel"], data["err"])

@@ -14,10 +14,8 @@ from veldist._support.arrays import Floats, Ints
 from veldist.errors import GridWarning
 from veldist.fits.outliers import find_impossible, refuse_impossible
 
-__all__ = ["Stars", "check_coverage", "check_possible"]
+__all__ = ["Stars", "check_coverage", "check_possible", "count_stars"]
 
-# Nothing moves faster (km/s), and no velocity is less certain.
-_LIGHT = 299792.458
 # No spectrograph is so precise (km/s).
 _LEAST_ERROR = 1e-9
 # A spread below this fraction of the velocities themselves is lost in their rounding.
@@ -66,10 +64,8 @@ class Stars:
             errors differ by no more than their rounding.
         """
         vel = validate.to_array(vel, "vel", "km/s")
-        err = validate.strip_units(err, "err", "km/s")
-        if err is not None and np.ndim(err) == 0:
-            err = np.full(vel.size, err)
-        err = validate.to_array(err, "err", "km/s")
+        err = validate.to_numbers(err, "err", "km/s")
+        err = np.full(vel.size, err) if err.ndim == 0 else validate.to_array(err, "err", "km/s")
         validate.check_same_length(vel, err, "vel", "err")
         validate.check_finite(vel, "vel")
         validate.check_finite(err, "err")
@@ -93,14 +89,8 @@ def check_possible(vel: Floats, err: Floats, rows: Ints | None = None) -> None:
     ValueError
         As `Stars.read` says of impossible values.
     """
-    for array, name in ((vel, "vel"), (err, "err")):
-        bad = np.abs(array) > _LIGHT
-        if bad.any():
-            raise ValueError(
-                f"{name} has {validate.describe_rows(bad, array, rows=rows)} above the speed of light, "
-                f"{_LIGHT:.0f} km/s: placeholders for missing values, or another unit than km/s. Remove "
-                "these stars, or convert the unit."
-            )
+    validate.check_limit(vel, "vel", "km/s", rows)
+    validate.check_limit(err, "err", "km/s", rows)
     bad = err < _LEAST_ERROR
     if bad.any():
         raise ValueError(
@@ -114,6 +104,24 @@ def check_possible(vel: Floats, err: Floats, rows: Ints | None = None) -> None:
             f"{largest:g} km/s: that is their rounding. Subtract a common velocity, or check the units."
         )
     refuse_impossible(find_impossible(vel, err), vel, rows)
+
+
+def count_stars(vel: Any, name: str) -> int:
+    """Number of stars of a bin whose velocities have not been checked yet.
+
+    Raises
+    ------
+    TypeError
+        If ``vel``, called ``name``, is no array at all.
+    """
+    try:
+        shape = np.shape(vel)
+    except (TypeError, ValueError):
+        # A ragged list, or one with units: `Stars.read` will say what is wrong with it.
+        return len(vel)
+    if not shape:
+        raise TypeError(f"{name} must be an array of velocities, got {validate.shown(vel)}.")
+    return int(np.prod(shape))
 
 
 def check_coverage(vel: NDArray[np.float64], edges: NDArray[np.float64], stacklevel: int) -> None:

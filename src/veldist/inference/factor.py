@@ -22,6 +22,10 @@ from veldist.inference.prior import MixturePrior
 
 __all__ = ["Factor", "Folded", "fold"]
 
+# A factor with terms narrower than this, in units of the whole, is rough: where a posterior is as wide as
+# they are, one Gaussian approximates it badly, and one for every term better.
+_SMOOTH = 0.25
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -143,11 +147,13 @@ def fold(prior: MixturePrior) -> Folded:
     total = np.logaddexp.reduce(log_weight, axis=1)
     share = log_weight - total[:, None]
     same = all(np.allclose(a, a[:1], rtol=1e-9, atol=1e-12) for a in (mean, scale, share))
-    if not same or members.shape[1] == 1 or np.any(scale == 0.0):
+    if not same or members.shape[1] == 1:
         return alone
     weight = np.exp(share[0])
     m = float(weight @ mean[0])
     s = float(np.sqrt(weight @ (scale[0] ** 2 + (mean[0] - m) ** 2)))
+    if scale.min() < _SMOOTH * s:
+        return alone
     first = members[:, 0]
     means, scales = prior.mean[first], prior.scales[first]
     means[:, column], scales[:, column] = m, s

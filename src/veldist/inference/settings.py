@@ -4,7 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from veldist._support.counts import check_count, check_number
+
 __all__ = ["Settings"]
+
+# Every integer's smallest value, and the largest of those that would let a fit run for ever.
+_LEAST = {
+    "n_draws": 1,
+    "n_chains": 1,
+    "n_groups": 2,
+    "n_proposals": 1,
+    "n_warmup": 0,
+    "n_steps": 1,
+    "thin": 1,
+    "max_doublings": 0,
+    "merge_above": 0,
+}
+_LARGEST = 100.0
+_MOST = {"max_doublings": 20, "n_steps": 10_001, "thin": 10_000, "n_warmup": 100_000}
 
 
 @dataclass(frozen=True)
@@ -59,25 +76,19 @@ class Settings:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        if self.n_groups < 2 or self.n_chains % self.n_groups or self.n_chains < 4 * self.n_groups:
+        for name, smallest in _LEAST.items():
+            check_count(getattr(self, name), name, smallest, _MOST.get(name, 10**9))
+        if self.n_chains % self.n_groups or self.n_chains < 4 * self.n_groups:
             raise ValueError(
                 f"n_chains = {self.n_chains} must be a multiple of n_groups = {self.n_groups}, at least four "
                 "times as many, in at least two groups."
             )
-        if self.n_steps < 1 or self.n_steps % 2 == 0:
+        if self.n_steps % 2 == 0:
             raise ValueError(f"n_steps = {self.n_steps} must be odd: a move changes component in its middle.")
-        least = {
-            "n_draws": 1,
-            "n_proposals": 1,
-            "n_warmup": 0,
-            "thin": 1,
-            "max_doublings": 0,
-            "merge_above": 0,
-        }
-        for name, smallest in least.items():
-            if getattr(self, name) < smallest:
-                raise ValueError(f"{name} = {getattr(self, name)} must be at least {smallest}.")
-        if not self.merge_tolerance > 0.0:
-            raise ValueError(f"merge_tolerance = {self.merge_tolerance} must be positive.")
+        for name in ("rhat_max", "merge_tolerance"):
+            if not 0.0 < check_number(getattr(self, name), name) <= _LARGEST:
+                raise ValueError(f"{name} = {getattr(self, name)} must be positive, at most {_LARGEST:g}.")
+        if not 0.0 <= check_number(self.ess_fraction, "ess_fraction") <= _LARGEST:
+            raise ValueError(f"ess_fraction = {self.ess_fraction} must be between 0 and {_LARGEST:g}.")
         if self.dtype not in ("float32", "float64"):
             raise ValueError(f"dtype = {self.dtype!r} must be 'float32' or 'float64'.")

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 
 from veldist._support.outputs import progress_bar
+from veldist._support.processes import check_jobs
+from veldist._support.validate import check_count, to_float
 from veldist.batch.fit_all import BatchError, FittedBins, Workers, as_solvers, fit_bins
 from veldist.fits.draws import Fits, is_fitted
 from veldist.fits.each import over_bins
+from veldist.fits.fitting import check_run
 from veldist.fits.grid import VelocityGrid, suggest_grid
 from veldist.fits.outliers import find_impossible, refuse_impossible
 from veldist.fits.stars import check_possible
@@ -25,6 +28,9 @@ from veldist.sky.catalog import StarCatalog
 __all__ = ["MapResult", "PipelineSettings", "fit_catalog"]
 
 logger = logging.getLogger(__name__)
+
+# With fewer, the spatial bins are there within a second.
+_MANY_STARS = 200_000
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,18 @@ class PipelineSettings:
     psf_sigma: float = 0.1
     v_systemic: float = 0.0
     prior: str = "default"
+
+    def __post_init__(self) -> None:
+        """Refuse what would be refused after the fit, or in every bin of it."""
+        for name in ("stars_per_bin", "min_stars"):
+            check_count(getattr(self, name), name, 1)
+        check_run(num_samples=self.num_samples, seed=self.seed, prior=self.prior)
+        check_jobs(self.n_jobs)
+        if to_float(self.psf_sigma, "psf_sigma", "arcsec") < 0.0:
+            raise ValueError(f"psf_sigma must not be negative, got {self.psf_sigma} arcsec.")
+        to_float(self.v_systemic, "v_systemic", "km/s")
+        if self.grid is not None:
+            VelocityGrid.read(self.grid, "grid")
 
 
 @dataclass(frozen=True)
@@ -129,13 +147,14 @@ def fit_catalog(
         `veldist.fit_all_bins`, if no bin could be fitted.
     """
     settings = settings or PipelineSettings()
-    if settings.grid is not None:
-        VelocityGrid.read(settings.grid, "grid")
     # The sample as a whole first: of a small bin nothing can be said.
     check_possible(catalog.vel, catalog.err, catalog.rows)
-    with stage("binning"):
+    shown = progress and catalog.x.size >= _MANY_STARS
+    with stage("binning"), progress_bar(total=2, desc="binning", unit="step", shown=shown) as bar:
         bins = bin_stars(catalog.x, catalog.y, settings.stars_per_bin)
+        bar.update()
         pixels, pixel_ids = pixelize(bins, catalog.x, catalog.y)
+        bar.update()
     members = [bins.bin_ids == k for k in range(bins.n_bins)]
     data = [{"vel": catalog.vel[m], "err": catalog.err[m]} for m in members]
     impossible = np.zeros(catalog.n_stars, dtype=bool)

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from veldist._support.files import new_file
+from veldist._support.files import check_ahead, check_new, new_file
 from veldist._support.outputs import progress_bar
 from veldist.batch.solver_map import FitMap
+from veldist.export.dynamite.files import check_paths
 from veldist.export.dynamite.write_losvds import Choices, write_rows
 from veldist.pipeline.fit import MapResult
 from veldist.pipeline.folder import LAYOUT, REPORT, STORE, describe
@@ -23,13 +24,32 @@ from veldist.sky.layout import Layout, write_layout
 from veldist.summaries.maps import DEFAULT_ORDER, summary_maps
 from veldist.summaries.tables import make_table
 
-__all__ = ["write_results"]
+__all__ = ["check_targets", "write_results"]
 
 logger = logging.getLogger(__name__)
 
 # LOSVDs on the page of them.
 _ON_PAGE = 100
 _DPI = 200
+
+
+# Everything that is written.
+_MAPS, _PAGE, _TABLE, _DYNAMITE = "kinematic_maps.png", "losvds.png", "summary.ecsv", "dynamite_input"
+
+
+def check_targets(out: str | Path, *others: str) -> None:
+    """Check that `write_results` will be able to write to a folder, and others to files in it.
+
+    Raises
+    ------
+    OSError
+        If it is a file, cannot be written to, or a name in it is taken by a directory, a device or a pipe.
+    """
+    out = Path(out)
+    check_ahead(out / REPORT)
+    for name in (_MAPS, _PAGE, _TABLE, LAYOUT, *others):
+        check_new(out / name, True)
+    check_paths(out / _DYNAMITE, *Choices().names, overwrite=True)
 
 
 def write_results(result: MapResult, out: str | Path, *, progress: bool = False) -> list[Path]:
@@ -74,17 +94,17 @@ def write_results(result: MapResult, out: str | Path, *, progress: bool = False)
         states = {k: product.state for k, product in products.items()}
         table = make_table(states, maps, {"x": bins.x_bin, "y": bins.y_bin}, n_bins)
         paths = []
-        with writing("kinematic_maps.png"):
-            paths.append(_draw_maps(result, maps, np.asarray(table["n_stars"]), out / "kinematic_maps.png"))
-        with writing("losvds.png"):
-            paths.append(_draw_page(result, out / "losvds.png"))
-        with writing("summary.ecsv"):
-            paths.append(_write_table(result, table, out / "summary.ecsv"))
-        with writing("dynamite_input"):
+        with writing(_MAPS):
+            paths.append(_draw_maps(result, maps, np.asarray(table["n_stars"]), out / _MAPS))
+        with writing(_PAGE):
+            paths.append(_draw_page(result, out / _PAGE))
+        with writing(_TABLE):
+            paths.append(_write_table(result, table, out / _TABLE))
+        with writing(_DYNAMITE):
             files = write_rows(
                 lambda: {k: product.row for k, product in products.items() if product.row is not None},
                 np.isin(np.arange(n_bins), list(products)),
-                out / "dynamite_input",
+                out / _DYNAMITE,
                 dynamite_metadata(result),
                 Choices(v_systemic=result.settings.v_systemic),
                 stacklevel=3,

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from veldist._support.arrays import Floats
-from veldist._support.files import check_new, write_whole
+from veldist._support.files import check_ahead, write_whole
 from veldist._version import __version__
 from veldist.fits.draws import check_fits
 from veldist.fits.each import over_bins
@@ -162,7 +162,7 @@ def _check(
     overwrite: bool = True,
 ) -> tuple[Path, _Layout]:
     """Find what is wrong before the bins are read, which may take a while."""
-    path = check_new(path, overwrite)
+    path = check_ahead(path, overwrite)
     if not isinstance(title, str):
         raise TypeError(f"title must be a string, got {type(title).__name__}.")
     if settings is not None and not isinstance(settings, Mapping):
@@ -185,7 +185,8 @@ def _write(
     content = _content(layout, entries, maps) | {"title": title, "settings": _flat(settings or {})}
     page = _page(title, content)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, page.encode("utf-8"))
+    # Names of folders may hold bytes that are no text.
+    write_whole(path, page.encode("utf-8", errors="replace"))
     return path
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from veldist._support.validate import check_count, strip_units, to_array, to_float
+from veldist._support.validate import check_count, strip_units, to_array, to_float, to_numbers
 
 __all__ = ["LOSVD", "StandardisedLOSVD", "to_positive"]
 
@@ -156,7 +156,8 @@ class StandardisedLOSVD(LOSVD):
     def _draw(self, n: int, rng: np.random.Generator) -> NDArray[np.float64]: ...
 
     def _standardise(self, velocity: ArrayLike) -> NDArray[np.float64]:
-        return (np.asarray(strip_units(velocity, "v", "km/s"), dtype=np.float64) - self.v) / self.sigma
+        # Integrals run to velocities beyond all limits.
+        return (to_numbers(strip_units(velocity, "v", "km/s"), "v", "") - self.v) / self.sigma
 
     def pdf(self, v: ArrayLike) -> Any:
         """Density at the velocities ``v`` (any shape, km/s), per km/s."""

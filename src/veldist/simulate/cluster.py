@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from veldist._support.validate import check_count, check_finite, strip_units, to_float
+from veldist._support.validate import check_count, check_finite, to_float, to_numbers
 from veldist.simulate.base import to_positive
 from veldist.simulate.mixture import Mixture, mixture_moments
 from veldist.simulate.sample import draw_errors
@@ -279,7 +279,7 @@ def rotating_cluster(
 
 
 def _positions(x: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    x, y = (np.asarray(strip_units(a, name, "arcsec"), dtype=np.float64) for a, name in ((x, "x"), (y, "y")))
+    x, y = to_numbers(x, "x", "arcsec"), to_numbers(y, "y", "arcsec")
     check_finite(x, "x")
     check_finite(y, "y")
     return x, y

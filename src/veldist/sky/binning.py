@@ -18,9 +18,9 @@ from veldist._support.validate import (
     check_count,
     check_finite,
     check_same_length,
-    strip_units,
     to_array,
     to_float,
+    to_numbers,
 )
 from veldist.sky.equal_counts import equal_count_diagram
 from veldist.sky.footprint import covering_grid, footprint, star_spacing
@@ -81,7 +81,7 @@ class SpatialBins:
         ValueError
             If ``x`` and ``y`` differ in shape or hold NaN or infinite values.
         """
-        x, y = np.asarray(strip_units(x, "x", "arcsec")), np.asarray(strip_units(y, "y", "arcsec"))
+        x, y = to_numbers(x, "x", "arcsec"), to_numbers(y, "y", "arcsec")
         if x.shape != y.shape:
             raise ValueError(f"x has shape {x.shape} but y has {y.shape}: pass one y for every x.")
         sites = np.column_stack([self.x_site, self.y_site])

@@ -10,14 +10,15 @@ cells compact (Balzer, Schloemer & Deussen 2009, ACM Trans. Graph. 28, 86).
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.csgraph import dijkstra
-from scipy.sparse.linalg import splu
 
 from veldist._support.arrays import Floats, Ints
-from veldist.sky.power_diagram import adjacent_cells, margins, nearest_site, power_distance
+from veldist.sky.balance import balance, equalise, weight_steps
+from veldist.sky.power_diagram import MANY_SITES, adjacent_cells, along_curve, nearest_site
 
 __all__ = ["equal_count_diagram", "equal_count_split"]
+
+# The Lloyd steps see so many points, and so many of each cell, but all if that is not half as many.
+_SAMPLE, _SAMPLE_PER_CELL = 2**15, 200
 
 
 def equal_count_split(points: Floats, n_cells: int) -> Ints:
@@ -54,6 +55,8 @@ def equal_count_split(points: Floats, n_cells: int) -> Ints:
 def equal_count_diagram(points: Floats, n_cells: int, max_iter: int) -> tuple[Floats, Floats]:
     """Find sites and weights of a power diagram with equal counts and compact cells.
 
+    Of many points the Lloyd steps see an even sample; the counts are those of all points.
+
     Parameters
     ----------
     points : ndarray, shape (n_points, 2)
@@ -72,10 +75,21 @@ def equal_count_diagram(points: Floats, n_cells: int, max_iter: int) -> tuple[Fl
     """
     origin = points.mean(axis=0)
     points = points - origin
-    sites = _starting_sites(points, n_cells)
+    sample = points
+    n_sample = max(_SAMPLE, _SAMPLE_PER_CELL * n_cells)
+    if len(points) > 2 * n_sample or n_cells > MANY_SITES:
+        points = points[along_curve(points)]
+        sample = points
+    if len(points) > 2 * n_sample:
+        sample = points[(np.arange(n_sample) * len(points)) // n_sample]
+    sites = _starting_sites(sample, n_cells)
     weights = np.zeros(len(sites))
     if len(sites) > 1:
-        sites, weights = _lloyd(points, sites, weights, max_iter)
+        sites, weights = _lloyd(sample, sites, weights, max_iter, exact=sample is points)
+        if sample is points:
+            cell = nearest_site(points, sites, weights)
+            weights, _ = balance(points, sites, weights, cell, n_steps=5)
+        sites, weights, _ = equalise(points, sites, weights, n_rounds=6)
     return sites + origin, weights - weights.max()
 
 
@@ -88,28 +102,27 @@ def _starting_sites(points: Floats, n_cells: int) -> Floats:
     return np.unique(points[[rows[np.argmin(distance[rows])] for rows in groups]], axis=0)
 
 
-def _lloyd(points: Floats, sites: Floats, weights: Floats, max_iter: int) -> tuple[Floats, Floats]:
-    """Alternate Lloyd steps and balancing, and end with counts that are equal to within one.
+def _lloyd(
+    points: Floats, sites: Floats, weights: Floats, max_iter: int, exact: bool
+) -> tuple[Floats, Floats]:
+    """Alternate Lloyd steps and balancing, so that counts are roughly equal.
 
-    Counts are roughly equal most of the time and exactly at the end. Equalising them distorts the cells a
-    little, so that a few steps are left to mend that.
+    ``exact``: equal to within one in the last steps, so that these mend how equalising has distorted cells.
     """
     target = len(points) / len(sites)
-    weights, cell = _balance(points, sites, weights, nearest_site(points, sites, weights), n_steps=6)
-    exact = False
+    weights, cell = balance(points, sites, weights, nearest_site(points, sites, weights), n_steps=6)
+    equal = False
     for left in range(max_iter, 0, -1):
         step = _lloyd_step(points, sites, weights, cell)
-        if step is None and exact:
+        if step is None and (equal or not exact):
             break
         if step is not None:
             sites, weights, cell = step
-        exact = step is None or left <= 4
-        if exact:
-            sites, weights, cell = _equalise(points, sites, weights, n_rounds=2)
+        equal = exact and (step is None or left <= 4)
+        if equal:
+            sites, weights, cell = equalise(points, sites, weights, n_rounds=2)
         elif np.ptp(np.bincount(cell)) > 0.2 * target:
-            weights, cell = _balance(points, sites, weights, cell, n_steps=1)
-    weights, _ = _balance(points, sites, weights, cell, n_steps=5)
-    sites, weights, _ = _equalise(points, sites, weights, n_rounds=6)
+            weights, cell = balance(points, sites, weights, cell, n_steps=1)
     return sites, weights
 
 
@@ -133,164 +146,10 @@ def _lloyd_step(
     borders = adjacent_cells(sites, weights)
     for fraction in 0.5 ** np.arange(6):
         moved = sites + fraction * shift
-        keep, equalise = _weight_steps(points, moved, weights, cell, borders)
+        keep, equalise = weight_steps(points, moved, weights, cell, borders)
         new_weights = weights + keep + fraction * equalise
         new_cell = nearest_site(points, moved, new_weights)
         new_counts = np.bincount(new_cell, minlength=n)
         if new_counts.min() >= least and new_counts.max() <= most:
             return moved, new_weights, new_cell
     return None
-
-
-def _weight_steps(
-    points: Floats, sites: Floats, weights: Floats, cell: Ints, borders: tuple[Ints, Ints]
-) -> tuple[Floats, Floats]:
-    """Compute two changes of the weights: to keep the given cells for new sites, and to equalise counts.
-
-    Each border asks for a change t of w_j - w_i after which as many points of i as of j are on the wrong
-    side, and passes points at a rate g per unit of that change, taken from the first few points beyond.
-    The graph Laplacian of g turns wishes and wanted counts into weights (for the counts this is Newton's
-    step); it carries them across regions that are empty or much denser than others.
-    """
-    n = len(sites)
-    i, j = borders
-    sorted_margins = [np.sort(margin) for margin in margins(points, sites, weights, cell, borders)[0]]
-    few = max(2, len(points) // (20 * n))
-    ahead = np.flatnonzero(i < j)
-    back = np.searchsorted(i * n + j, j[ahead] * n + i[ahead])
-    i, j = i[ahead], j[ahead]
-    least = 1e-9 * ((sites[i] - sites[j]) ** 2).sum(axis=1)
-    wish, rate = np.zeros(len(ahead)), np.zeros(len(ahead))
-    for k, (a, b) in enumerate(zip(ahead, back, strict=True)):
-        size = min(len(sorted_margins[a]), len(sorted_margins[b]))
-        gap = sorted_margins[a][:size] + sorted_margins[b][:size]
-        start = min(int(np.searchsorted(gap, 0.0)), size - 1)
-        stop = min(start + few, size)
-        wish[k] = 0.5 * (sorted_margins[a][start] - sorted_margins[b][start])
-        rate[k] = (stop - start) / max(0.5 * gap[stop - 1], least[k])
-    graph = sparse.coo_matrix((rate, (i, j)), shape=(n, n)).tocsr()
-    graph = graph + graph.T
-    total = np.asarray(graph.sum(axis=1)).ravel()
-    # The tiny ridge fixes the constant, which is free.
-    laplacian = splu((sparse.diags(np.where(total > 0, total, 1.0) * (1 + 1e-12)) - graph).tocsc())
-    keep = laplacian.solve(np.bincount(j, rate * wish, n) - np.bincount(i, rate * wish, n))
-    equalise = laplacian.solve(len(points) / n - np.bincount(cell, minlength=n))
-    return keep - keep.mean(), equalise - equalise.mean()
-
-
-def _balance(points: Floats, sites: Floats, weights: Floats, cell: Ints, n_steps: int) -> tuple[Floats, Ints]:
-    """Take Newton steps, halved until they bring the counts closer together and empty no cell."""
-    counts = np.bincount(cell, minlength=len(sites))
-    for _ in range(n_steps):
-        if np.ptp(counts) <= 1:
-            break
-        keep, equalise = _weight_steps(points, sites, weights, cell, adjacent_cells(sites, weights))
-        step = keep + equalise
-        least = max(1.0, 0.5 * min(counts.min(), len(points) / len(sites)))
-        for fraction in 0.5 ** np.arange(5):
-            new_cell = nearest_site(points, sites, weights + fraction * step)
-            new_counts = np.bincount(new_cell, minlength=len(sites))
-            if new_counts.min() >= least and np.var(new_counts) < np.var(counts):
-                weights, cell, counts = weights + fraction * step, new_cell, new_counts
-                break
-        else:
-            break
-    return weights, cell
-
-
-def _equalise(points: Floats, sites: Floats, weights: Floats, n_rounds: int) -> tuple[Floats, Floats, Ints]:
-    """Make the counts equal to within one, as far as coincident points allow it."""
-    _, first, position = np.unique(points, axis=0, return_index=True, return_inverse=True)
-    together = first[position.ravel()]
-    cell = nearest_site(points, sites, weights)
-    best, spread = (sites, weights, cell), np.ptp(np.bincount(cell))
-    for n_round in range(n_rounds):
-        if spread <= 1:
-            break
-        if n_round > 1:
-            # Points on a lattice tie along whole rows: tilt the borders by moving the sites a little.
-            turn = 2.4 * np.arange(len(sites)) + n_round
-            size = np.sqrt(np.bincount(cell, ((points - sites[cell]) ** 2).sum(axis=1)) / np.bincount(cell))
-            sites = sites + 1e-3 * size[:, None] * np.column_stack([np.cos(turn), np.sin(turn)])
-            cell = nearest_site(points, sites, weights)
-        weights, cell = _pass_points(points, sites, weights, cell)
-        # Coincident points cannot be told apart: they go together, and may leave a cell empty.
-        filled, cell = np.unique(cell[together], return_inverse=True)
-        sites, weights = sites[filled], weights[filled]
-        weights = _widen_margins(points, sites, weights, cell)
-        cell = nearest_site(points, sites, weights)
-        counts = np.bincount(cell, minlength=len(sites))
-        if counts.min() == 0:  # rounding has decided ties against a cell
-            sites, weights, cell = best
-        elif np.ptp(counts) < spread or len(sites) < len(best[0]):
-            best, spread = (sites, weights, cell), np.ptp(counts)
-    return best
-
-
-def _pass_points(points: Floats, sites: Floats, weights: Floats, cell: Ints) -> tuple[Floats, Ints]:
-    """Pass points from full to wanting cells along the cheapest chains of borders.
-
-    Cheapest means by the smallest growth of the weights; the weights follow (they are the potentials of
-    the successive shortest path method), so that every point handed over lies on the border it crosses.
-    """
-    n = len(sites)
-    cell = cell.copy()
-    low, high = len(points) // n, -(-len(points) // n)
-    rounding = 1e-12 * ((points**2).sum(axis=1).max() + np.ptp(weights))
-    extra = np.empty(0, dtype=np.int64)
-    for _ in range(20 * len(points)):
-        counts = np.bincount(cell, minlength=n)
-        if counts.min() >= low and counts.max() <= high:
-            break
-        givers = np.flatnonzero(counts > (high if counts.max() > high else low))
-        takers = np.flatnonzero(counts < (low if counts.min() < low else high))
-        i, j = adjacent_cells(sites, weights)
-        borders = np.union1d(i * n + j, extra)
-        borders = borders[counts[borders // n] > 0]
-        margin, rows = margins(points, sites, weights, cell, (borders // n, borders % n))
-        lowest = np.array([max(values.min(), 0.0) for values in margin])
-        graph = sparse.csr_matrix((lowest, (borders // n, borders % n)), shape=(n, n))
-        cost, previous, root = dijkstra(graph, indices=givers, return_predecessors=True, min_only=True)
-        takers = takers[np.argsort(cost[takers], kind="stable")]
-        takers = takers[np.isfinite(cost[takers])]
-        # Paths that start at different givers have no cell in common: use one of each at a time.
-        takers = takers[np.sort(np.unique(root[takers], return_index=True)[1])]
-        if takers.size == 0:
-            break
-        new_weights = weights + np.minimum(cost, cost[takers].max())
-        # A large change makes cells adjacent that were not: their borders must limit it too.
-        closest = nearest_site(points, sites, new_weights)
-        gain = power_distance(points, sites, new_weights, cell)
-        gain -= power_distance(points, sites, new_weights, closest)
-        missing = np.setdiff1d((cell * n + closest)[gain > rounding], borders)
-        if missing.size:
-            extra = np.union1d(extra, missing)
-            continue
-        weights = new_weights
-        for here in takers:
-            while previous[here] >= 0:
-                border = np.searchsorted(borders, previous[here] * n + here)
-                cell[rows[border][np.argmin(margin[border])]] = here
-                here = previous[here]
-    return weights, cell
-
-
-def _widen_margins(points: Floats, sites: Floats, weights: Floats, cell: Ints) -> Floats:
-    """Move each weight towards the middle of the interval that leaves the given cells unchanged."""
-    n = len(sites)
-    if n == 1:
-        return weights
-    i, j = adjacent_cells(sites, weights)
-    lowest = np.array([margin.min() for margin in margins(points, sites, weights, cell, (i, j))[0]])
-    change = np.zeros(n)
-    for sweep in range(1000):
-        slack = lowest - change[j] + change[i]
-        if sweep >= 60 and slack.min() > 0:
-            break
-        up, down = np.full(n, np.inf), np.full(n, np.inf)
-        np.minimum.at(up, j, slack)
-        np.minimum.at(down, i, slack)
-        bounded = np.isfinite(up) & np.isfinite(down)
-        # Half-way to the middle: neighbours that move at once towards each other still do not cross.
-        change[bounded] += 0.25 * (up[bounded] - down[bounded])
-    return weights + change

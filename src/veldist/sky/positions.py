@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
-from veldist._support.validate import check_keys, name_first, strip_units, to_array
+from veldist._support.validate import check_keys, name_first, to_array, to_float
 
 __all__ = ["bin_positions", "check_bins", "read_positions"]
 
@@ -61,12 +61,7 @@ def bin_positions(bins: Sequence[dict[str, Any]], fitted: NDArray[np.bool_]) -> 
     for key in ("xbin", "ybin"):
         values: Floats = np.empty(len(bins))
         for k, entry in enumerate(bins):
-            name = f"bins[{k}]['{key}']"
-            plain = strip_units(entry[key], name, "arcsec")
-            try:
-                values[k] = float(plain)
-            except (TypeError, ValueError):
-                raise TypeError(f"{name} must be a single number (arcsec), got {entry[key]!r}.") from None
+            values[k] = to_float(entry[key], f"bins[{k}]['{key}']", "arcsec", finite=False)
         _check_places(values, key, fitted)
         found.append(values)
     return found[0], found[1]

@@ -43,25 +43,20 @@ _QUICK_STEPS, _MORE_STEPS, _SETTLED = 4, 3, 1e-7
 class _Cubic(NamedTuple):
     """Monotone cubics, each in one bin: of the log-odds, or of the cumulative probability itself."""
 
-    is_odds: NDArray[np.bool_]
     lower: Floats
     linear: Floats
     quadratic: Floats
     cubic: Floats
 
+    @classmethod
+    def of(cls, lower: Floats, rise: Floats, first: Floats, last: Floats) -> _Cubic:
+        """From the value at the lower edge, the rise over the bin, and slopes at the edges, to be limited."""
+        first, last = np.clip([first, last], _FLATTEST * rise, _STEEPEST * rise)
+        return cls(lower, first, 3.0 * rise - 2.0 * first - last, first + last - 2.0 * rise)
+
     def rise_to(self, t: Floats) -> Floats:
         """Difference to the lower edge at positions t within the bin, 0 to 1."""
         return t * (self.linear + t * (self.quadratic + t * self.cubic))
-
-    def select(self, index: NDArray[np.intp]) -> _Cubic:
-        """Those of some draws."""
-        return _Cubic(
-            self.is_odds[index],
-            self.lower[index],
-            self.linear[index],
-            self.quadratic[index],
-            self.cubic[index],
-        )
 
     def slope(self, t: Floats) -> Floats:
         """Derivative at positions t; positive unless the cubic is constant."""
@@ -85,9 +80,9 @@ def cdf_at(cdf: Floats, position: Floats) -> Floats:
     n_bins = cdf.shape[1] - 1
     inside = np.clip(position, 0.0, n_bins)
     left = np.minimum(inside.astype(np.intp), n_bins - 1)
-    cubic = _cubic(cdf, left)
+    cubic, is_odds = _cubic(cdf, left)
     value = cubic.lower + cubic.rise_to(inside - left)
-    return np.where(cubic.is_odds, 1.0 / (1.0 + np.exp(-value)), value)
+    return np.where(is_odds, 1.0 / (1.0 + np.exp(-value)), value)
 
 
 def cdf_inverse(cdf: Floats, q: Floats) -> Floats:
@@ -104,27 +99,35 @@ def cdf_inverse(cdf: Floats, q: Floats) -> Floats:
     -------
     ndarray, shape (n_q, n_draws)
     """
-    # One by one: the arrays then stay in the processor's cache.
-    return np.stack([_position(cdf, float(value)) for value in q])
+    left = np.stack([_left_edge(cdf, p) for p in q])
+    odds = _log_odds(np.clip(q, _END, 1.0 - _END))
+    cubic = _inner_cubics(cdf, left)
+    found = left + _settle(cubic, odds[:, None] - cubic.lower)
+    for k in np.flatnonzero(np.isnan(found).any(axis=1)):
+        rest = np.flatnonzero(np.isnan(found[k]))
+        cubic, is_odds = _cubic(np.asfortranarray(cdf[rest]), left[k, rest])
+        found[k, rest] = left[k, rest] + _settle(cubic, np.where(is_odds, odds[k], q[k]) - cubic.lower)
+    return found
 
 
-def _position(cdf: Floats, q: float) -> Floats:
-    """`cdf_inverse` of one probability, (n_draws,)."""
-    left = np.less(cdf.T, q).view(np.uint8).sum(axis=0, dtype=np.uint32).astype(np.intp) - 1
-    cubic = _cubic(cdf, left)
-    odds = float(_log_odds(np.clip(q, _END, 1.0 - _END)))
-    target = np.where(cubic.is_odds, odds, q) - cubic.lower
+def _left_edge(cdf: Floats, q: float) -> NDArray[np.intp]:
+    """The edge to the left of where the cumulative probability reaches q."""
+    return np.less(cdf.T, q).view(np.uint8).sum(axis=0, dtype=np.uint32).astype(np.intp) - 1
+
+
+def _settle(cubic: _Cubic, target: Floats) -> Floats:
+    """Position within the bin, 0 to 1, where the cubic has risen by the target; NaN if that is NaN."""
     rise = cubic.linear + cubic.quadratic + cubic.cubic
-    if rise.min() <= 0.0:
+    flat = rise <= 0.0
+    if flat.any():
         # Log-odds of two edges that differ by no more than rounding: any line will do.
-        flat = rise <= 0.0
         cubic, rise = cubic._replace(linear=np.where(flat, 1.0, cubic.linear)), np.where(flat, 1.0, rise)
     t = np.clip(target / rise, 0.0, 1.0)
     t, step = _newton(cubic, target, t, _QUICK_STEPS)
-    hard = np.flatnonzero(np.abs(step) > _SETTLED)
-    if hard.size:
-        t[hard], _ = _newton(cubic.select(hard), target[hard], t[hard], _MORE_STEPS)
-    return left + t
+    hard = np.abs(step) > _SETTLED
+    if hard.any():
+        t[hard], _ = _newton(_Cubic(*(part[hard] for part in cubic)), target[hard], t[hard], _MORE_STEPS)
+    return t
 
 
 def _newton(cubic: _Cubic, target: Floats, t: Floats, n_steps: int) -> tuple[Floats, Floats]:
@@ -140,8 +143,32 @@ def _log_odds(probability: Floats) -> Floats:
     return np.log(probability / (1.0 - probability))
 
 
-def _cubic(cdf: Floats, left: NDArray[np.intp]) -> _Cubic:
-    """The cubics of the bins to the right of edges ``left`` (..., n_draws)."""
+def _inner_cubics(cdf: Floats, left: NDArray[np.intp]) -> _Cubic:
+    """The cubics to the right of edges ``left`` (n_q, n_draws) where all edges that count have log-odds.
+
+    Those, their differences and the slopes are computed once for each edge. NaN where an edge has none.
+    """
+    # A slope takes three more edges on either side.
+    start = max(int(left.min()) - 3, 0)
+    probability = cdf.T[start : int(left.max()) + 5]
+    end = (probability <= _END) | (probability >= 1.0 - _END)
+    odds = _log_odds(np.where(end, np.nan, probability) if end.any() else probability)
+    d = np.diff(odds, axis=0)
+    slopes = np.full_like(odds, np.nan)
+    slopes[3:-3] = _slope(d[:-5], d[1:-4], d[2:-3], d[3:-2], d[4:-1], d[5:])
+    place = (left - start) * cdf.shape[0] + np.arange(cdf.shape[0])
+    lower, rise = odds.ravel().take(place), d.ravel().take(place)
+    slopes = slopes.ravel()
+    return _Cubic.of(lower, rise, slopes.take(place), slopes.take(place + cdf.shape[0]))
+
+
+def _slope(d1: Floats, d2: Floats, d3: Floats, d4: Floats, d5: Floats, d6: Floats) -> Floats:
+    """Slope per bin at an edge from the differences over the six nearest bins."""
+    return (37.0 * (d3 + d4) - 8.0 * (d2 + d5) + (d1 + d6)) / 60.0
+
+
+def _cubic(cdf: Floats, left: NDArray[np.intp]) -> tuple[_Cubic, NDArray[np.bool_]]:
+    """The cubics of the bins to the right of edges ``left`` (..., n_draws), and which are of the log-odds."""
     n_draws, n_bins = cdf.shape[0], cdf.shape[1] - 1
     # Four edges on either side of the bin's middle; beyond the grid its ends are repeated. Edges come
     # first in memory, as the summaries have them anyway.
@@ -159,7 +186,4 @@ def _cubic(cdf: Floats, left: NDArray[np.intp]) -> _Cubic:
         for k in (2, 1, 0):
             d[k] = np.where(unknown[k], d[k + 1], d[k])
             d[6 - k] = np.where(unknown[6 - k], d[5 - k], d[6 - k])
-    rise = d[3]
-    slopes = 37.0 * (d[2:4] + d[3:5]) - 8.0 * (d[1:3] + d[4:6]) + (d[0:2] + d[5:7])
-    first, last = np.clip(slopes / 60.0, _FLATTEST * rise, _STEEPEST * rise)
-    return _Cubic(is_odds, value[3], first, 3.0 * rise - 2.0 * first - last, first + last - 2.0 * rise)
+    return _Cubic.of(value[3], d[3], _slope(*d[:6]), _slope(*d[1:])), is_odds

@@ -2,7 +2,7 @@
 
 ======================= ===================================================================================
 basic                   `veldist.summaries.scalars.METRICS`
-percentile shapes       `veldist.summaries.percentile_shape.PERCENTILE_METRICS`
+percentile shapes       `veldist.summaries.scalars.PERCENTILE_METRICS`
 ``gh_v``, ``gh_sigma``  location and width of the Gauss-Hermite series fitted to every draw, km/s: not the
                         mean and the dispersion (see `veldist.summaries.gauss_hermite.series_fit`)
 ``h3``, ``h4``, ...     its coefficients; h3 > 0 is a tail towards high velocities
@@ -21,8 +21,7 @@ from __future__ import annotations
 from itertools import combinations
 
 from veldist.fits.diagnostics import DIAGNOSTICS
-from veldist.summaries.percentile_shape import PERCENTILE_COLUMNS
-from veldist.summaries.scalars import COLUMNS
+from veldist.summaries.scalars import COLUMNS, PERCENTILE_COLUMNS
 
 __all__ = ["CORRELATIONS", "MAP_COLUMNS", "MAX_ORDER", "MOMENT_OF", "NUMBERS", "PEAKS", "hermite_names"]
 

@@ -38,6 +38,10 @@ MOMENTS = ("v_mean", "sigma", "skewness", "kurtosis")
 """Summaries with a bound, in the order of the Hermite polynomial that moves them: k = 1, 2, 3, 4."""
 
 
+# Errors so many dispersions large leave no information that a float could hold.
+_LOST = 1e30
+
+
 def effective_stars(n_stars: int, error_ratio: Any, order: int) -> float:
     r"""Number of error-free stars that tell as much about the Hermite coefficient of an order.
 
@@ -94,6 +98,10 @@ def information_bounds(n_stars: int, err: Any, sigma: Any) -> dict[str, float]:
     check_finite(errors, "err")
     if errors.min() < 0:
         raise ValueError(f"err must not be negative, got {errors.min()} km/s: it is a standard deviation.")
+    if errors.max() > _LOST * sigma:
+        raise ValueError(
+            f"sigma = {sigma:g} km/s is lost in errors of {errors.max():g} km/s: check their units."
+        )
     stars = {k: effective_stars(n_stars, errors / sigma, k) for k in range(1, 5)}
     skewness, kurtosis = np.sqrt(6.0 / stars[3]), np.sqrt(24.0 / stars[4])
     return {

@@ -42,8 +42,9 @@ def compute_summary_maps(
         One fitted solver per spatial bin, None for a skipped bin, as `veldist.fit_all_bins` returns. Each
         is looked up once and not kept.
     order : int or None
-        Order of the Gauss-Hermite series that is fitted to every draw, 3 to 6; None for none, which saves
-        most of the time.
+        Order of the Gauss-Hermite series that is fitted to every draw, 3 to 6, with the small errors that
+        `veldist.summaries.gauss_hermite.series_fit.gauss_hermite_draws` states; None for none, which saves
+        more than half of the time.
     n_jobs : int, optional
         Number of worker processes, with which the result has the same bits; by default all cores for a
         hundred bins or more, and none for fewer.

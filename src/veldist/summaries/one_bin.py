@@ -20,9 +20,16 @@ from veldist.summaries.gauss_hermite.series_fit import GaussHermite, gauss_hermi
 from veldist.summaries.modality import supported_modes
 from veldist.summaries.moments import histogram_cdf
 from veldist.summaries.peaks import modality_of
-from veldist.summaries.percentile_shape import percentile_draws, shape_percentiles
 from veldist.summaries.prior_weight import prior_ratio, prior_weight
-from veldist.summaries.scalars import METRICS, SCALARS, SIGMA, scalar_draws, summarise
+from veldist.summaries.scalars import (
+    METRICS,
+    SCALARS,
+    SIGMA,
+    percentile_draws,
+    scalar_draws,
+    shape_percentiles,
+    summarise,
+)
 
 __all__ = [
     "BinSummary",
@@ -208,7 +215,7 @@ def compute_percentile_summary(pdf_samples: Any, grid_centers: Any) -> dict[str,
     Returns
     -------
     dict
-        ``name -> (median, uncertainty)`` for ``v_median`` and those of `veldist.summaries.percentile_shape`:
+        ``name -> (median, uncertainty)`` for ``v_median`` and those of `veldist.summaries.scalars`:
         ``sigma_percentile``, ``bowley_skewness``, ``moors_kurtosis``.
 
     Raises

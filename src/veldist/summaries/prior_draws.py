@@ -25,8 +25,7 @@ from veldist._support.percentiles import percentiles
 from veldist.inference import masses
 from veldist.models.losvd.cells import Cells
 from veldist.models.losvd.regrid import LEAST_INSIDE
-from veldist.summaries.moments import IQR_PER_SIGMA
-from veldist.summaries.scalars import SCALARS
+from veldist.summaries.scalars import SCALARS, named_scalars
 
 if TYPE_CHECKING:
     from veldist.inference import MixturePrior
@@ -126,18 +125,10 @@ class CellDraws:
             lower, upper = cdf[cell, draws], cdf[cell + 1, draws]
             return self.cells.velocity(cell, (target - lower) / (upper - lower))
 
-        median, iqr = percentile(0.5), percentile(0.75) - percentile(0.25)
-        return {
-            "v_mean": mean,
-            "v_median": median,
-            "v_asymmetry": mean - median,
-            "sigma": sigma,
-            "iqr": iqr,
-            "sigma_iqr": iqr / IQR_PER_SIGMA,
-            "skewness": m3 / sigma**3,
-            "kurtosis": m4 / variance**2 - 3.0,
-            "tail_weight": 1.0 - (cumulative(mean + sigma) - cumulative(mean - sigma)) / inside,
-        }
+        skewness, kurtosis = m3 / sigma**3, m4 / variance**2 - 3.0
+        quartiles = np.stack([percentile(q) for q in (0.25, 0.5, 0.75)])
+        tail_weight = 1.0 - (cumulative(mean + sigma) - cumulative(mean - sigma)) / inside
+        return named_scalars(mean, sigma, skewness, kurtosis, quartiles, tail_weight)
 
     def half_widths(self, low: float, high: float, scale: float) -> Floats:
         """Half of the 16-84 percentile ranges of `SCALARS` on a range, (n_scalars,).

@@ -17,7 +17,16 @@ of the velocity bins, and a cubic between them (see `veldist.summaries.cdf_inter
 ``tail_weight``      probability farther than 1 ``sigma`` from ``v_mean``; 0.3173 for a Gaussian
 ``bimodality_score`` number of modes that the posterior supports (see `analysis.modality`): 1 for a Gaussian,
                      2 or more where distinct peaks are real
+``sigma_percentile`` half of the distance between the percentiles that a Gaussian has at -1 and +1 sigma
+                     (15.87 and 84.13), km/s
+``bowley_skewness``  :math:`(Q_3 + Q_1 - 2 Q_2) / (Q_3 - Q_1)` of the quartiles (Bowley 1901, Elements of
+                     Statistics), -1 to 1; positive where the upper quartile is farther from the median
+``moors_kurtosis``   :math:`[(E_7 - E_5) + (E_3 - E_1)] / (E_6 - E_2)` of the octiles (Moors 1988, The
+                     Statistician 37, 25), less its value for a Gaussian, 1.2331; positive for peaks with
+                     wings
 ==================== ======================================================================================
+
+Unlike moments the last three hardly feel the wings, which few stars determine.
 """
 
 from __future__ import annotations
@@ -26,7 +35,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
+from veldist._support.arrays import Floats
 from veldist._support.percentiles import percentiles
 from veldist.fits.draws import checked_draws
 from veldist.summaries.modality import count_modes, supported_modes
@@ -42,9 +53,14 @@ from veldist.summaries.moments import (
 __all__ = [
     "COLUMNS",
     "METRICS",
+    "PERCENTILE_COLUMNS",
+    "PERCENTILE_METRICS",
     "SCALARS",
     "SIGMA",
+    "named_scalars",
+    "percentile_draws",
     "scalar_draws",
+    "shape_percentiles",
     "summarise",
     "summary_draws",
 ]
@@ -81,6 +97,18 @@ COLUMNS = {
 }
 
 SIGMA = METRICS.index("sigma")
+
+PERCENTILE_METRICS = ("sigma_percentile", "bowley_skewness", "moors_kurtosis")
+"""Names of the summaries that percentiles alone define, in the order of every dictionary and table."""
+
+PERCENTILE_COLUMNS = {
+    "sigma_percentile": ("km/s", "half of the distance between the 15.87 and 84.13 percentiles"),
+    "bowley_skewness": (None, "Bowley's quartile skewness"),
+    "moors_kurtosis": (None, "Moors' octile kurtosis in excess of a Gaussian's"),
+}
+"""Unit and meaning of each."""
+
+_OCTILES = np.arange(1, 8) / 8.0
 
 
 def summary_draws(pdf_samples: Any, grid_centers: Any) -> dict[str, NDArray[np.float64]]:
@@ -138,6 +166,14 @@ def scalar_draws(
     cdf = histogram_cdf(masses) if cdf is None else cdf
     if quartiles is None:
         quartiles = histogram_percentiles(cdf, edges, (0.25, 0.5, 0.75))
+    tail_weight = mass_beyond_sigma(cdf, edges, mean, sigma)
+    return named_scalars(mean, sigma, skewness, kurtosis, quartiles, tail_weight)
+
+
+def named_scalars(
+    mean: Floats, sigma: Floats, skewness: Floats, kurtosis: Floats, quartiles: Floats, tail_weight: Floats
+) -> dict[str, Floats]:
+    """`SCALARS` by name, from moments (n_draws,), quartiles (3, n_draws) and tail weights."""
     median, iqr = quartiles[1], quartiles[2] - quartiles[0]
     return {
         "v_mean": mean,
@@ -148,8 +184,40 @@ def scalar_draws(
         "sigma_iqr": iqr / IQR_PER_SIGMA,
         "skewness": skewness,
         "kurtosis": kurtosis,
-        "tail_weight": mass_beyond_sigma(cdf, edges, mean, sigma),
+        "tail_weight": tail_weight,
     }
+
+
+def shape_percentiles(cdf: Floats, edges: Floats) -> Floats:
+    """The seven octiles, and the percentiles of a Gaussian's -1 and +1 sigma (km/s), (9, n_draws).
+
+    Parameters
+    ----------
+    cdf : ndarray, shape (n_draws, n_bins + 1)
+        From `veldist.summaries.moments.histogram_cdf`.
+    edges : ndarray, shape (n_bins + 1,)
+        Bin edges (km/s), uniform and ascending.
+    """
+    return histogram_percentiles(cdf, edges, (*_OCTILES, *ndtr([-1.0, 1.0])))
+
+
+def percentile_draws(found: Floats) -> dict[str, Floats]:
+    """`PERCENTILE_METRICS` of every draw, (n_draws,), from its `shape_percentiles`."""
+    octiles, (low, high) = found[:7], found[7:]
+    q1, q2, q3 = octiles[1::2]
+    return {
+        "sigma_percentile": 0.5 * (high - low),
+        "bowley_skewness": (q3 + q1 - 2.0 * q2) / (q3 - q1),
+        "moors_kurtosis": _moors(octiles) - _GAUSSIAN_MOORS,
+    }
+
+
+def _moors(octiles: Floats) -> Floats:
+    e1, e2, e3, _, e5, e6, e7 = octiles
+    return (e7 - e5 + e3 - e1) / (e6 - e2)
+
+
+_GAUSSIAN_MOORS = float(_moors(ndtri(_OCTILES)))
 
 
 def summarise(

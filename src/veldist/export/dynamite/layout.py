@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats, Ints
-from veldist._support.validate import check_count, check_keys, strip_units, to_float
+from veldist._support.validate import check_count, check_keys, shown, strip_units, to_float
 from veldist.export.rows.bins import describe_bins
 from veldist.sky.pixels import PixelGrid
 
@@ -77,7 +77,7 @@ def read_layout(metadata: Any, solved: NDArray[np.bool_], with_flux: bool) -> Vo
     ValueError
         If keys are missing, counts disagree, numbers are out of range, or a solved bin has no pixel.
     """
-    check_keys(metadata, ("bins", "aperture", "pixel_bin_ids", "psf"), _ROOT)
+    check_keys(metadata, ("bins", "aperture", "pixel_bin_ids", "psf"), _ROOT, optional=())
     aperture = _read_aperture(metadata["aperture"])
     sigma, weight = _read_psf(metadata["psf"])
     required = ("xbin", "ybin", "bin_flux") if with_flux else ("xbin", "ybin")
@@ -91,7 +91,9 @@ def read_layout(metadata: Any, solved: NDArray[np.bool_], with_flux: bool) -> Vo
 
 def _read_aperture(aperture: Any) -> PixelGrid:
     name = f"{_ROOT}['aperture']"
-    check_keys(aperture, ("x_start", "y_start", "x_size", "y_size", "angle_deg", "nx", "ny"), name)
+    check_keys(
+        aperture, ("x_start", "y_start", "x_size", "y_size", "angle_deg", "nx", "ny"), name, optional=()
+    )
     lengths = {
         key: to_float(aperture[key], f"{name}['{key}']", "arcsec")
         for key in ("x_start", "y_start", "x_size", "y_size")
@@ -109,7 +111,7 @@ def _read_aperture(aperture: Any) -> PixelGrid:
 
 def _read_psf(psf: Any) -> tuple[list[float], list[float]]:
     name = f"{_ROOT}['psf']"
-    check_keys(psf, ("sigma", "weight"), name)
+    check_keys(psf, ("sigma", "weight"), name, optional=())
     sigma = _numbers(psf["sigma"], f"{name}['sigma']", "arcsec")
     weight = _numbers(psf["weight"], f"{name}['weight']", "")
     if len(sigma) != len(weight):
@@ -136,7 +138,7 @@ def _numbers(values: Any, name: str, unit: str) -> list[float]:
             raise TypeError
         items = list(values)
     except TypeError:
-        raise TypeError(f"{name} must be a list of numbers, got {values!r}.") from None
+        raise TypeError(f"{name} must be a list of numbers, got {shown(values)}.") from None
     if not items:
         raise ValueError(f"{name} is empty: at least one value is needed.")
     return [to_float(item, f"{name}[{i}]", unit) for i, item in enumerate(items)]
@@ -170,12 +172,7 @@ def _bin_column(bins: Sequence[dict[str, Any]], solved: NDArray[np.bool_], key: 
     """Collect one number per solved bin and refuse those that are not finite."""
     values = np.zeros(solved.size)
     for i in np.flatnonzero(solved):
-        name = f"{_ROOT}['bins'][{i}]['{key}']"
-        plain = strip_units(bins[i][key], name, unit)
-        try:
-            values[i] = float(plain)
-        except (TypeError, ValueError):
-            raise TypeError(f"{name} must be a single number, got {bins[i][key]!r}.") from None
+        values[i] = to_float(bins[i][key], f"{_ROOT}['bins'][{i}]['{key}']", unit, finite=False)
     bad = ~np.isfinite(values)
     if bad.any():
         raise ValueError(
@@ -205,7 +202,11 @@ def _read_flux(bins: Sequence[dict[str, Any]], solved: NDArray[np.bool_]) -> Flo
 def _read_pixel_ids(value: Any, aperture: PixelGrid, solved: NDArray[np.bool_]) -> Ints:
     """Check the ids of the user's numbering (1..n_bins, 0 = none) and map them to rows of the export."""
     name = f"{_ROOT}['pixel_bin_ids']"
-    ids = np.asarray(strip_units(value, name, ""))
+    plain = strip_units(value, name, "")
+    try:
+        ids = np.asarray(plain)
+    except ValueError:
+        raise ValueError(f"{name} holds rows of different lengths: pass one id for each pixel.") from None
     nx, ny = aperture.nx, aperture.ny
     if ids.shape not in ((nx * ny,), (ny, nx)):
         hint = "; it looks transposed, pass its .T" if ids.shape == (nx, ny) else ""

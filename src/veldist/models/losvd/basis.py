@@ -30,6 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
+from veldist._support.validate import shown, to_array, to_float
 from veldist.inference.prior import MixturePrior
 from veldist.models.losvd.cells import Cells
 from veldist.models.losvd.resolution import Resolution, ResolutionRule
@@ -41,6 +42,8 @@ _HALF_WIDTH = 6.5
 # The directions of tail and asymmetry end here, so that the tail is Gaussian again, only higher.
 _DIRECTION_END = 8.0
 _TAIL_NU = 4.0
+# Scales beyond this, in units of the frame's scale or of the log density, are none of an LOSVD.
+_MOST = 100.0
 _RULE = ResolutionRule()
 
 
@@ -89,22 +92,33 @@ class PriorSettings:
     def __post_init__(self) -> None:
         # Hashable, whatever sequences were given.
         for name in ("amplitudes", "taper"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        weights = (self.null_weight, self.near_weight, self.tail_weight, self.asymmetry_weight)
+            values = to_array(getattr(self, name), name, "")
+            object.__setattr__(self, name, tuple(values.tolist()))
+        for name in ("location_scale", "tail_scale", "asymmetry_scale", "small", "amplitude_rate"):
+            if not 0.0 <= to_float(getattr(self, name), name, "") <= _MOST:
+                raise ValueError(f"{name} = {getattr(self, name)} must be between 0 and {_MOST:g}.")
+        names = ("null_weight", "near_weight", "tail_weight", "asymmetry_weight")
+        weights = tuple(to_float(getattr(self, name), name, "") for name in names)
         if not (min(weights) >= 0.0 and sum(weights) < 1.0):
             raise ValueError(
                 f"the weights {weights} of null, near, tail, asymmetry must not be negative and must leave "
                 "some of 1 for the Gaussian process."
             )
-        for name in ("location_scale", "tail_scale", "asymmetry_scale", "small", "amplitude_rate"):
-            value = getattr(self, name)
-            if not 0.0 <= value < np.inf:
-                raise ValueError(f"{name} = {value} must be finite and not negative.")
-        if not self.amplitudes or not all(0.0 < a < np.inf for a in self.amplitudes):
-            raise ValueError(f"amplitudes = {self.amplitudes} must be positive, one at least.")
-        start, end = self.taper
-        if not 0.0 < start < end <= _HALF_WIDTH:
-            raise ValueError(f"taper = {self.taper} must ascend between 0 and {_HALF_WIDTH}.")
+        if not all(0.0 < a <= _MOST for a in self.amplitudes):
+            raise ValueError(f"amplitudes = {self.amplitudes} must be positive and at most {_MOST:g}.")
+        if self.amplitude_rate * min(self.amplitudes) > _MOST:
+            raise ValueError(
+                f"amplitude_rate = {self.amplitude_rate} leaves no weight for any of the amplitudes "
+                f"{self.amplitudes}: lower it, or offer smaller ones."
+            )
+        if len(self.taper) != 2 or not 0.0 < self.taper[0] < self.taper[1] <= _HALF_WIDTH:
+            raise ValueError(
+                f"taper = {self.taper} must be two numbers, ascending, between 0 and {_HALF_WIDTH}."
+            )
+        if not callable(self.resolution):
+            raise TypeError(
+                f"resolution must be a ResolutionRule or a function, got {shown(self.resolution)}."
+            )
 
 
 PRIORS = {

@@ -13,8 +13,9 @@ the masses of the bins; V and sigma are *not* the mean and the dispersion of the
 Pereyra 1973, SIAM J. Numer. Anal. 10, 413). Newton's method with the exact 2 x 2 Hessian, in a trust region,
 finds V and log sigma. The sum of squares of a jagged LOSVD has several minima, some of them series with large
 h_m that cancel the Gaussian; the one returned is reached downhill from the mean and dispersion that the
-*squared* LOSVD implies, which wings hardly move and which are exact for a Gaussian. It is found for each draw
-by itself (`veldist.summaries.gauss_hermite.newton`), to better than 1e-6 in V / sigma, log sigma and h_m.
+*squared* LOSVD implies, which wings hardly move and which are exact for a Gaussian. `gauss_hermite` finds it
+for each draw by itself, to better than 1e-6 in V / sigma, log sigma and h_m; for the maps the draws of a
+posterior share most of the work, at the price of small errors (`gauss_hermite_draws`).
 
 **Bins.** The parameters of a smooth LOSVD do not depend on the bins, to 0.03 in V / sigma, log sigma and h_m,
 while these are narrower than 0.8 sigma (to h4) or 0.5 sigma (to h6). In wider ones few masses differ from
@@ -31,10 +32,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from veldist._support.arrays import Floats
+from veldist._support.percentiles import percentiles
 from veldist._support.threads import one_thread
 from veldist._support.validate import check_count, to_masses, to_uniform_centers
 from veldist.summaries.gauss_hermite.newton import fit_series
-from veldist.summaries.gauss_hermite.series import bin_integrals, series_coefficients
+from veldist.summaries.gauss_hermite.series import bin_integrals, series_terms
 
 __all__ = [
     "ENOUGH_CONVERGED",
@@ -109,7 +111,7 @@ class GaussHermite:
         if not self.enough_converged or not self.converged.any():
             return dict.fromkeys(draws, (np.nan, np.nan))
         rows = [values[self.converged] for values in draws.values()]
-        low, median, high = np.percentile(rows, [16.0, 50.0, 84.0], axis=1)
+        low, median, high = percentiles(rows, (16.0, 50.0, 84.0))
         uncertainty = 0.5 * (high - low)
         return {name: (float(median[k]), float(uncertainty[k])) for k, name in enumerate(draws)}
 
@@ -122,13 +124,14 @@ class GaussHermite:
         Only draws whose fit converged count. NaN with fewer than 3 of them, and next to the diagonal of a
         parameter that is the same in all.
         """
-        values = np.column_stack(list(self.draws.values()))[self.converged]
-        if len(values) < 3:
-            return np.full((len(self.names), len(self.names)), np.nan)
-        deviation = values - values.mean(axis=0)
-        spread = np.linalg.norm(deviation, axis=0)
-        spread[np.ptp(values, axis=0) == 0.0] = np.nan
-        correlation = np.clip((deviation / spread).T @ (deviation / spread), -1.0, 1.0)
+        values = np.stack([draws[self.converged] for draws in self.draws.values()])
+        if values.shape[1] < 3:
+            return np.full((len(values), len(values)), np.nan)
+        deviation = values - values.mean(axis=1, keepdims=True)
+        spread = np.sqrt(np.vecdot(deviation, deviation))
+        spread[np.ptp(values, axis=1) == 0.0] = np.nan
+        deviation /= spread[:, None]
+        correlation = np.clip(deviation @ deviation.T, -1.0, 1.0)
         np.fill_diagonal(correlation, 1.0)
         return correlation
 
@@ -142,9 +145,8 @@ class GaussHermite:
         """
         y = (np.asarray(edges, dtype=np.float64) - self.v[:, None]) / self.sigma[:, None]
         terms = self.amplitude[:, None] * np.insert(self.h, 0, 1.0, axis=1)
-        return np.einsum(
-            "nq,qnb->nb", terms @ series_coefficients(self.order).masses, bin_integrals(y, self.order + 3)
-        )
+        functions = bin_integrals(y, self.order + 1)
+        return np.einsum("nq,qnb->nb", terms @ series_terms(self.order, 0).values[0], functions)
 
 
 def gauss_hermite(pdf_samples: Any, edges: Any, order: int = 4) -> GaussHermite:
@@ -194,16 +196,39 @@ def gauss_hermite(pdf_samples: Any, edges: Any, order: int = 4) -> GaussHermite:
         raise ValueError(f"edges has {ends.size} values for as many bins: pass bin edges, not bin centres.")
     masses = to_masses(pdf_samples, "pdf_samples", np.full(n_bins, width))
     with one_thread():
-        return gauss_hermite_draws(masses, ends, order)
+        return _fit(masses, ends, order, exact=True)
 
 
 def gauss_hermite_draws(masses: Floats, edges: Floats, order: int = 4) -> GaussHermite:
-    """As `gauss_hermite`, for masses and uniform edges that have been checked.
+    """As `gauss_hermite`, for a posterior: draws that lie close together share most of the work.
 
+    In 238 posteriors of 1,000 draws (30 to 2,000 stars, errors of 0.1 to 0.7 dispersions, all of
+    `veldist.simulate.standard_losvds`) medians were within 0.004 and half-widths within 0.005 of their
+    uncertainty for 95 % of the parameters, 0.009 and 0.01 for 99 % (for order 6 half-widths within 0.008 and
+    0.02). The Monte Carlo errors of 1,000 independent draws are 0.04 and 0.03. The largest errors, 0.03 and
+    0.08, occur between two peaks: up to 0.8 % of the draws (1.7 % for order 6) have a second minimum and end
+    there, which matters where few draws are near a percentile. `converged` means the same. Fewer than 250
+    draws are fitted each by itself.
+
+    Parameters
+    ----------
+    masses : ndarray, shape (n_draws, n_bins)
+        Probability mass per velocity bin, checked. Rows sum to 1.
+    edges : ndarray, shape (n_bins + 1,)
+        Bin edges (km/s), uniform and ascending.
+    order : int
+        Order of the series, 3 to 6.
+
+    Notes
+    -----
     Wrap many calls into `veldist._support.threads.one_thread`: the matrix products are small.
     """
+    return _fit(masses, edges, order, exact=False)
+
+
+def _fit(masses: Floats, edges: Floats, order: int, *, exact: bool) -> GaussHermite:
     with np.errstate(under="ignore"):
-        fit = fit_series(masses, order)
+        fit = fit_series(masses, order, exact=exact)
     n_bins = edges.size - 1
     middle, width = 0.5 * (edges[0] + edges[-1]), (edges[-1] - edges[0]) / n_bins
     return GaussHermite(fit.amplitude, middle + width * fit.v, width * fit.sigma, fit.h, fit.converged)

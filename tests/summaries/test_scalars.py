@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from veldist.simulate import standard_losvds
-from veldist.summaries import percentile_shape
+from veldist.summaries import scalars
 from veldist.summaries.moments import histogram_cdf
-from veldist.summaries.percentile_shape import PERCENTILE_COLUMNS, PERCENTILE_METRICS
+from veldist.summaries.scalars import PERCENTILE_COLUMNS, PERCENTILE_METRICS
 
 
 def percentile_draws(cdf, edges):
-    return percentile_shape.percentile_draws(percentile_shape.shape_percentiles(cdf, edges))
+    return scalars.percentile_draws(scalars.shape_percentiles(cdf, edges))
 
 
 def shape_of(law):

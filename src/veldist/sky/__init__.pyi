@@ -1,0 +1,9 @@
+from .binning import SpatialBins as SpatialBins
+from .binning import bin_stars as bin_stars
+from .binning import pixelize as pixelize
+from .catalog import StarCatalog as StarCatalog
+from .catalog import read_catalog as read_catalog
+from .layout import Layout as Layout
+from .layout import read_layout as read_layout
+from .layout import write_layout as write_layout
+from .pixels import PixelGrid as PixelGrid
