@@ -231,7 +231,7 @@ def _joined(running: dict[Future[Any], list[_Job]]) -> list[_Job]:
 def _not_started(executor: Any, error: BaseException) -> RuntimeError:
     """Give processes up of which not all could be started; say why."""
     for process in list(executor._processes.values()):
-        process.kill()
+        process.terminate()
     executor.shutdown(wait=False)
     return RuntimeError(
         f"worker processes cannot be started ({type(error).__name__}: {error}), as if memory were too small: "

@@ -224,7 +224,8 @@ def fit_bins(
     wanted = _wanted(sizes, min_stars, stacklevel + 1)
     # Those of a cluster have memories of their own.
     processes = count_jobs(n_jobs, len(wanted)) if client is None else 1
-    check_cost(run.get("num_samples", DEFAULT_SAMPLES), grid.n_bins, processes, stacklevel + 1)
+    n_draws, summaries = run.get("num_samples", DEFAULT_SAMPLES), product is not None
+    check_cost(n_draws, grid.n_bins, processes, summaries=summaries, stacklevel=stacklevel + 1)
     fitted = FittedBins([None] * len(bins), Notes(len(wanted)))
     # Large bins first, so that no worker is left alone with one at the end.
     todo = sorted(wanted, key=lambda k: -sizes[k])

@@ -6,17 +6,20 @@ import warnings
 
 from veldist._support.memory import memory_size
 
-__all__ = ["check_cost"]
+__all__ = ["check_cost", "size_of_fit"]
 
-# Arrays of draws on the grid, or of latent coefficients, that are there at a time.
-_COPIES = 4
-# Latent coefficients of a draw.
-_COEFFICIENTS = 100
+# Peaks of memory as they were measured, in numbers a draw. Draws on the grid are there three times while error
+# bars are made of them, six times while all summaries are.
+_FIT, _SUMMARIES = 3, 6
+# Coefficients and cells; twice as many with more than 5,000 stars.
+_LATENT = 250
 # Beyond this share of the memory users are told.
 _MUCH = 0.5
 
 
-def check_cost(num_samples: int, n_bins: int, processes: int = 1, stacklevel: int = 2) -> None:
+def check_cost(
+    num_samples: int, n_bins: int, processes: int = 1, *, summaries: bool = False, stacklevel: int = 2
+) -> None:
     """Check that this machine can hold the draws of a fit.
 
     Parameters
@@ -27,6 +30,8 @@ def check_cost(num_samples: int, n_bins: int, processes: int = 1, stacklevel: in
         Velocity bins.
     processes : int
         How many fits there are at a time.
+    summaries : bool
+        Whether summaries are made at once.
     stacklevel : int
         Of the warning, as in `warnings.warn`.
 
@@ -41,7 +46,7 @@ def check_cost(num_samples: int, n_bins: int, processes: int = 1, stacklevel: in
         If all together take more than half of the memory.
     """
     size = memory_size()
-    need = 8 * _COPIES * num_samples * (n_bins + _COEFFICIENTS)
+    need = size_of_fit(num_samples, n_bins, summaries)
     if size is None or processes * need <= _MUCH * size:
         return
     what = (
@@ -50,6 +55,13 @@ def check_cost(num_samples: int, n_bins: int, processes: int = 1, stacklevel: in
     )
     if need > size:
         raise ValueError(f"{what}: pass fewer of them.")
+    cure = "pass fewer of them."
     if processes > 1:
         what = what.replace("of memory,", f"of memory in each of {processes} processes,")
-    warnings.warn(f"{what}: pass fewer of them, or a smaller n_jobs.", stacklevel=stacklevel)
+        cure = "pass fewer of them, or a smaller n_jobs."
+    warnings.warn(f"{what}: {cure}", stacklevel=stacklevel)
+
+
+def size_of_fit(num_samples: int, n_bins: int, summaries: bool = False) -> int:
+    """Bytes that a fit takes while it is made; parameters are those of `check_cost`."""
+    return 8 * num_samples * ((_SUMMARIES if summaries else _FIT) * n_bins + _LATENT)
