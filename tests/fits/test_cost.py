@@ -54,7 +54,9 @@ def test_what_has_no_room_is_refused_before_the_first_fit(small, tmp_path):
 
 
 def test_what_takes_much_is_told(small):
-    with pytest.warns(UserWarning, match=r"take 0.026 GB of memory, and there are 0.04 GB: pass fewer of them\."):
+    with pytest.warns(
+        UserWarning, match=r"take 0.026 GB of memory, and there are 0.04 GB: pass fewer of them\."
+    ):
         cost.check_cost(1000, 1000)
     with pytest.warns(
         UserWarning, match=r"take 0.014 GB of memory in each of 2 processes.* smaller n_jobs\."

@@ -42,6 +42,23 @@ def test_ordinary_samples_are_not_refused(n, scale, digits, seed):
         assert not find_impossible(vel, np.full(n, err)).any()
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    step=st.sampled_from([0.5, 1.0, 5.0, 10.0]),
+    sigma=st.floats(0.4, 2.0),
+    n=st.integers(60, 600),
+    seed=st.integers(0, 99),
+    error=st.sampled_from([1e-6, 1e-3, 0.1]),
+)
+def test_coarse_rounding_makes_no_outliers(step, sigma, n, seed, error):
+    vel = 40.0 + step * np.round(np.random.default_rng(seed).normal(0.3, sigma, n))
+    err = np.full(n, error)
+    assert not find_outliers(vel, err).any()
+    assert not find_impossible(vel, err).any()
+    far = np.append(vel, 40.0 + 100.0 * step)
+    assert find_outliers(far, np.append(err, error)).tolist() == [False] * n + [True]
+
+
 def test_two_populations_are_one_sample():
     rng = np.random.default_rng(3)
     for cold in (rng.normal(0, 1, 60), np.zeros(60)):

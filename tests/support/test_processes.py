@@ -1,5 +1,6 @@
 """Tasks on all cores."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -202,6 +203,13 @@ def test_processes_that_cannot_be_started_are_told(monkeypatch):
         with pytest.raises(RuntimeError, match=r"can't start new thread.*memory.*: pass a smaller n_jobs"):
             list(run_tasks(double, range(4), 2))
     assert values(run_tasks(double, range(2), 2)) == {0: 0, 1: 2}
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), ValueError("bad")])
+def test_lokys_messages_of_memory_are_left_out(error, caplog):
+    values(run_tasks(double, range(2), 2))
+    logging.getLogger("concurrent.futures").critical("crashed", exc_info=error)
+    assert len(caplog.records) == isinstance(error, ValueError)
 
 
 def leave(_):

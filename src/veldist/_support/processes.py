@@ -21,7 +21,7 @@ from weakref import WeakSet
 from loky import cpu_count, get_reusable_executor
 from loky.backend import resource_tracker as loky_tracker
 
-from veldist._support.memory import check_limit
+from veldist._support.memory import check_limit, memory_ran_out
 from veldist._support.outputs import flushable_outputs
 from veldist._support.validate import check_count
 from veldist._support.worker import prepare_worker
@@ -248,7 +248,13 @@ def end_workers() -> None:
 _begun: WeakSet[Any] = WeakSet()
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a message of loky is not one of memory, of which users are told in a sentence."""
+    return not (record.exc_info and memory_ran_out(record.exc_info[1]))
+
+
 def _executor(n_jobs: int) -> Any:
+    logging.getLogger("concurrent.futures").addFilter(_is_news)
     if hasattr(signal, "pthread_sigmask"):
         _start_trackers(os.getpid())
     # loky starts fresh interpreters, which do not run the user's script again.

@@ -51,8 +51,15 @@ class BatchError(RuntimeError):
     """
 
     def __init__(self, solvers: Solvers, failures: dict[int, BaseException]) -> None:
-        lines = [f"  bin {k}: {type(e).__name__}: {e}" for k, e in sorted(failures.items())]
-        shown = lines[:10] + ([f"  ... and {len(lines) - 10} more"] if len(lines) > 10 else [])
+        # Bins that failed in the same way are told together.
+        same: dict[str, list[int]] = {}
+        for k, error in sorted(failures.items()):
+            same.setdefault(f"{type(error).__name__}: {error}", []).append(k)
+        lines = [
+            f"  bin{'s' if len(bins) > 1 else ''} {validate.name_first(bins)}: {text}"
+            for text, bins in same.items()
+        ]
+        shown = lines[:10] + ([f"  ... and {len(lines) - 10} more messages"] if len(lines) > 10 else [])
         cure = "\n" + LESS_MEMORY if any(map(memory_ran_out, failures.values())) else ""
         super().__init__(
             f"{len(failures)} of {len(solvers)} bins failed; the results of the others are in the "

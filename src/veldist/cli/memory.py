@@ -27,7 +27,7 @@ def enough() -> Generator[None]:
         error.__traceback__ = None
         if "memory" not in said:
             said = (
-                f"memory ran out ({type(error).__name__}: {said}): free some, raise the limit (ulimit -v), "
+                f"memory ran out ({type(error).__name__}{': ' if said else ''}{said}): free some, raise the limit (ulimit -v), "
                 "or use fewer processes (--jobs 1). The same command goes on from what is kept."
             )
         with suppress(OSError, AttributeError):

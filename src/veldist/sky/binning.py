@@ -25,6 +25,7 @@ from veldist._support.validate import (
 from veldist.sky.equal_counts import equal_count_diagram
 from veldist.sky.footprint import covering_grid, footprint, star_spacing
 from veldist.sky.pixels import PixelGrid
+from veldist.sky.placeholders import refuse_placeholders
 from veldist.sky.power_diagram import nearest_site
 
 __all__ = ["PixelGrid", "SpatialBins", "bin_stars", "pixelize"]
@@ -114,9 +115,12 @@ def bin_stars(x: Any, y: Any, stars_per_bin: int, *, max_iter: int = 30) -> Spat
     TypeError
         If ``stars_per_bin`` or ``max_iter`` is not an integer.
     ValueError
-        If positions differ in number or hold NaN or infinite values, or ``stars_per_bin`` is below 1.
+        If positions differ in number or hold NaN or infinite values, or placeholders for missing ones (-9999,
+        say, far outside the range of all others), or ``stars_per_bin`` is below 1.
     """
     positions = _positions(x, y)
+    for name, position in zip("xy", positions.T, strict=True):
+        refuse_placeholders(position, name)
     stars_per_bin = check_count(stars_per_bin, "stars_per_bin", 1)
     max_iter = check_count(max_iter, "max_iter", 0)
     n_bins = max(1, round(len(positions) / stars_per_bin))

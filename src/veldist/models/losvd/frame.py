@@ -79,14 +79,18 @@ def robust_frame(vel: Floats, err: Floats) -> Frame:
 
     The location is the median; the scale s makes the median of :math:`|y_i - m| / \sqrt{s^2 + e_i^2}` that of
     a unit Gaussian, 0.6745: the median absolute deviation, corrected for the errors. It is kept above the
-    same bound as in `fit_frame`.
+    same bound as in `fit_frame`. Where half of the velocities are the same, as coarse rounding makes them,
+    the deviations of the others count, unless there is only one.
     """
     location = float(np.median(vel))
     deviation, e2 = np.abs(vel - location), err**2
     target = _NORMAL_QUARTILE
+    counts = deviation > 0.0
+    if not 1 < np.count_nonzero(counts) <= deviation.size / 2:
+        counts[:] = True
 
     def excess(variance: float) -> float:
-        return float(np.median(deviation / np.sqrt(variance + e2))) - target
+        return float(np.median(deviation[counts] / np.sqrt(variance + e2[counts]))) - target
 
     variance = _solve_variance(excess, e2, float(deviation.max() / target) ** 2, vel)
     return Frame(location=location, scale=float(np.sqrt(variance)))
