@@ -26,9 +26,10 @@ def enough() -> Generator[None]:
         said = str(error)
         error.__traceback__ = None
         if "memory" not in said:
+            what = ": ".join(filter(None, (type(error).__name__, said)))
             said = (
-                f"memory ran out ({type(error).__name__}{': ' if said else ''}{said}): free some, raise the limit (ulimit -v), "
-                "or use fewer processes (--jobs 1). The same command goes on from what is kept."
+                f"memory ran out ({what}): free some, raise the limit (ulimit -v), or use fewer "
+                "processes (--jobs 1). The same command goes on from what is kept."
             )
         with suppress(OSError, AttributeError):
             sys.stderr.write(f"error: {said}\n")

@@ -8,8 +8,8 @@ from veldist._support.memory import memory_size
 
 __all__ = ["check_cost", "size_of_fit"]
 
-# Peaks of memory as they were measured, in numbers a draw. Draws on the grid are there three times while error
-# bars are made of them, six times while all summaries are.
+# Peaks of memory as they were measured, in numbers a draw. Draws on the grid are there three times while
+# error bars are made of them, six times while all summaries are.
 _FIT, _SUMMARIES = 3, 6
 # Coefficients and cells; twice as many with more than 5,000 stars.
 _LATENT = 250
