@@ -35,7 +35,6 @@ FORECAST = "forecast --n-stars 50 --err 1 --sigma 5"
         ("demo -o stars.csv", "stars.csv' is a file and can hold no"),
         ("demo -o ''", "error: --out is empty: name a folder, or . for"),
         (f"{FIT} --out=", "error: --out is empty: name a folder, or . for"),
-        ("report . -o ''", "is no name of a file: name one"),
         (f"{FORECAST} -o ''", "is no name of a file: name one"),
         (f"{FORECAST} -o /proc/x.png", "the folder '/proc' cannot be written to"),
         (f"{FORECAST} -o x.xyz", "a figure needs one of the suffixes"),

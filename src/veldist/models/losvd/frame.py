@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
 
-__all__ = ["Frame", "fit_frame", "robust_frame"]
+__all__ = ["FAR", "Frame", "fit_frame", "is_far", "robust_frame"]
+
+FAR = 8.0
+"""Stars so many robust dispersions out, their own errors included, are hardly members."""
 
 # Cells narrower than this fraction of the velocities would be lost to their rounding.
 _ROUNDING = 1e-9
@@ -94,6 +98,15 @@ def robust_frame(vel: Floats, err: Floats) -> Frame:
 
     variance = _solve_variance(excess, e2, float(deviation.max() / target) ** 2, vel)
     return Frame(location=location, scale=float(np.sqrt(variance)))
+
+
+def is_far(vel: Floats, err: Floats) -> NDArray[np.bool_]:
+    """Stars beyond `FAR` dispersions from the median velocity, their own errors included.
+
+    Dispersion and location are those of `robust_frame`, so that a star cannot hide behind its own effect.
+    """
+    frame = robust_frame(vel, err)
+    return np.abs(vel - frame.location) > FAR * np.hypot(frame.scale, err)
 
 
 def _solve_variance(excess: Callable[[float], float], e2: Floats, ceiling: float, vel: Floats) -> float:
