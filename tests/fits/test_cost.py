@@ -41,7 +41,7 @@ def test_what_fits_is_fitted_in_silence(small):
 def test_what_has_no_room_is_refused_before_the_first_fit(small, tmp_path):
     grid = GRID | {"n_bins": 100_000}
     message = (
-        r"^num_samples = 60 draws on n_bins = 100000 velocity bins take 0.144 GB .* are 0.04 GB: pass fewer"
+        r"^num_samples = 60 draws on n_bins = 100000 velocity bins take 2.4 GB .* are 0.04 GB: pass fewer"
     )
     with pytest.raises(ValueError, match=message):
         fit_all_bins(make_bins([30, 30]), grid, RUN, progress=False, store=tmp_path / "map")

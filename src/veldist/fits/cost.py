@@ -11,6 +11,8 @@ __all__ = ["check_cost", "size_of_fit"]
 # Peaks of memory as they were measured, in numbers a draw. Draws on the grid are there three times while
 # error bars are made of them, six times while all summaries are.
 _FIT, _SUMMARIES = 3, 6
+# So many draws are made, however few are asked for.
+_LEAST = 1000
 # Coefficients and cells; twice as many with more than 5,000 stars.
 _LATENT = 250
 # Beyond this share of the memory users are told.
@@ -64,4 +66,4 @@ def check_cost(
 
 def size_of_fit(num_samples: int, n_bins: int, summaries: bool = False) -> int:
     """Bytes that a fit takes while it is made; parameters are those of `check_cost`."""
-    return 8 * num_samples * ((_SUMMARIES if summaries else _FIT) * n_bins + _LATENT)
+    return 8 * max(num_samples, _LEAST) * ((_SUMMARIES if summaries else _FIT) * n_bins + _LATENT)
