@@ -66,6 +66,12 @@ def test_what_becomes_of_a_lack_of_memory_is_known(error, capsys):
     assert said.count("\n") == 1
 
 
+def test_the_cure_is_an_option(capsys):
+    with pytest.raises(SystemExit, match="1"), enough():
+        raise RuntimeError("memory: pass a smaller n_jobs, or n_jobs=1.") from MemoryError()
+    assert capsys.readouterr().err == "error: memory: pass a smaller --jobs, or --jobs 1.\n"
+
+
 def test_other_errors_are_themselves():
     with pytest.raises(ValueError, match="bad"), enough():
         raise ValueError("bad")

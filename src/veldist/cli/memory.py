@@ -31,6 +31,7 @@ def enough() -> Generator[None]:
                 f"memory ran out ({what}): free some, raise the limit (ulimit -v), or use fewer "
                 "processes (--jobs 1). The same command goes on from what is kept."
             )
+        said = said.replace("n_jobs=1", "--jobs 1").replace("n_jobs", "--jobs")
         with suppress(OSError, AttributeError):
             sys.stderr.write(f"error: {said}\n")
         raise SystemExit(1) from None

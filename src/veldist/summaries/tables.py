@@ -12,7 +12,7 @@ from veldist._support.validate import check_keys
 from veldist.fits.draws import check_fits
 from veldist.fits.fit import Fit
 from veldist.inference import Diagnostics
-from veldist.models.losvd.frame import FAR, is_far
+from veldist.models.losvd.frame import FAR
 from veldist.sky.positions import read_positions
 from veldist.summaries.columns import MAP_COLUMNS, NUMBERS
 from veldist.summaries.maps import compute_summary_maps
@@ -86,8 +86,7 @@ class BinState(NamedTuple):
 
 def bin_state(fit: Fit) -> BinState:
     """State of a fitted bin."""
-    n_far = 0 if fit.stars is None else np.count_nonzero(is_far(fit.stars.vel, fit.stars.err))
-    return BinState(fit.n_stars, int(n_far), fit.diagnostics)
+    return BinState(fit.n_stars, fit.n_far, fit.diagnostics)
 
 
 def make_table(
