@@ -14,6 +14,7 @@ from veldist._support.arrays import Floats
 from veldist._support.threads import one_thread
 from veldist.errors import OrderError
 from veldist.fits.clipping import ABS_FLOOR, FLOOR_FRACTION
+from veldist.fits.cost import check_cost
 from veldist.fits.fit import Fit
 from veldist.fits.fitting import DEFAULT_SAMPLES, check_run, fit_stars, warn_outside
 from veldist.fits.grid import VelocityGrid
@@ -243,6 +244,8 @@ class KinematicSolver:
         ------
         OrderError
             Before `setup_grid` and `add_data`.
+        ValueError
+            If the draws on the grid have no room in memory.
         ImportError, RuntimeError
             If ``gpu`` is true and JAX is not installed, or sees no GPU.
 
@@ -252,6 +255,8 @@ class KinematicSolver:
             If the draws do not meet the criteria after all attempts; ``diagnostics`` says which.
         GridWarning
             If a noticeable part of the LOSVD lies outside the grid.
+        UserWarning
+            If the draws take more than half of the memory.
         OutlierWarning
             If stars lie so far out that they are probably no members.
         """
@@ -259,6 +264,7 @@ class KinematicSolver:
         if stars is None or grid is None:
             raise OrderError("run() needs a grid and stars: call setup_grid() and add_data() first.")
         check_run(num_warmup, num_samples, gpu, seed, settings, prior)
+        check_cost(num_samples, grid.n_bins, stacklevel=3)
         options: dict[str, Any] = {"settings": settings, "prior": prior, "gpu": gpu}
         self.fit = fit_stars(stars, grid, num_samples=num_samples, seed=seed, stacklevel=3, **options)
         return self.fit.need_draws("run()")[0]

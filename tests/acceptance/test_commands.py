@@ -1,5 +1,7 @@
 """What a command cannot do is refused before its work, in a sentence, and leaves nothing behind."""
 
+import shlex
+
 import numpy as np
 import pytest
 from astropy.table import Table
@@ -31,6 +33,9 @@ FORECAST = "forecast --n-stars 50 --err 1 --sigma 5"
         (f"{FIT} -o /proc/x", "the folder '/proc' cannot be written to"),
         (f"{FIT} -o taken", "report.html' is a directory: name a file"),
         ("demo -o stars.csv", "stars.csv' is a file and can hold no"),
+        ("demo -o ''", "error: --out is empty: name a folder, or . for"),
+        (f"{FIT} --out=", "error: --out is empty: name a folder, or . for"),
+        (f"{FORECAST} -o ''", "is no name of a file: name one"),
         (f"{FORECAST} -o /proc/x.png", "the folder '/proc' cannot be written to"),
         (f"{FORECAST} -o x.xyz", "a figure needs one of the suffixes"),
         (f"{FORECAST} -o stars.csv/x.png", "stars.csv' is a file and can hold no"),
@@ -49,7 +54,7 @@ def test_what_cannot_be_done_is_refused_before_the_work(command, message, tmp_pa
     table.write("stars.csv", format="ascii.csv")
     (tmp_path / "taken/report.html").mkdir(parents=True)
     before = sorted(tmp_path.rglob("*"))
-    result = CliRunner().invoke(app, command.split())
+    result = CliRunner().invoke(app, shlex.split(command))
     assert result.exit_code == 1, result.output
     assert message in " ".join(result.output.split()), result.output
     assert sorted(tmp_path.rglob("*")) == before

@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from astropy.table import Table
+from astropy.table import QTable, Table
 from typer.testing import CliRunner
 
 from veldist.cli.app import app
@@ -60,6 +60,9 @@ def test_far_stars_are_told_in_dynamites_table_and_in_the_report(tmp_path):
     table = Table.read(tmp_path / "out/dynamite_input/bayes_losvd_kins.ecsv", format="ascii.ecsv")
     (note,) = table.meta["outliers"]
     assert re.match(r"solvers\[[01]\]: 1 of 60 values \(row \d+: 500.0\) of vel lie more than 8", note)
+    summary = QTable.read(tmp_path / "out/summary.ecsv", format="ascii.ecsv")
+    assert sorted(summary["n_far"]) == [0, 1]
+    assert np.median(summary["outside_grid"][summary["n_far"] == 1]) < 0.04
     page = (tmp_path / "out/report.html").read_text(encoding="utf-8")
     data = json.loads(re.search(r"<script[^>]*application/json[^>]*>(.*?)</script>", page, re.DOTALL)[1])
     messages = [text for bin_ in data["bins"] for text in bin_["messages"]]

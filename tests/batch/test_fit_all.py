@@ -59,6 +59,12 @@ def test_a_failing_bin_is_named_and_the_others_are_kept():
     assert again.solvers[2].n_stars == 30
 
 
+def test_bins_that_fail_in_the_same_way_are_told_in_one_line():
+    errors = {4: ValueError("bad"), 1: ValueError("bad"), 2: MemoryError("none left")}
+    lines = str(BatchError([None] * 5, errors)).splitlines()
+    assert lines[1:3] == ["  bins 1, 4: ValueError: bad", "  bin 2: MemoryError: none left"]
+
+
 def test_failures_are_told_even_where_warnings_are_errors():
     bins = make_bins([30, 30])
     bins[0]["err"][0] = -1.0

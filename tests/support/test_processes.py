@@ -1,5 +1,6 @@
 """Tasks on all cores."""
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -190,3 +191,42 @@ def test_a_process_without_the_right_to_children_works_alone():
         found = pool.map(in_a_child, range(1))[0]
         assert list(found) == [0, 1, 2]
         assert len(set(found.values())) == 1
+
+
+def test_processes_that_cannot_be_started_are_told(monkeypatch):
+    def fail(self):
+        raise RuntimeError("can't start new thread")
+
+    parallel.end_workers()
+    with monkeypatch.context() as patch:
+        patch.setattr("loky.process_executor._ExecutorManagerThread.start", fail)
+        with pytest.raises(RuntimeError, match=r"can't start new thread.*memory.*: pass a smaller n_jobs"):
+            list(run_tasks(double, range(4), 2))
+    assert values(run_tasks(double, range(2), 2)) == {0: 0, 1: 2}
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), ValueError("bad")])
+def test_lokys_messages_of_memory_are_left_out(error, caplog):
+    values(run_tasks(double, range(2), 2))
+    logging.getLogger("concurrent.futures").critical("crashed", exc_info=error)
+    assert len(caplog.records) == isinstance(error, ValueError)
+
+
+def leave(_):
+    os._exit(1)
+
+
+def test_where_no_process_lives_not_all_tasks_are_tried(monkeypatch):
+    started = []
+    original = parallel._Pool.work_off
+
+    def work_off(self, waiting):
+        started.append(len(waiting))
+        return original(self, waiting)
+
+    monkeypatch.setattr(parallel._Pool, "work_off", work_off)
+    outcomes = list(run_tasks(leave, range(200), 2))
+    assert sorted(o.index for o in outcomes) == list(range(200))
+    assert all("was memory too small" in str(o.error) for o in outcomes)
+    # Some with company, some alone.
+    assert len(started) == 2 * parallel._TRIES

@@ -21,11 +21,12 @@ from weakref import WeakSet
 from loky import cpu_count, get_reusable_executor
 from loky.backend import resource_tracker as loky_tracker
 
+from veldist._support.memory import check_limit, memory_ran_out
 from veldist._support.outputs import flushable_outputs
 from veldist._support.validate import check_count
 from veldist._support.worker import prepare_worker
 
-__all__ = ["Outcome", "check_jobs", "end_workers", "run_tasks"]
+__all__ = ["Outcome", "check_jobs", "count_jobs", "end_workers", "run_tasks"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,12 @@ _MIN_TASKS_FOR_PROCESSES = 12
 _MESSAGE_SECONDS = 0.1
 # The last messages are small, so that all workers end at about the same time.
 _LAST_MESSAGES = 4
+# Deaths of all processes before any has done a task that are enough (a second each).
+_TRIES = 3
+_DIED = (
+    "no worker process survived this task (was memory too small? Pass a smaller n_jobs, or n_jobs=1, with "
+    "which less is needed)"
+)
 # A pool of threads for each worker's linear algebra would cost start-up time and memory, and gain nothing.
 _ONE_THREAD = {
     f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB", "NUMEXPR")
@@ -66,6 +73,13 @@ def check_jobs(n_jobs: int | None) -> int | None:
     return None if n_jobs is None else check_count(n_jobs, "n_jobs", 1)
 
 
+def count_jobs(n_jobs: int | None, n_tasks: int) -> int:
+    """How many processes work on so many tasks, if ``n_jobs`` are asked for."""
+    if n_jobs is None:
+        n_jobs = 1 if n_tasks < _MIN_TASKS_FOR_PROCESSES else cpu_count()
+    return min(n_jobs, n_tasks)
+
+
 def run_tasks(
     function: Callable[[T], R], tasks: Sequence[T], n_jobs: int | None = None
 ) -> Generator[Outcome[R]]:
@@ -83,10 +97,16 @@ def run_tasks(
     n_jobs : int, optional
         Number of worker processes; all cores by default, and none for a handful of tasks, nor where Python
         allows none (in a `multiprocessing.Pool`). What they print goes to the standard error.
+
+    Raises
+    ------
+    MemoryError
+        At the first task, if the limit on memory is too small for any.
+    RuntimeError
+        If worker processes cannot be started.
     """
-    if n_jobs is None:
-        n_jobs = 1 if len(tasks) < _MIN_TASKS_FOR_PROCESSES else cpu_count()
-    n_jobs = min(n_jobs, len(tasks))
+    check_limit()
+    n_jobs = count_jobs(n_jobs, len(tasks))
     if n_jobs > 1 and multiprocessing.current_process().daemon:
         # Python forbids it, in the workers of a `multiprocessing.Pool` or of Dask.
         logger.warning("this process may not start others (it is a daemon): the work is done in it alone.")
@@ -100,14 +120,17 @@ def run_tasks(
     waiting = deque(jobs)
     suspects: list[_Job] = []
     try:
-        while waiting:
+        tries = 0
+        while waiting and (pool.works or tries < _TRIES):
             suspects += yield from pool.work_off(waiting)
-        # One of the tasks under way when a process died killed it: each is tried again, alone.
+            tries += 1
+        # One of the tasks under way when a process died killed it: each is tried again, alone. Where no
+        # process has done anything, none will.
         alone = _Pool(function, 1)
-        for job in suspects:
-            if (yield from alone.work_off(deque([job]))):
-                reason = BrokenProcessPool("the worker process died twice on this task (out of memory?)")
-                yield Outcome(job.index, None, reason)
+        for number, job in enumerate((*suspects, *waiting)):
+            hopeless = number >= _TRIES and not (pool.works or alone.works)
+            if hopeless or (yield from alone.work_off(deque([job]))):
+                yield Outcome(job.index, None, BrokenProcessPool(_DIED))
     except (KeyboardInterrupt, GeneratorExit):
         _executor(n_jobs).shutdown(wait=True, kill_workers=True)
         raise
@@ -141,6 +164,7 @@ class _Pool:
     def __init__(self, function: Callable[[Any], Any], n_jobs: int) -> None:
         self._function = function
         self._n_jobs = n_jobs
+        self.works = False
         self._seconds = _MESSAGE_SECONDS
         # Messages that could not be sent are taken apart, to find the task that is the reason.
         self._singly: set[int] = set()
@@ -159,6 +183,8 @@ class _Pool:
                 except BrokenProcessPool:
                     waiting.extendleft(reversed(jobs))
                     return _joined(running)
+                except (MemoryError, OSError, RuntimeError) as error:
+                    raise _not_started(executor, error) from error
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 try:
                     outcomes, seconds = future.result()
@@ -172,6 +198,7 @@ class _Pool:
                         self._singly.update(job.index for job in jobs)
                         waiting.extendleft(reversed(jobs))
                     continue
+                self.works = True
                 self._seconds = seconds / len(outcomes)
                 del running[future]
                 yield from outcomes
@@ -192,6 +219,17 @@ def _joined(running: dict[Future[Any], list[_Job]]) -> list[_Job]:
     return [job for jobs in running.values() for job in jobs]
 
 
+def _not_started(executor: Any, error: BaseException) -> RuntimeError:
+    """Give processes up of which not all could be started; say why."""
+    for process in list(executor._processes.values()):
+        process.terminate()
+    executor.shutdown(wait=False)
+    return RuntimeError(
+        f"worker processes cannot be started ({type(error).__name__}: {error}), as if memory were too small: "
+        "pass a smaller n_jobs, or n_jobs=1."
+    )
+
+
 def end_workers() -> None:
     """End the worker processes, which wait some seconds for more work, for a program that has none."""
     for executor in list(_begun):
@@ -201,7 +239,13 @@ def end_workers() -> None:
 _begun: WeakSet[Any] = WeakSet()
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a message of loky is not one of memory, of which users are told in a sentence."""
+    return not (record.exc_info and memory_ran_out(record.exc_info[1]))
+
+
 def _executor(n_jobs: int) -> Any:
+    logging.getLogger("concurrent.futures").addFilter(_is_news)
     if hasattr(signal, "pthread_sigmask"):
         _start_trackers(os.getpid())
     # loky starts fresh interpreters, which do not run the user's script again.

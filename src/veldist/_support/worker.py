@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 
 __all__ = ["prepare_worker"]
 
@@ -31,7 +32,10 @@ def prepare_worker(parent: int) -> None:
     # Who reads the main process's output sees its end when nobody holds the pipe any more.
     if sys.stdout is not None and sys.stderr is not None:
         os.dup2(2, 1)
-    threading.Thread(target=_end_with, args=(parent,), daemon=True, name="end with parent").start()
+    watch = threading.Thread(target=_end_with, args=(parent,), daemon=True, name="end with parent")
+    # With too little memory for a thread there may still be enough for the work.
+    with suppress(RuntimeError):
+        watch.start()
 
 
 def _end_with(parent: int) -> None:

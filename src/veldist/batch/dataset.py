@@ -13,6 +13,7 @@ from veldist.batch.draws import MapDraws, collect_draws
 from veldist.fits.diagnostics import DIAGNOSTICS
 from veldist.fits.draws import check_fits
 from veldist.fits.labelled import creator, velocity_coordinates
+from veldist.models.losvd.frame import FAR
 from veldist.sky.positions import bin_positions, check_bins
 from veldist.summaries.columns import MAP_COLUMNS, NUMBERS
 from veldist.summaries.scalars import METRICS, SCALARS
@@ -72,8 +73,9 @@ def to_xarray(
         ``intrinsic_pdf`` (bin, draw, velocity) and ``outside_grid`` (bin, draw); ``losvd_median`` and
         ``losvd_uncertainty`` (bin, velocity) from ``clipped_samples``, or where there are none yet as
         `KinematicSolver.clip_uncertainties` makes them by default (from all draws); and per bin
-        ``fitted``, ``n_stars``, ``converged``, ``ess_min``, ``rhat_max``, ``pareto_k``, ``log_evidence``,
-        ``log_bayes_factor``. Skipped bins have ``fitted`` and ``converged`` False and NaN elsewhere.
+        ``fitted``, ``n_stars``, ``n_far``, ``converged``, ``ess_min``, ``rhat_max``, ``pareto_k``,
+        ``log_evidence``, ``log_bayes_factor``. Skipped bins have ``fitted`` and ``converged`` False and NaN
+        elsewhere.
 
         Coordinates ``velocity`` (bin centres), ``velocity_left`` and ``velocity_right``, km/s; ``draw``, the
         row in each solver's ``samples``; ``bin``, the place in ``solvers``, and ``bin_id``, the same
@@ -135,6 +137,7 @@ def _bin_variables(draws: MapDraws) -> dict[str, Any]:
         "fitted": (draws.fitted, "whether the bin has been fitted"),
         "converged": (draws.converged, "whether the posterior sample has converged"),
         "n_stars": (draws.scalars["n_stars"], "number of stars"),
+        "n_far": (draws.scalars["n_far"], f"stars more than {FAR:g} dispersions from the median velocity"),
     } | {name: (draws.scalars[name], long_name) for name, long_name in DIAGNOSTICS.items()}
     return {
         "intrinsic_pdf": _variable(("bin", "draw", "velocity"), draws.pdf, None, mass),

@@ -39,7 +39,7 @@ class MapDraws:
     median, uncertainty : ndarray, (n_bins, n_velocity)
         Summaries of the masses.
     scalars : dict of str to ndarray, (n_bins,)
-        ``n_stars`` and the `DIAGNOSTICS`.
+        ``n_stars``, ``n_far`` and the `DIAGNOSTICS`.
     fitted, converged : ndarray of bool, (n_bins,)
         Which bins have a solver, and whose draws are good.
     edges : ndarray, (n_velocity + 1,)
@@ -61,7 +61,7 @@ class MapDraws:
     def __init__(self, n_bins: int, draws: int | None, dtype: DTypeLike) -> None:
         self.fitted = np.zeros(n_bins, dtype=bool)
         self.converged = np.zeros(n_bins, dtype=bool)
-        self.scalars = {name: np.full(n_bins, np.nan) for name in ("n_stars", *DIAGNOSTICS)}
+        self.scalars = {name: np.full(n_bins, np.nan) for name in ("n_stars", "n_far", *DIAGNOSTICS)}
         self._draws, self._dtype = draws, dtype
         self._first: int | None = None
         self._not_run: list[int] = []
@@ -115,7 +115,7 @@ class MapDraws:
             self.outside[k] = np.asarray(outside)[self.rows]
         clipped = fit.summary
         self.median[k], self.uncertainty[k] = clipped["losvd_median"], clipped["losvd_uncertainty"]
-        self.scalars["n_stars"][k] = fit.n_stars
+        self.scalars["n_stars"][k], self.scalars["n_far"][k] = fit.n_stars, fit.n_far
         diagnostics = fit.diagnostics
         if diagnostics is not None:
             self.converged[k] = diagnostics.converged

@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from veldist._support import validate
+from veldist._support.memory import LESS_MEMORY, memory_ran_out
 from veldist._support.outputs import progress_bar
-from veldist._support.processes import Outcome, check_jobs, run_tasks
+from veldist._support.processes import Outcome, check_jobs, count_jobs, run_tasks
 from veldist.batch.notes import Notes
 from veldist.batch.solver_map import FitMap, SolverMap
 from veldist.batch.store import Inputs, MapStore
 from veldist.batch.task import BinTask, Common, Product, Result, finish_bin, fit_bin, start_bin
 from veldist.batch.writing import StoreWriteError
+from veldist.fits.cost import check_cost
 from veldist.fits.draws import Fits, is_fitted
 from veldist.fits.fit import Fit
-from veldist.fits.fitting import check_run
+from veldist.fits.fitting import DEFAULT_SAMPLES, check_run
 from veldist.fits.grid import VelocityGrid
 from veldist.fits.record import DamagedRecordError
 from veldist.fits.stars import Stars, count_stars, learn_from_bins
@@ -52,11 +54,19 @@ class BatchError(RuntimeError):
     """
 
     def __init__(self, solvers: Solvers, failures: dict[int, BaseException]) -> None:
-        lines = [f"  bin {k}: {type(e).__name__}: {e}" for k, e in sorted(failures.items())]
-        shown = lines[:10] + ([f"  ... and {len(lines) - 10} more"] if len(lines) > 10 else [])
+        # Bins that failed in the same way are told together.
+        same: dict[str, list[int]] = {}
+        for k, error in sorted(failures.items()):
+            same.setdefault(f"{type(error).__name__}: {error}", []).append(k)
+        lines = [
+            f"  bin{'s' if len(bins) > 1 else ''} {validate.name_first(bins)}: {text}"
+            for text, bins in same.items()
+        ]
+        shown = lines[:10] + ([f"  ... and {len(lines) - 10} more messages"] if len(lines) > 10 else [])
+        cure = "\n" + LESS_MEMORY if any(map(memory_ran_out, failures.values())) else ""
         super().__init__(
             f"{len(failures)} of {len(solvers)} bins failed; the results of the others are in the "
-            "attribute `solvers` of this exception:\n" + "\n".join(shown)
+            "attribute `solvers` of this exception:\n" + "\n".join(shown) + cure
         )
         self.solvers = solvers
         self.failures = failures
@@ -253,6 +263,10 @@ def fit_bins(
     shared = (population or Population()).shared(bins)
     sizes = [count_stars(data["vel"], f"bin_data_list[{k}]['vel']") for k, data in enumerate(bins)]
     wanted = _wanted(sizes, min_stars, stacklevel + 1)
+    # Those of a cluster have memories of their own.
+    processes = count_jobs(n_jobs, len(wanted)) if client is None else 1
+    n_draws, summaries = run.get("num_samples", DEFAULT_SAMPLES), product is not None
+    check_cost(n_draws, grid.n_bins, processes, summaries=summaries, stacklevel=stacklevel + 1)
     fitted = FittedBins([None] * len(bins), Notes(len(wanted)))
     # Large bins first, so that no worker is left alone with one at the end.
     todo = sorted(wanted, key=lambda k: -sizes[k])

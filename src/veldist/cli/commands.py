@@ -13,6 +13,7 @@ from veldist.cli.check import check
 from veldist.cli.demo import demo
 from veldist.cli.fit import fit
 from veldist.cli.forecast import forecast
+from veldist.cli.memory import enough
 from veldist.cli.options import Quiet, Verbose
 from veldist.cli.report import report
 from veldist.cli.streams import accept_loss
@@ -27,7 +28,7 @@ class _App(typer.Typer):
         # a second.
         atexit.register(gc.freeze)
         accept_loss()
-        with interrupts.watched():
+        with interrupts.watched(), enough():
             return super().__call__(*args, **kwargs)
 
 

@@ -11,10 +11,12 @@ from contextlib import contextmanager
 
 import typer
 
+from veldist._support.memory import check_limit, memory_ran_out
 from veldist._version import __version__
 from veldist.cli.interrupts import came, told
+from veldist.cli.memory import NEEDED
 
-__all__ = ["numbers", "running"]
+__all__ = ["as_options", "numbers", "running"]
 
 logger = logging.getLogger(__name__)
 
@@ -42,15 +44,16 @@ def running(quiet: bool, verbose: bool, kept: Callable[[], str]) -> Generator[Ca
         # A person at a terminal wants the message, not the line of source code.
         before, warnings.formatwarning = warnings.formatwarning, _plain_warning  # ty: ignore[invalid-assignment]
         try:
+            check_limit(NEEDED)
             logger.debug("veldist %s, Python %s, %s", __version__, platform.python_version(), sys.platform)
             yield (lambda text: None) if quiet else typer.echo
         except typer.Exit:
             raise
         except (ValueError, TypeError, OSError, RuntimeError) as error:
-            if came():
+            if came() or memory_ran_out(error):
                 raise
             logger.debug("where it happened:", exc_info=True)
-            typer.echo(f"error: {_as_options(str(error))}", err=True)
+            typer.echo(f"error: {as_options(str(error))}", err=True)
             raise typer.Exit(1) from None
         finally:
             warnings.formatwarning = before
@@ -87,7 +90,7 @@ def _plain_warning(
     return f"warning: {message}\n"
 
 
-def _as_options(message: str) -> str:
+def as_options(message: str) -> str:
     """The library's message in the terms of the command line."""
     message = message.replace("drop_masked=True", "--drop-masked")
     message = message.replace(
@@ -95,6 +98,7 @@ def _as_options(message: str) -> str:
         "Pass the same stars and options to go on with it, or another --out, or remove the store.",
     )
     message = message.replace("the same call", "the same command")
+    message = message.replace("n_jobs=1", "--jobs 1").replace("n_jobs", "--jobs")
     message = message.replace("pass the path of another store", "pass another --out")
     for name in (
         "min_membership",

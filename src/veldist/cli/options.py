@@ -43,11 +43,23 @@ Verbose = Annotated[
         help="Say more about what is done, and where errors come from.",
     ),
 ]
+
+
+def _folder(name: str | Path) -> Path:
+    """A folder; an empty name, of a variable that is not set, say, would be the current one."""
+    if name == "":
+        typer.echo("error: --out is empty: name a folder, or . for the current one.", err=True)
+        raise typer.Exit(1)
+    return Path(name)
+
+
 Folder = Annotated[
     Path,
     typer.Option(
         "--out",
         "-o",
+        parser=_folder,
+        metavar="PATH",
         rich_help_panel=RUN,
         help="Folder for the results, made if need be; files of the same names are replaced.",
     ),

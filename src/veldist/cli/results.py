@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from veldist.cli.messages import as_options
+
 if TYPE_CHECKING:
     from veldist.pipeline.fit import MapResult, PipelineSettings
     from veldist.sky.catalog import StarCatalog
@@ -50,6 +52,7 @@ def fit_and_write(
     """
     import matplotlib as mpl
 
+    from veldist._support.memory import LESS_MEMORY, memory_ran_out
     from veldist._support.processes import end_workers
     from veldist.pipeline.fit import fit_catalog
     from veldist.pipeline.folder import STORE
@@ -73,4 +76,6 @@ def fit_and_write(
         say(f"wrote {path}")
     for index, error in sorted(result.failures.items()):
         typer.echo(f"error: bin {index} failed and is left out: {error}", err=True)
+    if any(map(memory_ran_out, result.failures.values())):
+        typer.echo(f"error: {as_options(LESS_MEMORY)}", err=True)
     return result

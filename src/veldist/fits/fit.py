@@ -14,6 +14,7 @@ from veldist.fits import clipping
 from veldist.fits.grid import VelocityGrid
 from veldist.fits.stars import Stars
 from veldist.inference import Diagnostics
+from veldist.models.losvd.frame import is_far
 from veldist.models.losvd.model import LosvdPosterior
 
 __all__ = ["Fit"]
@@ -55,6 +56,11 @@ class Fit:
     def n_stars(self) -> int:
         """Number of stars."""
         return 0 if self.stars is None else self.stars.n_stars
+
+    @property
+    def n_far(self) -> int:
+        """Number of stars that lie far from the others, see `veldist.models.losvd.frame.is_far`."""
+        return 0 if self.stars is None else int(is_far(self.stars.vel, self.stars.err).sum())
 
     @property
     def diagnostics(self) -> Diagnostics | None:

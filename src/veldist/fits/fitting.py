@@ -15,7 +15,7 @@ from veldist._support.threads import one_thread
 from veldist.errors import ConvergenceWarning, GridWarning, OutlierWarning
 from veldist.fits.fit import Fit
 from veldist.fits.grid import VelocityGrid
-from veldist.fits.outliers import describe_outliers, find_outliers
+from veldist.fits.outliers import describe_outliers
 from veldist.fits.stars import Stars
 from veldist.inference import Evaluator, Settings
 from veldist.models.losvd.basis import PriorSettings, named_prior
@@ -111,23 +111,11 @@ def warn_outside(fit: Fit, stacklevel: int = 2) -> None:
     missing = float(np.median(samples["outside_grid"]))
     if missing > _OUTSIDE_WARNING:
         warnings.warn(
-            f"{missing:.1%} of the LOSVD lies outside the grid [{grid.edges[0]:g}, {grid.edges[-1]:g}] km/s"
-            f"{_stretched(fit, grid)}; the reported masses are conditional on the grid: widen it to see all.",
+            f"{missing:.1%} of the LOSVD lies outside the grid [{grid.edges[0]:g}, {grid.edges[-1]:g}] km/s; "
+            "the reported masses are conditional on the grid: widen it to see all.",
             GridWarning,
             stacklevel=stacklevel,
         )
-
-
-def _stretched(fit: Fit, grid: VelocityGrid) -> str:
-    """How many stars lie outside, where outliers have drawn more of the LOSVD there."""
-    stars = fit.stars
-    if stars is None or not find_outliers(stars.vel, stars.err).any():
-        return ""
-    n_outside = int(np.sum((stars.vel < grid.edges[0]) | (stars.vel > grid.edges[-1])))
-    return (
-        f", where {n_outside} of {stars.n_stars} stars ({n_outside / stars.n_stars:.1%}) are: stars far from "
-        "the others have stretched the wings, which hold too much"
-    )
 
 
 def check_run(

@@ -7,12 +7,9 @@ from numpy.typing import NDArray
 
 from veldist._support import validate
 from veldist._support.arrays import Floats, Ints
-from veldist.models.losvd.frame import robust_frame
+from veldist.models.losvd.frame import FAR, is_far, robust_frame
 
-__all__ = ["OUTLIER", "describe_outliers", "find_impossible", "find_outliers", "refuse_impossible"]
-
-OUTLIER = 8.0
-"""Stars this many robust dispersions out, their own errors included, are foreground rather than tail."""
+__all__ = ["describe_outliers", "find_impossible", "refuse_impossible"]
 
 # So far out there are placeholders for missing values and blunders.
 _IMPOSSIBLE = 100.0
@@ -26,25 +23,15 @@ _MOST_PLACEHOLDERS = 4
 _NORMAL_DECILE = 1.2815515655446004
 
 
-def find_outliers(vel: Floats, err: Floats) -> NDArray[np.bool_]:
-    """Stars that are hardly members: beyond `OUTLIER` dispersions from the median velocity.
-
-    Dispersion and location are robust, so that an outlier cannot hide behind its own effect, and a star's
-    own error counts as part of its distance.
-    """
-    frame = robust_frame(vel, err)
-    return np.abs(vel - frame.location) > OUTLIER * np.hypot(frame.scale, err)
-
-
 def describe_outliers(vel: Floats, err: Floats) -> str | None:
     """What a user must know of the stars that are hardly members; None if there are none."""
-    far = find_outliers(vel, err)
+    far = is_far(vel, err)
     if not far.any():
         return None
     return (
-        f"{validate.describe_rows(far, vel)} of vel lie more than {OUTLIER:g} dispersions from the median "
-        "velocity. The LOSVD is stretched to reach them, and its dispersion, wings and error bars are not "
-        "to be relied on: remove these stars unless they are members."
+        f"{validate.describe_rows(far, vel)} of vel lie more than {FAR:g} dispersions from the median "
+        "velocity. The LOSVD has its share of them, which decide on its mean, dispersion, wings and their "
+        "error bars: remove these stars unless they are members."
     )
 
 

@@ -28,7 +28,8 @@ from veldist.models.losvd.basis import PriorSettings
 from veldist.models.losvd.frame import Frame, fit_frame
 from veldist.models.losvd.memberships import Memberships
 from veldist.models.losvd.merge import merge_stars
-from veldist.models.losvd.model import LosvdModel, LosvdPosterior, reach
+from veldist.models.losvd.model import LosvdModel, LosvdPosterior
+from veldist.models.losvd.reach import Reach
 
 __all__ = ["ONE_GAUSSIAN", "Sample", "fit_members"]
 
@@ -114,8 +115,9 @@ def _fit(
     if foreign is not None:
         alone = foreign == 0.0
         alone |= False if probability is None else probability == 1.0
-    far = reach(frame, sample.vel[alone], sample.err[alone])
-    model = LosvdModel.build(frame, n_members, float(np.median(sample.err)) / frame.scale, far, prior)
+    z, error = frame.standardise(sample.vel), sample.err / frame.scale
+    far = Reach.of_cells(z[alone], error[alone])
+    model = LosvdModel.build(frame, n_members, float(np.median(error)), far, prior)
     rows = _Rows.of(sample, model, settings)
     likelihood, blocks, monitor = _engine_inputs(rows, model, share, evaluator)
     whole = infer(likelihood, blocks, monitor, rng, settings)

@@ -16,6 +16,7 @@ import numpy as np
 from veldist._support.arrays import Floats, Ints
 from veldist._support.validate import check_count, to_numbers
 from veldist.sky.equal_counts import equal_count_diagram
+from veldist.sky.placeholders import refuse_placeholders
 from veldist.sky.positions import to_points
 from veldist.sky.power_diagram import nearest_site
 
@@ -106,9 +107,12 @@ def bin_stars(x: Any, y: Any, stars_per_bin: int, *, max_iter: int = 30) -> Spat
     TypeError
         If ``stars_per_bin`` or ``max_iter`` is not an integer.
     ValueError
-        If positions differ in number or hold NaN or infinite values, or ``stars_per_bin`` is below 1.
+        If positions differ in number or hold NaN or infinite values, or placeholders for missing ones (-9999,
+        say, far outside the range of all others), or ``stars_per_bin`` is below 1.
     """
     points = to_points(x, y)
+    for name, position in zip("xy", points.T, strict=True):
+        refuse_placeholders(position, name)
     stars_per_bin = check_count(stars_per_bin, "stars_per_bin", 1)
     max_iter = check_count(max_iter, "max_iter", 0)
     n_bins = max(1, round(len(points) / stars_per_bin))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from veldist._support.validate import describe_rows, to_float
+from veldist._support.validate import check_limit, describe_rows, to_float
+from veldist.sky.placeholders import refuse_placeholders
 from veldist.sky.tables import check_columns, column_label, find_units, read_table, to_numbers
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def read_catalog(
         If a column does not hold numbers.
     ValueError
         If the file cannot be read as a table, lacks a column, has a unit of the wrong kind, or has values
-        that are masked, not finite, or impossible.
+        that are masked, not finite, or impossible, or positions that are placeholders.
 
     Warns
     -----
@@ -144,10 +145,9 @@ def read_catalog(
     )
     values = {role: to_numbers(table[name], column_label(role, name)) for role, name in columns.items()}
     usable = _find_usable(values, columns, drop_masked)
-    for role, name in (("x", x), ("y", y)):
-        _warn_if_absolute(values[role][usable], units[role], name, column_label(role, name))
+    as_read = dict(values)
     for role, unit in units.items():
-        values[role] *= unit.to("arcsec" if role in ("x", "y") else "km/s")
+        values[role] = values[role] * unit.to("arcsec" if role in ("x", "y") else "km/s")
 
     kept = usable.copy()
     if membership is not None:
@@ -180,6 +180,11 @@ def read_catalog(
         n_below,
     )
     rows = np.flatnonzero(kept)
+    for role, name in (("x", x), ("y", y)):
+        position, read, label = values[role][rows], as_read[role][rows], column_label(role, name)
+        refuse_placeholders(position, label, read, rows)
+        check_limit(position, label, "arcsec", rows)
+        _warn_if_absolute(read, units[role], name, label)
     _warn_if_repeated(np.column_stack([values[role][rows] for role in ("x", "y", "vel", "err")]), path)
     stars = {role: column[rows] for role, column in values.items()}
     return StarCatalog(
@@ -254,8 +259,6 @@ def _find_usable(
 
 def _warn_if_absolute(values: NDArray[np.float64], unit: UnitBase, name: str, label: str) -> None:
     """Warn if positions look like right ascension or declination rather than offsets."""
-    if values.size == 0:
-        return
     low, high = values.min(), values.max()
     far = unit.to_string() in ("deg", "hourangle") and max(-low, high) > LARGEST_OFFSET_DEG
     if far or (ABSOLUTE_NAME.fullmatch(name) and low * high > 0):

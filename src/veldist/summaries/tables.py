@@ -12,6 +12,7 @@ from veldist._support.validate import check_keys
 from veldist.fits.draws import check_fits
 from veldist.fits.fit import Fit
 from veldist.inference import Diagnostics
+from veldist.models.losvd.frame import FAR
 from veldist.sky.positions import read_positions
 from veldist.summaries.columns import MAP_COLUMNS, NUMBERS
 from veldist.summaries.maps import compute_summary_maps
@@ -53,8 +54,9 @@ def summary_table(
     Returns
     -------
     astropy.table.QTable
-        Columns ``bin_id`` (1-based, as in a pixel map of bins), ``x`` and ``y`` if given, ``n_stars``, and
-        for every map ``NAME`` and ``NAME_unc``, as in `compute_summary_maps`. For the basic summaries but
+        Columns ``bin_id`` (1-based, as in a pixel map of bins), ``x`` and ``y`` if given, ``n_stars``,
+        ``n_far`` (those of which an `OutlierWarning` tells), and for every map ``NAME`` and ``NAME_unc``, as
+        in `compute_summary_maps`. For the basic summaries but
         ``bimodality_score`` also ``NAME_prior_ratio`` and ``NAME_prior_dominated``; NaN, and False, for
         skipped bins. Maps of other names are added without a unit. ``log_bayes_factor`` (of "not Gaussian"
         against "Gaussian", NaN where there is none) has no uncertainty. If the solvers have diagnostics, also
@@ -78,12 +80,13 @@ class BinState(NamedTuple):
     """What is known of a fitted bin beside its LOSVD: the last is None where there are only draws."""
 
     n_stars: int
+    n_far: int
     diagnostics: Diagnostics | None
 
 
 def bin_state(fit: Fit) -> BinState:
     """State of a fitted bin."""
-    return BinState(fit.n_stars, fit.diagnostics)
+    return BinState(fit.n_stars, fit.n_far, fit.diagnostics)
 
 
 def make_table(
@@ -102,10 +105,10 @@ def make_table(
         table[name] = values if unit is None else Quantity(values, unit)
         table[name].info.description = description
 
-    n_stars = np.full(n_bins, np.nan)
+    n_stars, n_far = np.full((2, n_bins), np.nan)
     converged = np.zeros(n_bins, dtype=bool)
     for i, state in states.items():
-        n_stars[i] = state.n_stars
+        n_stars[i], n_far[i] = state.n_stars, state.n_far
         converged[i] = state.diagnostics is not None and state.diagnostics.converged
     diagnosed = any(state.diagnostics is not None for state in states.values())
     check_keys(maps, METRICS, "maps")
@@ -120,6 +123,7 @@ def make_table(
     for name, values in positions.items():
         add(name, values, "arcsec", f"{name} position of the bin")
     add("n_stars", n_stars, None, "number of stars")
+    add("n_far", n_far, None, f"stars more than {FAR:g} dispersions from the median velocity: no members?")
     for name, entry in maps.items():
         if name == _EVIDENCE and not diagnosed:
             continue

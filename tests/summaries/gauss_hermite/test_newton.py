@@ -47,8 +47,9 @@ def posteriors():
 def test_medians_and_half_widths_of_posteriors(posteriors, order):
     """What `gauss_hermite_draws` states, in units of the uncertainty: of 95 % of the parameters, and all.
 
-    It states it for 238 posteriors. Of the 28 here the 95th percentile is the tenth largest of some 200
-    values, which varies by a third between sets of posteriors: with order 6 it is 0.007 to 0.009.
+    It states it for 224 posteriors, eight sets like these 28. From set to set the 95th percentile scatters by
+    0.0014 for medians around 0.0036, and by 0.002 for half-widths around 0.0056 (order 4) and 0.0090: the
+    bounds are three of these above. The largest of one set may be twice the largest of all.
     """
     errors = []
     for masses in posteriors:
@@ -59,10 +60,10 @@ def test_medians_and_half_widths_of_posteriors(posteriors, order):
         width = 0.5 * (high - low)
         errors.append(np.abs([q50 - median, 0.5 * (q84 - q16) - width]) / width)
     median, width = np.concatenate(errors, axis=1)
-    assert np.percentile(median, 95) < 0.004
-    assert np.percentile(width, 95) < (0.005 if order == 4 else 0.011)
-    assert median.max() < 0.03
-    assert width.max() < 0.08
+    assert np.percentile(median, 95) < 0.0036 + 3 * 0.0014
+    assert np.percentile(width, 95) < (0.0056 if order == 4 else 0.0090) + 3 * 0.002
+    assert median.max() < 2 * 0.037
+    assert width.max() < 2 * 0.14
 
 
 @pytest.mark.parametrize("name", list(standard_losvds()))

@@ -133,8 +133,8 @@ def write_dynamite_kinematics(
     rescaled mass would no longer belong to its error. The smallest and the largest sum are in the metadata
     as ``losvd_sum_range``. Only ``v`` and ``sigma`` are moments of the median LOSVD divided by its sum.
 
-    ``outliers`` in the metadata, if it is there, says which bins have stars far from the others, by which the
-    LOSVD is stretched. ``uncertainty_floor`` lists, for every row, the arguments of ``clip_uncertainties``,
+    ``outliers`` in the metadata, if it is there, says which bins have stars far from the others, and
+    which. ``uncertainty_floor`` lists, for every row, the arguments of ``clip_uncertainties``,
     the floor they led to, and how many of the velocity bins it raised.
 
     A column ``bin_id`` (1..n) and ``velocity_unit`` in the metadata serve DYNAMITE's successor in JAX;

@@ -1,4 +1,4 @@
-"""What a user of an LOSVD must be told of it: how much its grid cuts off, which stars stretch it."""
+"""What a user of an LOSVD must be told of it: what its grid cuts off, which stars are far from the others."""
 
 from __future__ import annotations
 

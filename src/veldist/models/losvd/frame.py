@@ -6,10 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
 
-__all__ = ["Frame", "fit_frame", "robust_frame"]
+__all__ = ["FAR", "Frame", "fit_frame", "is_far", "robust_frame"]
+
+FAR = 8.0
+"""Stars so many robust dispersions out, their own errors included, are hardly members."""
 
 # Cells narrower than this fraction of the velocities would be lost to their rounding.
 _ROUNDING = 1e-9
@@ -79,17 +83,30 @@ def robust_frame(vel: Floats, err: Floats) -> Frame:
 
     The location is the median; the scale s makes the median of :math:`|y_i - m| / \sqrt{s^2 + e_i^2}` that of
     a unit Gaussian, 0.6745: the median absolute deviation, corrected for the errors. It is kept above the
-    same bound as in `fit_frame`.
+    same bound as in `fit_frame`. Where half of the velocities are the same, as coarse rounding makes them,
+    the deviations of the others count, unless there is only one.
     """
     location = float(np.median(vel))
     deviation, e2 = np.abs(vel - location), err**2
     target = _NORMAL_QUARTILE
+    counts = deviation > 0.0
+    if not 1 < np.count_nonzero(counts) <= deviation.size / 2:
+        counts[:] = True
 
     def excess(variance: float) -> float:
-        return float(np.median(deviation / np.sqrt(variance + e2))) - target
+        return float(np.median(deviation[counts] / np.sqrt(variance + e2[counts]))) - target
 
     variance = _solve_variance(excess, e2, float(deviation.max() / target) ** 2, vel)
     return Frame(location=location, scale=float(np.sqrt(variance)))
+
+
+def is_far(vel: Floats, err: Floats) -> NDArray[np.bool_]:
+    """Stars beyond `FAR` dispersions from the median velocity, their own errors included.
+
+    Dispersion and location are those of `robust_frame`, so that a star cannot hide behind its own effect.
+    """
+    frame = robust_frame(vel, err)
+    return np.abs(vel - frame.location) > FAR * np.hypot(frame.scale, err)
 
 
 def _solve_variance(excess: Callable[[float], float], e2: Floats, ceiling: float, vel: Floats) -> float:

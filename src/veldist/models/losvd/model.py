@@ -6,7 +6,7 @@ engine, which knows of none of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
 
@@ -27,12 +27,13 @@ from veldist.inference import (
 from veldist.models.losvd.basis import PriorSettings, losvd_basis, losvd_prior
 from veldist.models.losvd.cells import Cells, make_cells
 from veldist.models.losvd.design import design_matrix
-from veldist.models.losvd.frame import Frame, fit_frame
+from veldist.models.losvd.frame import Frame
 from veldist.models.losvd.memberships import Memberships
 from veldist.models.losvd.merge import MergedStars, merge_stars
+from veldist.models.losvd.reach import Reach, frame_of_most
 from veldist.models.losvd.regrid import LEAST_INSIDE, fine_edges, smooth_bin_masses
 
-__all__ = ["LosvdModel", "LosvdPosterior", "fit_losvd", "reach"]
+__all__ = ["LosvdModel", "LosvdPosterior", "fit_losvd"]
 
 # The monitored masses: half a dispersion wide, out to three dispersions.
 _MONITOR_EDGES = np.linspace(-3.0, 3.0, 13)
@@ -271,15 +272,14 @@ def fit_losvd(
     evaluator : Evaluator, optional
         Who does the likelihood's arithmetic; this machine's processor by default.
     """
-    frame = fit_frame(vel, err)
-    error_ratio = float(np.median(err)) / frame.scale
-    model = LosvdModel.build(frame, vel.size, error_ratio, reach(frame, vel, err), prior)
+    frame, far = frame_of_most(vel, err)
+    z, error_ratio = frame.standardise(vel), err / frame.scale
+    typical = float(np.median(error_ratio))
+    if far:
+        sample = Reach.of(z, np.minimum(3.0 * error_ratio, 1.0))
+        z, error_ratio = sample.pull(z, error_ratio)
+        model = LosvdModel.build(frame, vel.size, typical, settings=prior)
+        posterior = model.fit(frame.velocity(z), frame.scale * error_ratio, rng, settings, evaluator)
+        return replace(posterior, cells=sample.draw_out(posterior.cells))
+    model = LosvdModel.build(frame, vel.size, typical, Reach.of_cells(z, error_ratio), prior)
     return model.fit(vel, err, rng, settings, evaluator)
-
-
-def reach(frame: Frame, vel: Floats, err: Floats) -> tuple[float, float]:
-    """What cells must reach in z: every star, but one with a broad error only from afar."""
-    z, error = frame.standardise(vel), err / frame.scale
-    far = np.abs(z) + np.minimum(3.0 * error, 1.0) - 5.0 * np.maximum(error - 1.0, 0.0)
-    left, right = (float(far[side].max(initial=0.0)) for side in (z < 0, z >= 0))
-    return -left, right

@@ -202,13 +202,13 @@ def gauss_hermite(pdf_samples: Any, edges: Any, order: int = 4) -> GaussHermite:
 def gauss_hermite_draws(masses: Floats, edges: Floats, order: int = 4) -> GaussHermite:
     """As `gauss_hermite`, for a posterior: draws that lie close together share most of the work.
 
-    In 238 posteriors of 1,000 draws (30 to 2,000 stars, errors of 0.1 to 0.7 dispersions, all of
-    `veldist.simulate.standard_losvds`) medians were within 0.004 and half-widths within 0.005 of their
-    uncertainty for 95 % of the parameters, 0.009 and 0.01 for 99 % (for order 6 half-widths within 0.008 and
-    0.02). The Monte Carlo errors of 1,000 independent draws are 0.04 and 0.03. The largest errors, 0.03 and
-    0.08, occur between two peaks: up to 0.8 % of the draws (1.7 % for order 6) have a second minimum and end
-    there, which matters where few draws are near a percentile. `converged` means the same. Fewer than 250
-    draws are fitted each by itself.
+    In 224 posteriors of 1,000 draws (30 to 2,000 stars, errors of 0.1 to 0.7 dispersions, all of
+    `veldist.simulate.standard_losvds`) medians were within 0.004 and half-widths within 0.006 of their
+    uncertainty for 95 % of the parameters, 0.009 and 0.014 for 99 % (for order 6 half-widths within 0.009 and
+    0.028). The Monte Carlo errors of 1,000 independent draws are 0.04 and 0.03. The largest errors, 0.04 and
+    0.06 (0.14), occur between two peaks: up to 0.8 % of the draws (1.7 % for order 6) have a second minimum
+    and end there, which matters where few draws are near a percentile. `converged` means the same. Fewer than
+    250 draws are fitted each by itself.
 
     Parameters
     ----------
