@@ -267,12 +267,12 @@ def _why_not(
     place = f"at {best.v[narrow] + shift:.1f} km/s with dispersion {best.sigma[narrow]:.1f}"
     if not search.able(best)[narrow]:
         return (
-            f"the narrow component, {place}, has {100.0 * best.share[narrow]:.2g} % of {n_stars:,} stars, fewer "
-            f"than {_LEAST_STARS} or than {100.0 * _LEAST_SHARE:g} %, which may be close together by chance. "
-            f"{cure}"
+            f"the narrow component, {place}, has {100.0 * best.share[narrow]:.2g} % of {n_stars:,} stars. "
+            f"Fewer than {_LEAST_STARS}, or than {100.0 * _LEAST_SHARE:g} %, may be close together by "
+            f"chance. {cure}"
         )
     return (
-        f"members cannot be told from contaminants by their velocities: the narrow component, {place}, "
-        f"is beside one of {best.sigma[other]:.1f}, which is not {_BROADER:g} times wider and may be the members' own wings. "
-        f"{cure}"
+        f"members cannot be told from contaminants by their velocities: the narrow component, {place}, is "
+        f"beside one of {best.sigma[other]:.1f}, which is not {_BROADER:g} times wider and may be the "
+        f"members' own wings. {cure}"
     )
