@@ -30,6 +30,7 @@ __all__ = [
     "draw_band",
     "draw_bands",
     "draw_legend",
+    "draw_legend_on_top",
     "draw_rug",
     "draw_star_histogram",
     "draw_truth",
@@ -207,6 +208,13 @@ def draw_legend(ax: Axes, order: Sequence[str]) -> None:
         # The ticks of many stars are too faint to be seen one by one.
         if handle is not None and getattr(handle, "get_marker", lambda: None)() == "|":
             handle.set_alpha(0.8)
+
+
+def draw_legend_on_top(ax: Axes) -> None:
+    """Legend above the axes, where it hides nothing."""
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False, fontsize="x-small", borderpad=0.1
+    )
 
 
 def star_bins(vel: Floats, low: float, high: float) -> Floats:

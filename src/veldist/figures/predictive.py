@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.validate import check_count
-from veldist.figures.layers import BANDS, BLUE, draw_band, star_bins
+from veldist.figures.layers import BANDS, BLUE, draw_band, draw_legend_on_top, star_bins
 from veldist.fits.draws import as_fit
 from veldist.fits.predictive import predictive_fractions, predictive_pit
 
@@ -112,7 +112,7 @@ def _draw_velocities(
     ax.set_xlabel(r"Observed velocity [km s$^{-1}$]")
     ax.set_ylabel(f"Stars per {bins[1] - bins[0]:.2g} km s$^{{-1}}$")
     if legend:
-        _legend_on_top(ax)
+        draw_legend_on_top(ax)
 
 
 def _draw_pit(ax: Axes, pit: NDArray[np.float64], legend: bool) -> None:
@@ -138,14 +138,7 @@ def _draw_pit(ax: Axes, pit: NDArray[np.float64], legend: bool) -> None:
     ax.set_xlabel("Probability integral transform")
     ax.set_ylabel("Stars / number if uniform")
     if legend:
-        _legend_on_top(ax)
-
-
-def _legend_on_top(ax: Axes) -> None:
-    """Legend above the axes, where it hides nothing."""
-    ax.legend(
-        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False, fontsize="x-small", borderpad=0.1
-    )
+        draw_legend_on_top(ax)
 
 
 def _places(ax_or_fig: Any) -> tuple[Any, NDArray[Any]]:

@@ -14,12 +14,14 @@ from veldist._support.validate import (
     check_finite,
     check_positive,
     check_same_length,
+    describe_rows,
     name_first,
     to_array,
     to_float,
     to_numbers,
 )
 from veldist.models.contaminants.control import FEWEST, smooth
+from veldist.models.contaminants.learn import learn
 from veldist.models.contaminants.member import Member
 from veldist.models.contaminants.normal import mixture_density
 from veldist.models.contaminants.uniform import UniformContaminant
@@ -28,6 +30,8 @@ __all__ = ["Contaminant", "ContaminantDensity"]
 
 # Weights may be rounded to so much.
 _ROUNDING = 1e-6
+# No star of a field is so far from the others (km/s, and in half-ranges from the 10 to the 90 percentile).
+_FAR, _FAR_RANGES = 2000.0, 100.0
 
 
 @runtime_checkable
@@ -150,6 +154,45 @@ class Contaminant:
         source = f"control sample of {vel.size:,} stars, smoothed with {bandwidth:.2g} km/s{errors}"
         return cls(tuple(weights), tuple(v), tuple(sigma), source=source)
 
+    @classmethod
+    def learn(cls, vel: Any, err: Any, v_guess: Any = None) -> Contaminant:
+        """Learn contaminants and members from all stars of a catalogue, by their velocities alone.
+
+        One narrow Gaussian, the members, and one or two broad ones, the contaminants (see
+        `veldist.models.contaminants.learn`). Take *all* stars, not those of a bin, and look at what was
+        found: print the result, or draw it with `veldist.plotting.plot_contaminant`. A second narrow group of
+        stars far from the members, a stream for example, is a contaminant; `v_guess` says which is which. A
+        cold population of members in a hot one is taken for members among contaminants if one is three times
+        wider than the other.
+
+        Parameters
+        ----------
+        vel, err : array_like or Quantity, (n_stars,)
+            Velocities and their 1-sigma errors, km/s. Of more than 20,000 stars, one in every few in the
+            order of velocity is used.
+        v_guess : float or Quantity, optional
+            About the velocity of the members, km/s. It is a start, and a preference between solutions: its
+            uncertainty is taken to be a tenth of the range of all velocities. Fewer than 5 % members are only
+            looked for with it, down to 1 %.
+
+        Returns
+        -------
+        Contaminant
+            With what was found of the members in `member`.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If velocities or errors are unusable, or if members cannot be told from contaminants: no narrow
+            component, too few stars in it, or others that are not three times wider.
+        """
+        vel, err = read_stars(vel, err)
+        _refuse_placeholders(vel)
+        guess = None if v_guess is None else to_float(v_guess, "v_guess", "km/s")
+        found = learn(vel, err, guess)
+        mixture = (tuple(found.weights), tuple(found.v), tuple(found.sigma))
+        return cls(*mixture, member=found.member, source=found.source)
+
     @staticmethod
     def uniform(low: Any, high: Any) -> UniformContaminant:
         """All velocities between two limits (km/s).
@@ -208,3 +251,14 @@ class Contaminant:
     def __repr__(self) -> str:
         """Return the same in brackets."""
         return f"Contaminant({self})"
+
+
+def _refuse_placeholders(vel: Floats) -> None:
+    """Refuse what would be taken for a broad population: values that stand for missing ones."""
+    low, median, high = np.percentile(vel, [10.0, 50.0, 90.0])
+    bad = np.abs(vel - median) > max(_FAR, _FAR_RANGES * 0.5 * (high - low))
+    if bad.any():
+        raise ValueError(
+            f"vel has {describe_rows(bad, vel)} more than {_FAR:g} km/s from the median of all, "
+            f"{median:.5g} km/s: placeholders for missing values, or blunders. Remove these stars."
+        )

@@ -9,14 +9,14 @@ import numpy as np
 from veldist._support.arrays import Floats
 from veldist.models.contaminants.normal import gaussian_density
 
-__all__ = ["Gaussians", "climb", "maximise", "occam", "unresolved"]
+__all__ = ["TINY", "Gaussians", "climb", "maximise", "occam", "unresolved"]
 
 # Stars that count as few: what they say of a scale depends on where they happen to lie.
 _PRECISE = 3
 # The floor of the scales moves little from a step to the next.
 _EVERY = 4
-# Of stars that no component explains.
 TINY = 1e-300
+"""What keeps stars that no component explains from dividing by zero."""
 
 
 class Gaussians(NamedTuple):
