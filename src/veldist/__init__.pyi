@@ -52,6 +52,7 @@ from .models.contaminants.density import (
 from .models.contaminants.density import (
     ContaminantDensity as ContaminantDensity,
 )
+from .models.error_model import ErrorModel as ErrorModel
 from .models.losvd.basis import PriorSettings as PriorSettings
 from .report.write import write_report as write_report
 from .solver import KinematicSolver as KinematicSolver
