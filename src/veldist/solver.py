@@ -410,10 +410,8 @@ class KinematicSolver:
         from veldist.figures.losvd import plot_losvd
 
         given: dict[str, Any] = {"stars": "rug", "gaussian": True} | options
-        masses = samples["intrinsic_pdf"]
-        return plot_losvd(
-            grid.edges, masses, ax=ax, true_intrinsic=true_intrinsic, vel=self.vel, err=self.err, **given
-        )
+        given |= {"vel": self.vel, "err": self.err, "membership": self.membership}
+        return plot_losvd(grid.edges, samples["intrinsic_pdf"], ax, true_intrinsic, **given)
 
     def to_xarray(self) -> Dataset:
         """All draws, stars and diagnostics with their names, units and settings, as an `xarray.Dataset`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -18,7 +18,15 @@ from veldist.fits.outliers import find_impossible, refuse_impossible
 from veldist.models.contaminants import Contaminant, ContaminantDensity
 from veldist.models.error_model import ErrorModel
 
-__all__ = ["Stars", "check_coverage", "check_possible", "count_stars", "learn_from_bins", "read_bin"]
+__all__ = [
+    "Stars",
+    "check_coverage",
+    "check_possible",
+    "count_stars",
+    "learn_from_bins",
+    "read_bin",
+    "read_membership",
+]
 
 # No spectrograph is so precise (km/s).
 _LEAST_ERROR = 1e-9
@@ -54,6 +62,13 @@ class Stars:
     def n_stars(self) -> int:
         """Number of stars."""
         return self.vel.size
+
+    @property
+    def error_terms(self) -> list[tuple[float, Floats]]:
+        """Probabilities of the errors that a star may have, and these, (n_stars,) each, km/s."""
+        if self.errors is None:
+            return [(1.0, self.err)]
+        return [(float(p), np.hypot(factor * self.err, extra)) for p, factor, extra in self.errors]
 
     @property
     def plain(self) -> bool:
@@ -107,9 +122,9 @@ class Stars:
                     "membership says who may be no member, but not how these are distributed: pass a "
                     "contaminant too (veldist.Contaminant), or leave these stars out."
                 )
-            membership = _read_membership(membership, vel.size)
-        density = None if contaminant is None else _density(contaminant, vel, err, terms)
-        return cls(vel, err, membership, density, terms)
+            membership = read_membership(membership, vel.size)
+        stars = cls(vel, err, membership, errors=terms)
+        return stars if contaminant is None else replace(stars, contaminant=_density(contaminant, stars))
 
 
 def check_possible(vel: Floats, err: Floats, rows: Ints | None = None, *, others: bool = False) -> None:
@@ -147,8 +162,8 @@ def check_possible(vel: Floats, err: Floats, rows: Ints | None = None, *, others
         refuse_impossible(find_impossible(vel, err), vel, rows)
 
 
-def _read_membership(value: Any, n_stars: int) -> Floats:
-    """Probabilities, checked."""
+def read_membership(value: Any, n_stars: int) -> Floats:
+    """Probabilities of membership from what a user passes; raises as `Stars.read`."""
     value = validate.to_array(value, "membership", "")
     if value.size != n_stars:
         raise ValueError(f"membership has {value.size} values for {n_stars} stars.")
@@ -161,18 +176,18 @@ def _read_membership(value: Any, n_stars: int) -> Floats:
     return value
 
 
-def _density(contaminant: ContaminantDensity, vel: Floats, err: Floats, terms: Floats | None) -> Floats:
+def _density(contaminant: ContaminantDensity, stars: Stars) -> Floats:
     """Density of the contaminants at each star, checked: it may be anybody's."""
     if not isinstance(contaminant, ContaminantDensity) or isinstance(contaminant, type):
         raise TypeError(
             "contaminant must be a veldist.Contaminant, or any object with a method density(vel, err), got "
             f"{validate.shown(contaminant)}."
         )
-    total = np.zeros(vel.size)
-    for share, factor, extra in np.array([[1.0, 1.0, 0.0]]) if terms is None else terms:
-        density = np.asarray(contaminant.density(vel, np.hypot(factor * err, extra)), dtype=np.float64)
-        if density.shape != vel.shape:
-            raise ValueError(f"contaminant.density returned shape {density.shape} for {vel.size} stars.")
+    total = np.zeros(stars.n_stars)
+    for share, err in stars.error_terms:
+        density = np.asarray(contaminant.density(stars.vel, err), dtype=np.float64)
+        if density.shape != total.shape:
+            raise ValueError(f"contaminant.density returned shape {density.shape} for {total.size} stars.")
         total += share * density
     bad = ~(np.isfinite(total) & (total >= 0.0))
     if bad.any():
