@@ -11,5 +11,7 @@ def test_no_name_of_a_module_decides_whether_fits_are_the_same():
     described = describe_settings(grid, {"gpu": None}, seed=1, min_stars=10, population={})
     assert "veldist" not in json.dumps(described)
     assert described["run_kwargs"]["prior"]["resolution"]["limits"] == [100.0, 1000.0, 5000.0]
-    spelt_out = describe_settings(grid, {"gpu": False, "prior": PriorSettings()}, seed=1, min_stars=10, population={})
+    spelt_out = describe_settings(
+        grid, {"gpu": False, "prior": PriorSettings()}, seed=1, min_stars=10, population={}
+    )
     assert spelt_out == described

@@ -129,10 +129,10 @@ def draw_rug(ax: Axes, edges: Floats, vel: Floats, err: Floats | None, membershi
     """
     if membership is not None:
         members = membership > 0.5
-        _draw_ticks(ax, vel[~members], "0.6", 0.2, f"{np.count_nonzero(~members)} rather no members")
+        _draw_ticks(ax, vel[~members], "0.6", 0.2, f"{np.count_nonzero(~members)} of less")
         vel, err = vel[members], None if err is None else err[members]
     outside = int(np.count_nonzero((vel < edges[0]) | (vel > edges[-1])))
-    what = "stars" if membership is None else "members"
+    what = "stars" if membership is None else "stars of membership > 0.5"
     name = f"{vel.size} {what}" + (f", {outside} outside the grid" if outside else "")
     across = ax.get_xaxis_transform()
     ax.axhline(0.0, color="0.6", linewidth=0.6, zorder=0)
@@ -197,6 +197,8 @@ def draw_star_histogram(
     if share.sum() > 0.0:
         likely = inside[share > 0.5]
         bins = star_bins(likely if likely.size else inside, *ax.get_xlim())
+        if membership is not None:
+            bins = _extended(bins, *ax.get_xlim())
         scale = 1.0 / (share.sum() * np.diff(bins))
         members, everyone = (np.histogram(inside, bins, weights=w)[0] * scale for w in (share, None))
         if membership is not None:
@@ -224,6 +226,13 @@ def draw_star_histogram(
             zorder=2.2,
             label="posterior mean with errors",
         )
+
+
+def _extended(bins: Floats, low: float, high: float) -> Floats:
+    """Bins of the same width on either side, as many as there is room for."""
+    width = bins[1] - bins[0]
+    left, right = (max(0, int(room / width)) for room in (bins[0] - low, high - bins[-1]))
+    return bins[0] + width * np.arange(-left, bins.size + right)
 
 
 def draw_legend(ax: Axes, order: Sequence[str]) -> None:

@@ -104,7 +104,7 @@ def _draw_velocities(
     observed, _ = np.histogram(vel, bins, weights=share)
     everyone, _ = np.histogram(vel, bins)
     outside = vel.size - int(everyone.sum())
-    name = f"{vel.size} stars observed"
+    name = f"{vel.size} stars observed" + (f", {outside} farther out" if outside else "")
     if share.min() < 1.0:
         name = f"{share.sum():.0f} members observed"
         ax.stairs(everyone, bins, color="0.6", linewidth=0.8, linestyle=":", zorder=0.9, label="all stars")
@@ -115,7 +115,7 @@ def _draw_velocities(
         color="black",
         markersize=3.5,
         zorder=3,
-        label=name + (f", {outside} stars farther out" if outside else ""),
+        label=name,
     )
     ax.set_xlim(bins[0], bins[-1])
     ax.set_ylim(bottom=0.0)
