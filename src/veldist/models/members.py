@@ -31,7 +31,7 @@ from veldist.models.losvd.merge import merge_stars
 from veldist.models.losvd.model import LosvdModel, LosvdPosterior
 from veldist.models.losvd.reach import Reach
 
-__all__ = ["ONE_GAUSSIAN", "Sample", "fit_members"]
+__all__ = ["ONE_GAUSSIAN", "Sample", "fit_in_frame", "fit_members"]
 
 ONE_GAUSSIAN = ((1.0, 1.0, 0.0),)
 """The kernel of stars whose errors are what they are said to be."""
@@ -87,7 +87,7 @@ def fit_members(
         location, scale, share = member_frame(vel, err, foreign, prior=sample.probability)
         frame = Frame(location, scale)
     for _ in range(_REFITS):
-        found = _fit(sample, frame, share, rng, settings, prior, evaluator)
+        found = fit_in_frame(sample, frame, share, rng, settings, prior, evaluator)
         moments = found.posterior.cell_masses() @ found.cells.moments(2)
         sigma = float(np.median(np.sqrt(moments[:, 2] - moments[:, 1] ** 2)))
         if _NARROWER < sigma < _WIDER:
@@ -98,16 +98,26 @@ def fit_members(
     return found
 
 
-def _fit(
+def fit_in_frame(
     sample: Sample,
     frame: Frame,
     share: float,
     rng: np.random.Generator,
     settings: Settings,
-    prior: PriorSettings | None,
-    evaluator: Evaluator | None,
+    prior: PriorSettings | None = None,
+    evaluator: Evaluator | None = None,
 ) -> LosvdPosterior:
-    """The fit in a given frame."""
+    """As `fit_members`, in a given frame.
+
+    Parameters
+    ----------
+    sample, rng, settings, prior, evaluator
+        As there.
+    frame : Frame
+        Location and scale of the standardised velocity.
+    share : float
+        About which fraction of the stars are members: it decides the resolution and where the search begins.
+    """
     foreign, probability = sample.contaminant, sample.probability
     n_members = max(1, round(share * sample.vel.size))
     # The cells must reach the stars that nothing else explains.
