@@ -41,6 +41,10 @@ _FREE = 20.0
 # The frame's scale is right within these factors of the posterior's dispersion; else it is found again from
 # that, so often. A scale that is too large leaves too much of the sample to the members.
 _NARROWER, _WIDER, _REFITS = 0.8, 1.25, 3
+# That of what lies within so many scales of the frame: single stars far out are no reason.
+_CORE = 4.0
+# For the frame, no star is a member with more certainty, and one in a thousand is neither this nor that.
+_CERTAIN, _STRAY = 0.99, 1e-3
 # Entries of an array held at once: 16 MB.
 _CHUNK = 2_000_000
 # With more stars than this the number of members is as good as normal.
@@ -84,11 +88,15 @@ def fit_members(
     if foreign is None:
         frame = fit_frame(vel, err)
     else:
-        location, scale, share = member_frame(vel, err, foreign, prior=sample.probability)
+        # A star that neither members nor contaminants explain is none that the frame must suit.
+        known = None if sample.probability is None else np.minimum(sample.probability, _CERTAIN)
+        least = _STRAY / (float(np.ptp(vel)) + float(err.max()))
+        location, scale, share = member_frame(vel, err, np.maximum(foreign, least), prior=known)
         frame = Frame(location, scale)
     for _ in range(_REFITS):
         found = fit_in_frame(sample, frame, share, rng, settings, prior, evaluator)
-        moments = found.posterior.cell_masses() @ found.cells.moments(2)
+        moments = found.posterior.cell_masses() @ found.cells.moments(2, -_CORE, _CORE)
+        moments /= moments[:, :1]
         sigma = float(np.median(np.sqrt(moments[:, 2] - moments[:, 1] ** 2)))
         if _NARROWER < sigma < _WIDER:
             break
@@ -228,13 +236,14 @@ def _memberships(
     step = max(1, _CHUNK // fraction.size)
     for start in range(0, n, step):
         rows = slice(start, start + step)
-        prior = 1.0 if sample.probability is None else sample.probability[rows]
+        prior = np.ones(1) if sample.probability is None else sample.probability[rows]
         part = replace(sample, vel=sample.vel[rows], err=sample.err[rows])
         inside = prior * (members @ _design(part, model).T)
         outside = (others if sample.probability is None else others * (1.0 - prior)) * sample.contaminant[
             rows
         ]
-        share = inside / (inside + outside)
+        total = inside + outside
+        share = np.divide(inside, total, out=np.broadcast_to(prior, total.shape).copy(), where=total > 0.0)
         probability[rows] = share.mean(axis=0)
         if n <= _MANY:
             number += np.count_nonzero(rng.random(share.shape) < share, axis=1)
