@@ -91,16 +91,16 @@ def test_probabilities_are_relative_to_the_odds():
 
 def test_a_certain_member_is_one_however_far():
     """The cells reach it, as nothing else may explain it, and the frame is that of the others."""
-    vel, err, density, _ = contaminated(5, n=1200)
+    vel, err, density, _ = contaminated(5, n=300)
     p = np.full(vel.size, 0.5)
-    vel[0], p[0], p[1] = 600.0, 1.0, 0.0
+    vel[0], p[0], p[1] = 300.0, 1.0, 0.0
     found = fit_members(
         Sample(vel, err, density, p), np.random.default_rng(0), Settings(max_doublings=0, n_chains=64)
     )
     assert found.members is not None
     assert found.members.probability[0] == pytest.approx(1.0)
     assert found.members.probability[1] == pytest.approx(0.0)
-    assert found.frame.velocity(found.cells.edges[-1]) > 600.0
+    assert found.frame.velocity(found.cells.edges[-1]) > 300.0
     assert 8.0 < found.frame.scale < 12.0
 
 
