@@ -15,8 +15,8 @@ __all__ = ["ErrorModel"]
 # of Gaussians. `ErrorModel.binaries` says of which binaries.
 _BINARY_SIGMAS = (0.087, 0.342, 1.134, 3.447, 9.846)
 _BINARY_WEIGHTS = (0.160, 0.282, 0.291, 0.200, 0.067)
-# Student t: relative error of its density, how far out (in errors) the tail is right, how much may lack there,
-# and weights that are left out.
+# Student t: relative error of its density, how far out (in errors) the tail is right, how much may lack
+# there, and weights that are left out.
 _RIGHT, _FAR, _LACKING, _NOTHING = 2e-3, 20.0, 0.01, 1e-9
 
 
@@ -98,14 +98,14 @@ class ErrorModel:
         errors or where it has fallen to 1e-9 of the peak.
         """
         from scipy.optimize import brentq
-        from scipy.special import gammaincinv, gammainccinv, loggamma
+        from scipy.special import gammainccinv, gammaincinv, loggamma
 
         nu = to_float(nu, "nu", "")
         if nu <= 1.0:
             raise ValueError(f"nu must be above 1, got {nu:g}: 4 is a common choice.")
         # A t is a Gaussian of variance nu / chi2: its integral over the logarithm of the width, by the
-        # trapezoidal rule. At x the integrand is a gamma distribution of 1 / width^2, with the shape below and
-        # the rate (nu + x^2) / 2, whose quantiles bound it and whose Fourier transform is the rule's error.
+        # trapezoidal rule. At x the integrand is a gamma distribution of 1 / width^2, with the shape below
+        # and the rate (nu + x^2) / 2: its quantiles bound it, its Fourier transform is the rule's error.
         shape = 0.5 * (nu + 1.0)
 
         def too_wrong(frequency: float) -> float:
@@ -140,9 +140,9 @@ class ErrorModel:
         2.28) with P in days (Raghavan et al. 2010, ApJS 190, 1), up to 1e9 days, which counts wider pairs as
         single stars; mass ratios are uniform between 0.1 and 1, eccentricities between 0 and 0.9, pairs that
         come closer than 0.2 au are left out, orientation and phase are random. Against 3 million such orbits
-        the five Gaussians are right within 4 % in the speeds below which 10 to 99 % of the binaries are (0.04,
-        0.13, 0.44, 1.45, 3.8, 13.8 km/s at 10, 25, 50, 75, 90, 99 %), and within 8 % in the fractions above
-        any speed up to 20 km/s. Beyond, they fall off too fast: 0.07 % instead of 0.11 % above 25 km/s.
+        the five Gaussians are right within 5 % in the speeds that 10, 25, 50, 75, 90 and 99 % of the binaries
+        stay below (0.04, 0.13, 0.44, 1.45, 3.8 and 13.8 km/s), and within 9 % in the fractions above any speed
+        up to 20 km/s. Beyond, they fall off too fast: 0.07 % instead of 0.11 % above 25 km/s.
         Limits of 0.1 and 0.5 au instead of 0.2 would put the speed at 90 % to about 4.4 and 3.0 km/s.
         """
         fraction = _to_fraction(fraction)
