@@ -141,7 +141,7 @@ class ErrorModel:
         single stars; mass ratios are uniform between 0.1 and 1, eccentricities between 0 and 0.9, pairs that
         come closer than 0.2 au are left out, orientation and phase are random. Against 3 million such orbits
         the five Gaussians are right within 5 % in the speeds that 10, 25, 50, 75, 90 and 99 % of the binaries
-        stay below (0.04, 0.13, 0.44, 1.45, 3.8 and 13.8 km/s), and within 9 % in the fractions above any speed
+        stay below (0.04, 0.13, 0.44, 1.45, 3.8 and 13.8 km/s), and within 9 % in the fractions above speeds
         up to 20 km/s. Beyond, they fall off too fast: 0.07 % instead of 0.11 % above 25 km/s.
         Limits of 0.1 and 0.5 au instead of 0.2 would put the speed at 90 % to about 4.4 and 3.0 km/s.
         """
