@@ -121,7 +121,8 @@ def test_error_scales_come_from_repeats_and_from_large_samples(visits):
     miss = found.ln_scale - np.log([1.0, 1.4])
     assert (np.abs(miss) < 3.5 * found.ln_scale_err).all()
     scaled = found.apply(vel, err, instrument, scale_errors=True)[1]
-    np.testing.assert_allclose(scaled[instrument == "old"] / err[instrument == "old"], np.exp(found.ln_scale[1]))
+    old = instrument == "old"
+    np.testing.assert_allclose(scaled[old] / err[old], np.exp(found.ln_scale[1]))
 
 
 def test_few_stars_do_not_tell_the_scale_of_their_errors():

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from veldist.cli.messages import running
+from veldist.cli.observed import Align, Identity, Instrument
 from veldist.cli.options import Folder, Jobs, PerBin, Quiet, Samples, Seed, Verbose
 from veldist.cli.results import fit_and_write, kept_in
 
@@ -31,6 +32,9 @@ def fit(
     min_membership: Annotated[
         float | None, typer.Option(help="Keep stars of at least this membership probability.")
     ] = None,
+    id: Identity = None,
+    instrument: Instrument = None,
+    align: Align = False,
     position_unit: Annotated[
         str | None,
         typer.Option(
@@ -109,6 +113,9 @@ def fit(
             err=err,
             membership=membership,
             min_membership=min_membership,
+            id=id,
+            instrument=instrument,
+            align=align,
             drop_masked=drop_masked,
             position_unit=position_unit,
             velocity_unit=velocity_unit,

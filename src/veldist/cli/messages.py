@@ -87,12 +87,14 @@ def _plain_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
     """A warning without the line of source code, for `warnings.formatwarning`."""
-    return f"warning: {message}\n"
+    return f"warning: {as_options(str(message))}\n"
 
 
 def as_options(message: str) -> str:
     """The library's message in the terms of the command line."""
-    message = message.replace("drop_masked=True", "--drop-masked")
+    message = message.replace("drop_masked=True", "--drop-masked").replace("align=True", "--align")
+    for name in ("id", "instrument"):
+        message = message.replace(f"{name}='COLUMN'", f"--{name} COLUMN")
     message = message.replace(
         "Pass the same stars and settings to go on with it, or the path of a new store.",
         "Pass the same stars and options to go on with it, or another --out, or remove the store.",

@@ -15,8 +15,11 @@ __all__ = ["by_name", "by_position", "look_like_visits", "to_labels"]
 _VOICE = 2.0
 
 
-def to_labels(value: Any, name: str, n_stars: int) -> np.ndarray:
-    """Names of stars or instruments, (n_stars,), of any type; raises `ValueError` where some are missing."""
+def to_labels(value: Any, name: str, n_stars: int, rows: Ints | None = None) -> np.ndarray:
+    """Names of stars or instruments, (n_stars,), of any type; raises `ValueError` where some are missing.
+
+    Their rows are their places if ``rows`` does not tell others.
+    """
     array = np.ma.asarray(value)
     if array.shape != (n_stars,):
         raise ValueError(f"{name} has shape {array.shape} for {n_stars} velocities: pass one for each.")
@@ -28,7 +31,8 @@ def to_labels(value: Any, name: str, n_stars: int) -> np.ndarray:
         plain = plain.astype(str)
         missing |= np.char.strip(plain) == ""
     if missing.any():
-        raise ValueError(f"{name} has {validate.describe_rows(missing)} without a value: fill it in.")
+        which = validate.describe_rows(missing, rows=rows)
+        raise ValueError(f"{name} has {which} without a value: fill it in.")
     return plain
 
 
@@ -55,13 +59,13 @@ def look_like_visits(vel: Floats, err: Floats, star: Ints) -> bool:
     """Whether rows that share a position are visits of one star rather than several stars.
 
     Several differ by the dispersion of the sample, visits by their errors, unless a star is variable: each
-    has a limited voice in the sum of the log likelihood ratios.
+    has a limited voice in the sum of the log likelihood ratios. Rows that repeat another have none.
     """
     spread = 1.4826 * float(np.median(np.abs(vel - np.median(vel))))
     population = max(spread**2 - float(np.median(err)) ** 2, 0.0)
     order = np.argsort(star, kind="stable")
     first, second = order[:-1], order[1:]
-    same = star[first] == star[second]
+    same = (star[first] == star[second]) & ((vel[first] != vel[second]) | (err[first] != err[second]))
     first, second = first[same], second[same]
     visits = err[first] ** 2 + err[second] ** 2
     stars = visits + 2.0 * population

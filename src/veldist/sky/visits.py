@@ -65,17 +65,21 @@ class Visits:
         return np.bincount(self.star, value) / np.bincount(self.star)
 
     def __str__(self) -> str:
+        return self.describe()
+
+    def describe(self, rows: Ints | None = None) -> str:
+        """What was found, in words; ``rows`` are the rows in the user's table, where these are others."""
         several = int(np.sum(self.n_visits > 1))
         text = f"{self.star.size} rows are {self.n_stars} stars, {several} of them visited more than once"
         if self.n_copies:
             text += f"; {self.n_copies} rows are copies of others, counted once"
         n_variable = int(self.variable.sum())
         if n_variable:
-            rows = ", ".join(map(str, self.first[self.variable][:_NAMED]))
-            more = ", ..." if n_variable > _NAMED else ""
+            first = self.first if rows is None else rows[self.first]
             text += (
                 f"; the visits of {n_variable} differ by more than their errors allow (p < {_VARIABLE:g}; "
-                f"binaries, or errors that are too small; first rows {rows}{more}): their errors are widened"
+                f"binaries, or errors that are too small; first rows "
+                f"{validate.name_first(first[self.variable], _NAMED)}): their errors are widened"
             )
         return text
 
