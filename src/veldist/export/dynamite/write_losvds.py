@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Choices", "DynamiteFiles", "write_dynamite_kinematics", "write_rows"]
 
-_FLUX_MODES = ("nstars", "uniform", "custom")
+_FLUX_MODES = ("nstars", "nmembers", "uniform", "custom")
 _PAD_NOTE = (
     "Orbits have no mass in the outermost bins in recent versions of DYNAMITE; pad=True adds empty ones, "
     "which is right only for LOSVDs that have ended before."
@@ -77,9 +77,10 @@ def write_dynamite_kinematics(
             weights adding up to 1.
     kin_filename, aperture_filename, bins_filename : str
         Names of the three files inside ``output_dir``.
-    bin_flux_mode : {"nstars", "uniform", "custom"}
-        What the ``bin_flux`` column holds: the number of stars, 1, or ``bin_flux`` from the metadata.
-        DYNAMITE uses it to weight the mean velocity when it centres the system, not in the fit.
+    bin_flux_mode : {"nstars", "nmembers", "uniform", "custom"}
+        What the ``bin_flux`` column holds: the number of stars, that of the members among them (the same
+        for fits without contaminants), 1, or ``bin_flux`` from the metadata. DYNAMITE uses it to weight the
+        mean velocity when it centres the system, not in the fit.
     overwrite : bool
         Whether files of these names may be replaced.
     pad : bool
@@ -133,9 +134,10 @@ def write_dynamite_kinematics(
     rescaled mass would no longer belong to its error. The smallest and the largest sum are in the metadata
     as ``losvd_sum_range``. Only ``v`` and ``sigma`` are moments of the median LOSVD divided by its sum.
 
-    ``outliers`` in the metadata, if it is there, says which bins have stars far from the others, and
-    which. ``uncertainty_floor`` lists, for every row, the arguments of ``clip_uncertainties``,
-    the floor they led to, and how many of the velocity bins it raised.
+    ``n_members`` in the metadata, if it is there, is the posterior median of the number of members in every
+    row: other stars have been modelled as contaminants. ``outliers``, if it is there, says which bins have
+    stars far from the others, and which. ``uncertainty_floor`` lists, for every row, the arguments of
+    ``clip_uncertainties``, the floor they led to, and how many of the velocity bins it raised.
 
     A column ``bin_id`` (1..n) and ``velocity_unit`` in the metadata serve DYNAMITE's successor in JAX;
     DYNAMITE itself drops columns it does not know.
@@ -215,6 +217,8 @@ def _make_table(rows: SolvedBins, layout: VoronoiLayout, bin_flux_mode: str) -> 
     n_solved, n_velocity = rows.losvd.shape
     if bin_flux_mode == "nstars":
         flux, flux_text = rows.n_stars.astype(np.float64), "number of stars"
+    elif bin_flux_mode == "nmembers":
+        flux, flux_text = rows.n_members, "number of members, posterior median"
     elif bin_flux_mode == "uniform":
         flux, flux_text = np.ones(n_solved), "the same for all bins"
     else:
@@ -252,6 +256,7 @@ def _make_table(rows: SolvedBins, layout: VoronoiLayout, bin_flux_mode: str) -> 
         "bin_flux_mode": bin_flux_mode,
         "original_bin": original.tolist(),
         "n_stars": rows.n_stars.tolist(),
+        **({} if np.array_equal(rows.n_members, rows.n_stars) else {"n_members": rows.n_members.tolist()}),
         "losvd_sum_range": [float(totals.min()), float(totals.max())],
         "veldist_version": __version__,
     }
