@@ -72,7 +72,7 @@ def to_dataset(fit: Fit) -> Dataset:
         pdf, outside = posterior.bin_masses(grid.edges)
 
     draw = ("chain", "draw")
-    variables = {
+    variables: dict[str, Any] = {
         "intrinsic_pdf": ((*draw, "velocity"), pdf[rows], "probability mass per velocity bin", "1"),
         "outside_grid": (draw, outside[rows], "probability mass outside the velocity grid", "1"),
         "coefficients": (
@@ -138,7 +138,7 @@ def _members(fit: Fit, rows: NDArray[np.intp]) -> dict[str, tuple[tuple[str, ...
     if members is None or fit.stars is None:
         return {}
     draw, star = ("chain", "draw"), ("star",)
-    found = {
+    found: dict[str, tuple[tuple[str, ...], Floats, str]] = {
         "member_fraction": (draw, members.fraction[rows], "share of members in the population of the stars"),
         "n_members": (draw, members.number[rows], "number of members among the stars"),
         "membership": (star, members.probability, "posterior probability to be a member"),

@@ -70,6 +70,16 @@ class ErrorModel:
         """Probability, factor, and extra width (km/s) of every Gaussian."""
         return tuple(zip(self.weights, self.factors, self.extra, strict=True))
 
+    def __str__(self) -> str:
+        """Return the sentence that a user reads."""
+        said = []
+        for weight, factor, extra in self.terms:
+            parts = ["err" if factor == 1.0 else f"{factor:.3g} err"] if factor > 0.0 else []
+            parts += [f"{extra:.3g} km/s"] if extra > 0.0 else []
+            width = parts[0] if len(parts) == 1 else f"hypot({', '.join(parts)})"
+            said.append(f"{100.0 * weight:.3g} % with {width}")
+        return "errors: " + ", ".join(said)
+
     @classmethod
     def mixture(cls, weights: Any, factors: Any, extra: Any = None) -> ErrorModel:
         """Any mixture; nothing is added in quadrature by default."""

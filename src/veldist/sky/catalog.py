@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 
 from veldist._support.validate import check_limit, describe_rows, to_float
 from veldist.sky.placeholders import refuse_placeholders
+from veldist.sky.star_table import StarTable
 from veldist.sky.tables import check_columns, column_label, find_units, read_table, to_numbers
 
 if TYPE_CHECKING:
     from astropy.units import UnitBase
 
-__all__ = ["StarCatalog", "read_catalog"]
+__all__ = ["VELOCITY_ENDINGS", "StarCatalog", "find_usable", "read_catalog"]
 
 logger = logging.getLogger(__name__)
 
 # Endings of column names that tell a unit.
 POSITION_ENDINGS = {"_arcsec": "arcsec", "_arcmin": "arcmin", "_deg": "deg"}
 VELOCITY_ENDINGS = {"_kms": "km/s", "_km_s": "km/s", "_ms": "m/s", "_m_s": "m/s"}
+"""Units that endings of column names tell, of velocities."""
 ABSOLUTE_NAME = re.compile(r"(ra|de|dec)_?(deg|icrs|fk5|j?2000)?", re.IGNORECASE)
 # Tangent-plane offsets in degrees hardly exceed this; right ascension and declination do.
 LARGEST_OFFSET_DEG = 5.0
@@ -51,6 +53,8 @@ class StarCatalog:
         Number of rows dropped because a value is masked, NaN or infinite.
     n_below_membership : int
         Number of other rows left out because the membership probability is too small.
+    table : StarTable
+        All rows of the file, and why some are left out.
     """
 
     x: NDArray[np.float64]
@@ -62,6 +66,7 @@ class StarCatalog:
     n_read: int
     n_dropped_masked: int
     n_below_membership: int
+    table: StarTable
 
     @property
     def n_stars(self) -> int:
@@ -144,7 +149,7 @@ def read_catalog(
         table, {"vel": vel, "err": err}, VELOCITY_ENDINGS, velocity_unit, "velocity_unit", "km/s"
     )
     values = {role: to_numbers(table[name], column_label(role, name)) for role, name in columns.items()}
-    usable = _find_usable(values, columns, drop_masked)
+    usable = find_usable(values, columns, drop_masked)
     as_read = dict(values)
     for role, unit in units.items():
         values[role] = values[role] * unit.to("arcsec" if role in ("x", "y") else "km/s")
@@ -197,6 +202,7 @@ def read_catalog(
         n_read=len(table),
         n_dropped_masked=n_dropped,
         n_below_membership=n_below,
+        table=StarTable.of(values, kept, threshold),
     )
 
 
@@ -234,7 +240,7 @@ def _warn_if_repeated(stars: NDArray[np.float64], path: str | Path) -> None:
         )
 
 
-def _find_usable(
+def find_usable(
     values: dict[str, NDArray[np.float64]], columns: dict[str, str], drop_masked: bool
 ) -> NDArray[np.bool_]:
     """Flag the rows without masked, NaN or infinite values; raise or warn if there are others."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -162,6 +163,8 @@ class Choices(NamedTuple):
     overwrite: bool = True
     pad: bool = False
     v_systemic: Any = 0.0
+    # More entries of the metadata.
+    notes: Mapping[str, Any] = MappingProxyType({})
 
 
 def write_rows(
@@ -187,7 +190,7 @@ def write_rows(
     stacklevel : int
         Of warnings, as in `warnings.warn`.
     """
-    names, bin_flux_mode, overwrite, pad, v_systemic = choices
+    names, bin_flux_mode, overwrite, pad, v_systemic, notes = choices
     if bin_flux_mode not in _FLUX_MODES:
         raise ValueError(f"bin_flux_mode must be one of {list(_FLUX_MODES)}, got {bin_flux_mode!r}.")
     v_systemic = to_float(v_systemic, "v_systemic", "km/s")
@@ -202,7 +205,7 @@ def write_rows(
     if pad:
         rows = rows.padded()
     table = _make_table(rows, layout, bin_flux_mode)
-    table.meta |= {"v_systemic": v_systemic, "padded": bool(pad)} | outlier_notes(cuts)
+    table.meta |= {"v_systemic": v_systemic, "padded": bool(pad), **notes} | outlier_notes(cuts)
     write_files(paths, table, layout, stacklevel)
     return paths
 
