@@ -116,6 +116,6 @@ def _range(stars: StarCatalog) -> list[float]:
 
 def _numbers_of(text: str, name: str, parts: tuple[str, ...]) -> list[float]:
     """Numbers between commas, one for each part."""
-    if text.count(",") != len(parts) - 1:
+    if not text or text.count(",") != len(parts) - 1:
         raise ValueError(f"{name}:{text} is not understood: pass {name}:{','.join(parts)}.")
     return numbers(text, name)
