@@ -48,3 +48,18 @@ def test_errors_speak_of_options(path, tmp_path):
     assert result.exit_code == 1
     assert "--align needs --instrument COLUMN" in " ".join(result.output.split())
     assert as_options("pass id='COLUMN', which") == "pass --id COLUMN, which"
+
+
+def test_the_table_of_stars_has_all_visits(path, tmp_path):
+    out = tmp_path / "out"
+    result = run(
+        "fit", path, *COLUMNS, "--id", "star", "--stars-per-bin", 30, "--num-samples", 200, "--jobs", 1,
+        "--out", out,
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    stars = QTable.read(out / "stars.ecsv")
+    assert len(stars) == 240
+    assert set(stars["status"]) == {"used"}
+    bins = np.asarray(stars["bin_id"]).reshape(60, 4)
+    assert (bins == bins[:, :1]).all()
+    assert np.bincount(bins[:, 0])[1:].tolist() == [30, 30]

@@ -72,7 +72,7 @@ def test_singles_keep_their_error_and_binaries_add_theirs():
 
 def test_it_says_what_it_is():
     model = ErrorModel.mixture([0.5, 0.3, 0.2], [1, 2, 0], [0, 3, 4])
-    assert repr(model) == "<ErrorModel: 0.5 of err, 0.3 of hypot(2 err, 3 km/s), 0.2 of 4 km/s>"
+    assert repr(model) == "<ErrorModel: 50 % with err, 30 % with hypot(2 err, 3 km/s), 20 % with 4 km/s>"
 
 
 @pytest.mark.parametrize(

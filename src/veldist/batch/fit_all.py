@@ -28,7 +28,7 @@ from veldist.fits.fit import Fit
 from veldist.fits.fitting import DEFAULT_SAMPLES, check_run
 from veldist.fits.grid import VelocityGrid
 from veldist.fits.record import DamagedRecordError
-from veldist.fits.stars import Stars, count_stars, learn_from_bins
+from veldist.fits.stars import Stars, count_members, count_stars, learn_from_bins
 from veldist.solver import KinematicSolver
 
 if TYPE_CHECKING:
@@ -118,7 +118,8 @@ def fit_all_bins(
         Arguments of `KinematicSolver.run`. Bin k runs with seed ``seed + k``. With ``{"gpu": True}`` the
         likelihoods of many bins at a time are evaluated on the GPU of this machine.
     min_stars : int
-        Bins with fewer stars are skipped, with one warning that names them.
+        Bins with fewer stars are skipped, with one warning that names them. Of bins with ``"membership"``
+        the expected number of members counts, the sum of the probabilities.
     contaminant : Contaminant, "learn" or ContaminantDensity, optional
         How the velocities of the stars that are no members are distributed, in all bins alike; how many of
         them there are is left free in every bin. ``"learn"`` for `veldist.Contaminant.learn` of all stars
@@ -262,7 +263,8 @@ def fit_bins(
     min_stars = validate.check_count(min_stars, "min_stars", 1)
     shared = (population or Population()).shared(bins)
     sizes = [count_stars(data["vel"], f"bin_data_list[{k}]['vel']") for k, data in enumerate(bins)]
-    wanted = _wanted(sizes, min_stars, stacklevel + 1)
+    expected = [count_members(data, f"bin_data_list[{k}]") for k, data in enumerate(bins)]
+    wanted = _wanted(expected, min_stars, stacklevel + 1)
     # Those of a cluster have memories of their own.
     processes = count_jobs(n_jobs, len(wanted)) if client is None else 1
     n_draws, summaries = run.get("num_samples", DEFAULT_SAMPLES), product is not None
@@ -276,7 +278,7 @@ def fit_bins(
         from veldist.batch.fingerprint import describe_settings, digest_bins
 
         settings = describe_settings(grid_kwargs, run, seed, min_stars, shared)
-        opened = MapStore.writing(store, Inputs(settings, digest_bins(bins, shared), sizes))
+        opened = MapStore.writing(store, Inputs(settings, digest_bins(bins, shared), sizes, expected))
     with opened as kept:
         if kept is not None:
             done = _resume(kept, fitted.notes, stacklevel + 1)
@@ -411,16 +413,16 @@ def _check_arguments(
     return bins, grid, run, seed
 
 
-def _wanted(sizes: Sequence[int], min_stars: int, stacklevel: int) -> list[int]:
-    """Bins with enough stars; a warning names the others."""
-    skipped = [k for k, size in enumerate(sizes) if size < min_stars]
+def _wanted(expected: Sequence[float], min_stars: int, stacklevel: int) -> list[int]:
+    """Bins with enough stars, or expected members; a warning names the others."""
+    skipped = [k for k, number in enumerate(expected) if number < min_stars]
     if skipped:
         warnings.warn(
-            f"{len(skipped)} of {len(sizes)} bins have fewer than min_stars = {min_stars} stars and are "
-            f"skipped: {validate.name_first(skipped)}.",
+            f"{len(skipped)} of {len(expected)} bins have fewer than min_stars = {min_stars} stars (with "
+            f"membership: expected members) and are skipped: {validate.name_first(skipped)}.",
             stacklevel=stacklevel,
         )
-    return [k for k, size in enumerate(sizes) if size >= min_stars]
+    return [k for k, number in enumerate(expected) if number >= min_stars]
 
 
 def _check_bins(bin_data_list: Any) -> list[dict[str, Any]]:

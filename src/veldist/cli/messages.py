@@ -102,6 +102,8 @@ def as_options(message: str) -> str:
     message = message.replace("the same call", "the same command")
     message = message.replace("n_jobs=1", "--jobs 1").replace("n_jobs", "--jobs")
     message = message.replace("pass the path of another store", "pass another --out")
+    message = message.replace("Contaminant.sample of a control", "--contaminant FILE of a control")
+    message = message.replace("Contaminant.gaussian", "--contaminant gaussian:V,SIGMA")
     for name in (
         "min_membership",
         "position_unit",
@@ -112,6 +114,7 @@ def as_options(message: str) -> str:
         "num_samples",
         "psf_sigma",
         "v_systemic",
+        "v_guess",
     ):
         message = message.replace(name, "--" + name.replace("_", "-"))
     return message

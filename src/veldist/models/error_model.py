@@ -71,13 +71,17 @@ class ErrorModel:
         return tuple(zip(self.weights, self.factors, self.extra, strict=True))
 
     def __repr__(self) -> str:
-        parts = []
+        return f"<ErrorModel: {str(self).removeprefix('errors: ')}>"
+
+    def __str__(self) -> str:
+        """Return the sentence that a user reads."""
+        said = []
         for weight, factor, extra in self.terms:
-            width = "err" if factor == 1.0 else f"{factor:.3g} err"
-            if extra:
-                width = f"hypot({width}, {extra:.3g} km/s)" if factor else f"{extra:.3g} km/s"
-            parts.append(f"{weight:.3g} of {width}")
-        return f"<ErrorModel: {', '.join(parts)}>"
+            parts = ["err" if factor == 1.0 else f"{factor:.3g} err"] if factor > 0.0 else []
+            parts += [f"{extra:.3g} km/s"] if extra > 0.0 else []
+            width = parts[0] if len(parts) == 1 else f"hypot({', '.join(parts)})"
+            said.append(f"{100.0 * weight:.3g} % with {width}")
+        return "errors: " + ", ".join(said)
 
     @classmethod
     def mixture(cls, weights: Any, factors: Any, extra: Any = None) -> ErrorModel:

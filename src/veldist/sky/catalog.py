@@ -16,6 +16,7 @@ from veldist._support.validate import check_limit, describe_rows, to_float
 from veldist.sky.observations import one_row_a_star
 from veldist.sky.placeholders import refuse_placeholders
 from veldist.sky.same_star import to_labels
+from veldist.sky.star_table import StarTable
 from veldist.sky.tables import check_columns, column_label, find_units, read_table, to_numbers
 
 if TYPE_CHECKING:
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 
     from veldist.sky.instruments import ZeroPoints
 
-__all__ = ["StarCatalog", "read_catalog"]
+__all__ = ["VELOCITY_ENDINGS", "StarCatalog", "find_usable", "read_catalog"]
 
 logger = logging.getLogger(__name__)
 
 # Endings of column names that tell a unit.
 POSITION_ENDINGS = {"_arcsec": "arcsec", "_arcmin": "arcmin", "_deg": "deg"}
 VELOCITY_ENDINGS = {"_kms": "km/s", "_km_s": "km/s", "_ms": "m/s", "_m_s": "m/s"}
+"""Units that endings of column names tell, of velocities."""
 ABSOLUTE_NAME = re.compile(r"(ra|de|dec)_?(deg|icrs|fk5|j?2000)?", re.IGNORECASE)
 # Tangent-plane offsets in degrees hardly exceed this; right ascension and declination do.
 LARGEST_OFFSET_DEG = 5.0
@@ -55,6 +57,8 @@ class StarCatalog:
         Number of rows dropped because a value is masked, NaN or infinite.
     n_below_membership : int
         Number of other rows left out because the membership probability is too small.
+    table : StarTable
+        All rows of the file, and why some are left out.
     star : ndarray of int, shape (n_read,), or None
         Star that every row of the file is a visit of; -1 where the row is left out.
     n_visits, variable : ndarray, shape (n_stars,), or None
@@ -72,6 +76,7 @@ class StarCatalog:
     n_read: int
     n_dropped_masked: int
     n_below_membership: int
+    table: StarTable
     star: NDArray[np.int64] | None = None
     n_visits: NDArray[np.int64] | None = None
     variable: NDArray[np.bool_] | None = None
@@ -172,7 +177,7 @@ def read_catalog(
         table, {"vel": vel, "err": err}, VELOCITY_ENDINGS, velocity_unit, "velocity_unit", "km/s"
     )
     values = {role: to_numbers(table[name], column_label(role, name)) for role, name in columns.items()}
-    usable = _find_usable(values, columns, drop_masked)
+    usable = find_usable(values, columns, drop_masked)
     as_read = dict(values)
     for role, unit in units.items():
         values[role] = values[role] * unit.to("arcsec" if role in ("x", "y") else "km/s")
@@ -228,6 +233,7 @@ def read_catalog(
         n_read=len(table),
         n_dropped_masked=n_dropped,
         n_below_membership=n_below,
+        table=StarTable.of(values, kept, threshold),
     )
     return one_row_a_star(catalog, told.get("id"), told.get("instrument"), align)
 
@@ -255,7 +261,7 @@ def _check_distinct(columns: dict[str, str]) -> None:
             raise ValueError(f"{' and '.join(twins)} are the same column '{name}': name one for each.")
 
 
-def _find_usable(
+def find_usable(
     values: dict[str, NDArray[np.float64]], columns: dict[str, str], drop_masked: bool
 ) -> NDArray[np.bool_]:
     """Flag the rows without masked, NaN or infinite values; raise or warn if there are others."""
