@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from veldist._support import validate
-from veldist._support.memory import LESS_MEMORY, memory_ran_out
 from veldist._support.outputs import progress_bar
 from veldist._support.processes import Outcome, check_jobs, count_jobs, run_tasks
+from veldist.batch.failures import BatchError, BatchInterrupted, Solvers
 from veldist.batch.notes import Notes
 from veldist.batch.solver_map import FitMap, SolverMap
 from veldist.batch.store import Inputs, MapStore
@@ -37,59 +37,7 @@ if TYPE_CHECKING:
     from veldist.models.contaminants import ContaminantDensity
     from veldist.models.error_model import ErrorModel
 
-__all__ = ["BatchError", "BatchInterrupted", "FittedBins", "Workers", "fit_all_bins", "fit_bins"]
-
-Solvers = Sequence[KinematicSolver | None]
-
-
-class BatchError(RuntimeError):
-    """Some bins failed; the results of all others are kept here.
-
-    Attributes
-    ----------
-    solvers : sequence
-        Solvers of the bins, as `fit_all_bins` returns them; None where skipped or failed.
-    failures : dict of int to Exception
-        What went wrong in which bin.
-    """
-
-    def __init__(self, solvers: Solvers, failures: dict[int, BaseException]) -> None:
-        # Bins that failed in the same way are told together.
-        same: dict[str, list[int]] = {}
-        for k, error in sorted(failures.items()):
-            same.setdefault(f"{type(error).__name__}: {error}", []).append(k)
-        lines = [
-            f"  bin{'s' if len(bins) > 1 else ''} {validate.name_first(bins)}: {text}"
-            for text, bins in same.items()
-        ]
-        shown = lines[:10] + ([f"  ... and {len(lines) - 10} more messages"] if len(lines) > 10 else [])
-        cure = "\n" + LESS_MEMORY if any(map(memory_ran_out, failures.values())) else ""
-        super().__init__(
-            f"{len(failures)} of {len(solvers)} bins failed; the results of the others are in the "
-            "attribute `solvers` of this exception:\n" + "\n".join(shown) + cure
-        )
-        self.solvers = solvers
-        self.failures = failures
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.solvers, self.failures)
-
-
-class BatchInterrupted(KeyboardInterrupt):
-    """Ctrl-C stopped a batch; what was done is kept here.
-
-    Attributes
-    ----------
-    solvers : sequence
-        Solvers of the bins, as `fit_all_bins` returns them; None where skipped or not done.
-    """
-
-    def __init__(self, message: str, solvers: Solvers) -> None:
-        super().__init__(message)
-        self.solvers = solvers
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self), self.solvers)
+__all__ = ["FittedBins", "Population", "Workers", "as_solvers", "fit_all_bins", "fit_bins"]
 
 
 def fit_all_bins(

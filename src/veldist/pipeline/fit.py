@@ -12,7 +12,8 @@ import numpy as np
 from veldist._support.outputs import progress_bar
 from veldist._support.processes import check_jobs
 from veldist._support.validate import check_count, to_float
-from veldist.batch.fit_all import BatchError, FittedBins, Population, Workers, as_solvers, fit_bins
+from veldist.batch.failures import BatchError
+from veldist.batch.fit_all import FittedBins, Population, Workers, as_solvers, fit_bins
 from veldist.fits.draws import Fits, is_fitted
 from veldist.fits.each import over_bins
 from veldist.fits.fitting import check_run
