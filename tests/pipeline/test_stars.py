@@ -56,7 +56,7 @@ def test_stars_of_failed_bins_say_so(tmp_path):
     assert len(set(table["bin_id"][60:])) == 1
 
 
-@pytest.mark.filterwarnings("ignore:1 of 2 bins have fewer")
+@pytest.mark.filterwarnings("ignore:1 of 2 bins have fewer", "ignore:120 of 120 rows share their position")
 def test_stars_of_skipped_bins_say_so(tmp_path):
     # Stars at one place cannot be divided into equal bins.
     x = np.concatenate([np.zeros(12), np.full(108, 9.0)])
