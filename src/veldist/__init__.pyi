@@ -21,15 +21,13 @@ from . import (
 )
 from ._version import __version__ as __version__
 from .batch.dataset import to_xarray as to_xarray
-from .batch.fit_all import (
+from .batch.failures import (
     BatchError as BatchError,
 )
-from .batch.fit_all import (
+from .batch.failures import (
     BatchInterrupted as BatchInterrupted,
 )
-from .batch.fit_all import (
-    fit_all_bins as fit_all_bins,
-)
+from .batch.fit_all import fit_all_bins as fit_all_bins
 from .batch.solver_map import load as load
 from .errors import (
     ConvergenceWarning as ConvergenceWarning,

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from veldist._support import validate
-from veldist._support.memory import LESS_MEMORY, memory_ran_out
 from veldist._support.outputs import progress_bar
 from veldist._support.processes import Outcome, check_jobs, count_jobs, run_tasks
+from veldist.batch.failures import BatchError, BatchInterrupted, Solvers
 from veldist.batch.notes import Notes
 from veldist.batch.solver_map import FitMap, SolverMap
 from veldist.batch.store import Inputs, MapStore
@@ -28,7 +28,7 @@ from veldist.fits.fit import Fit
 from veldist.fits.fitting import DEFAULT_SAMPLES, check_run
 from veldist.fits.grid import VelocityGrid
 from veldist.fits.record import DamagedRecordError
-from veldist.fits.stars import Stars, count_stars, learn_from_bins
+from veldist.fits.stars import Stars, count_members, count_stars, learn_from_bins
 from veldist.solver import KinematicSolver
 
 if TYPE_CHECKING:
@@ -37,59 +37,7 @@ if TYPE_CHECKING:
     from veldist.models.contaminants import ContaminantDensity
     from veldist.models.error_model import ErrorModel
 
-__all__ = ["BatchError", "BatchInterrupted", "FittedBins", "Workers", "fit_all_bins", "fit_bins"]
-
-Solvers = Sequence[KinematicSolver | None]
-
-
-class BatchError(RuntimeError):
-    """Some bins failed; the results of all others are kept here.
-
-    Attributes
-    ----------
-    solvers : sequence
-        Solvers of the bins, as `fit_all_bins` returns them; None where skipped or failed.
-    failures : dict of int to Exception
-        What went wrong in which bin.
-    """
-
-    def __init__(self, solvers: Solvers, failures: dict[int, BaseException]) -> None:
-        # Bins that failed in the same way are told together.
-        same: dict[str, list[int]] = {}
-        for k, error in sorted(failures.items()):
-            same.setdefault(f"{type(error).__name__}: {error}", []).append(k)
-        lines = [
-            f"  bin{'s' if len(bins) > 1 else ''} {validate.name_first(bins)}: {text}"
-            for text, bins in same.items()
-        ]
-        shown = lines[:10] + ([f"  ... and {len(lines) - 10} more messages"] if len(lines) > 10 else [])
-        cure = "\n" + LESS_MEMORY if any(map(memory_ran_out, failures.values())) else ""
-        super().__init__(
-            f"{len(failures)} of {len(solvers)} bins failed; the results of the others are in the "
-            "attribute `solvers` of this exception:\n" + "\n".join(shown) + cure
-        )
-        self.solvers = solvers
-        self.failures = failures
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.solvers, self.failures)
-
-
-class BatchInterrupted(KeyboardInterrupt):
-    """Ctrl-C stopped a batch; what was done is kept here.
-
-    Attributes
-    ----------
-    solvers : sequence
-        Solvers of the bins, as `fit_all_bins` returns them; None where skipped or not done.
-    """
-
-    def __init__(self, message: str, solvers: Solvers) -> None:
-        super().__init__(message)
-        self.solvers = solvers
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self), self.solvers)
+__all__ = ["FittedBins", "Population", "Workers", "as_solvers", "fit_all_bins", "fit_bins"]
 
 
 def fit_all_bins(
@@ -118,7 +66,8 @@ def fit_all_bins(
         Arguments of `KinematicSolver.run`. Bin k runs with seed ``seed + k``. With ``{"gpu": True}`` the
         likelihoods of many bins at a time are evaluated on the GPU of this machine.
     min_stars : int
-        Bins with fewer stars are skipped, with one warning that names them.
+        Bins with fewer stars are skipped, with one warning that names them. Of bins with ``"membership"``
+        the expected number of members counts, the sum of the probabilities.
     contaminant : Contaminant, "learn" or ContaminantDensity, optional
         How the velocities of the stars that are no members are distributed, in all bins alike; how many of
         them there are is left free in every bin. ``"learn"`` for `veldist.Contaminant.learn` of all stars
@@ -262,7 +211,8 @@ def fit_bins(
     min_stars = validate.check_count(min_stars, "min_stars", 1)
     shared = (population or Population()).shared(bins)
     sizes = [count_stars(data["vel"], f"bin_data_list[{k}]['vel']") for k, data in enumerate(bins)]
-    wanted = _wanted(sizes, min_stars, stacklevel + 1)
+    expected = [count_members(data, f"bin_data_list[{k}]") for k, data in enumerate(bins)]
+    wanted = _wanted(expected, min_stars, stacklevel + 1)
     # Those of a cluster have memories of their own.
     processes = count_jobs(n_jobs, len(wanted)) if client is None else 1
     n_draws, summaries = run.get("num_samples", DEFAULT_SAMPLES), product is not None
@@ -276,7 +226,7 @@ def fit_bins(
         from veldist.batch.fingerprint import describe_settings, digest_bins
 
         settings = describe_settings(grid_kwargs, run, seed, min_stars, shared)
-        opened = MapStore.writing(store, Inputs(settings, digest_bins(bins, shared), sizes))
+        opened = MapStore.writing(store, Inputs(settings, digest_bins(bins, shared), sizes, expected))
     with opened as kept:
         if kept is not None:
             done = _resume(kept, fitted.notes, stacklevel + 1)
@@ -411,16 +361,16 @@ def _check_arguments(
     return bins, grid, run, seed
 
 
-def _wanted(sizes: Sequence[int], min_stars: int, stacklevel: int) -> list[int]:
-    """Bins with enough stars; a warning names the others."""
-    skipped = [k for k, size in enumerate(sizes) if size < min_stars]
+def _wanted(expected: Sequence[float], min_stars: int, stacklevel: int) -> list[int]:
+    """Bins with enough stars, or expected members; a warning names the others."""
+    skipped = [k for k, number in enumerate(expected) if number < min_stars]
     if skipped:
         warnings.warn(
-            f"{len(skipped)} of {len(sizes)} bins have fewer than min_stars = {min_stars} stars and are "
-            f"skipped: {validate.name_first(skipped)}.",
+            f"{len(skipped)} of {len(expected)} bins have fewer than min_stars = {min_stars} stars (with "
+            f"membership: expected members) and are skipped: {validate.name_first(skipped)}.",
             stacklevel=stacklevel,
         )
-    return [k for k, size in enumerate(sizes) if size >= min_stars]
+    return [k for k, number in enumerate(expected) if number >= min_stars]
 
 
 def _check_bins(bin_data_list: Any) -> list[dict[str, Any]]:

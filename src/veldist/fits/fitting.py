@@ -15,7 +15,6 @@ from veldist._support.threads import one_thread
 from veldist.errors import ConvergenceWarning, GridWarning, OutlierWarning
 from veldist.fits.fit import Fit
 from veldist.fits.grid import VelocityGrid
-from veldist.fits.outliers import describe_outliers
 from veldist.fits.stars import Stars
 from veldist.inference import Evaluator, Settings
 from veldist.models.losvd.basis import PriorSettings, named_prior
@@ -98,7 +97,7 @@ def accept(
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
-    far = describe_outliers(stars.vel, stars.err) if stars.contaminant is None else None
+    far = fit.outliers
     if far is not None:
         warnings.warn(far, OutlierWarning, stacklevel=stacklevel)
     warn_outside(fit, stacklevel + 1)

@@ -22,6 +22,7 @@ __all__ = [
     "Stars",
     "check_coverage",
     "check_possible",
+    "count_members",
     "count_stars",
     "learn_from_bins",
     "read_bin",
@@ -214,6 +215,25 @@ def count_stars(vel: Any, name: str) -> int:
     if not shape:
         raise TypeError(f"{name} must be an array of velocities, got {validate.shown(vel)}.")
     return int(np.prod(shape))
+
+
+def count_members(data: Mapping[str, Any], name: str) -> float:
+    """Expected number of members of a bin, the sum of its probabilities; of all stars where it has none.
+
+    What is no probability is left to `Stars.read`, and all stars count.
+
+    Raises
+    ------
+    TypeError
+        As `count_stars`, of ``vel`` in the bin called ``name``.
+    """
+    n_stars = count_stars(data["vel"], f"{name}['vel']")
+    try:
+        expected = float(np.sum(_read_membership(data["membership"], n_stars)))
+    except (KeyError, TypeError, ValueError):
+        return float(n_stars)
+    # Sums of probabilities are rounded.
+    return round(expected, 6)
 
 
 def read_bin(data: Mapping[str, Any], population: Mapping[str, Any]) -> Stars:

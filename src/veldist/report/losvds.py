@@ -10,7 +10,6 @@ import numpy as np
 from veldist._support.arrays import Floats
 from veldist.fits.draws import fit_draws
 from veldist.fits.fit import Fit
-from veldist.fits.outliers import describe_outliers
 from veldist.inference import Diagnostics
 from veldist.report.metrics import fit_numbers
 from veldist.report.numbers import rounded, rounded_or_none
@@ -61,7 +60,7 @@ def bin_entry(index: int, fit: Fit) -> BinEntry:
     inside = vel[(vel >= edges[0]) & (vel <= edges[-1])]
     rug = thinned_rug(inside, _MOST_STARS)
     ticks = np.rint((rug - edges[0]) / (edges[-1] - edges[0]) * _TICKS).astype(int)
-    far = None if fit.stars is None else describe_outliers(fit.stars.vel, fit.stars.err)
+    far = fit.outliers
     outside = (fit.samples or {}).get("outside_grid")
     content = {
         "mass": rounded_or_none(mass, 8),

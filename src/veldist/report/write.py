@@ -6,7 +6,7 @@ import html
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
@@ -34,8 +34,12 @@ __all__ = ["write_entries", "write_report"]
 # In the order in which they build on each other.
 _SCRIPTS = ("draw.js", "losvd.js", "maps.js", "details.js", "table.js", "page.js")
 _PANELS = ("v_mean", "sigma", "n_stars", "skewness", "kurtosis", "log_bayes_factor")
+# Where not all stars are members.
+_PANELS_OF_MEMBERS = ("v_mean", "sigma", "n_members", "skewness", "kurtosis", "member_fraction")
 _COLUMNS = (
     "n_stars",
+    "n_members",
+    "member_fraction",
     "v_mean",
     "sigma",
     "skewness",
@@ -49,6 +53,8 @@ _COLUMNS = (
 )
 _SCALES = {"sequential": "viridis", "diverging": "RdBu_r"}
 _COLORS = 33
+# Longer lists of settings are not spelled out.
+_LONG = 12
 # Starting worker processes costs as much as so many bins.
 _MIN_BINS_FOR_PROCESSES = 100
 
@@ -206,7 +212,8 @@ def _content(layout: _Layout, entries: Mapping[int, BinEntry], maps: Any) -> dic
     checked, units = check_maps(maps, n_bins)
     metrics = metric_entries(checked, dict(zip(FIT_NUMBERS, numbers.T, strict=True)), units)
     keys = [metric["key"] for metric in metrics]
-    panels = [key for key in _PANELS if key in keys]
+    wanted = _PANELS_OF_MEMBERS if "n_members" in keys else _PANELS
+    panels = [key for key in wanted if key in keys]
     panels += [key for key in keys if key not in panels][: len(_PANELS) - len(panels)]
     return {
         "shapes": layout.shapes,
@@ -244,8 +251,15 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]
         if isinstance(value, Mapping):
             rows += _flat(value, f"{prefix}{key}.")
         else:
-            rows.append((f"{prefix}{key}", "default" if value is None else str(value)))
+            rows.append((f"{prefix}{key}", _in_words(value)))
     return rows
+
+
+def _in_words(value: Any) -> str:
+    """One setting as text."""
+    if isinstance(value, Sized) and not isinstance(value, str) and len(value) > _LONG:
+        return f"{len(value)} values"
+    return "default" if value is None else str(value)
 
 
 def _page(title: str, content: dict[str, Any]) -> str:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 import numpy as np
 
 from veldist.fits.fit import Fit
-from veldist.fits.outliers import describe_outliers
 
 __all__ = ["Cut", "cut_of"]
 
@@ -51,5 +50,4 @@ def cut_of(fit: Fit, *, draws: bool = False) -> Cut:
         if drawn is not None and drawn.shape == median.shape:
             truncated = bool((median[[0, -1]] < _TRUNCATED * drawn[[0, -1]]).any())
     outside = np.asarray(samples.get("outside_grid", ()), dtype=np.float64)
-    far = None if fit.stars is None else describe_outliers(fit.stars.vel, fit.stars.err)
-    return Cut(edge, float(np.median(outside)) if outside.size and not truncated else 0.0, far)
+    return Cut(edge, float(np.median(outside)) if outside.size and not truncated else 0.0, fit.outliers)

@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from veldist._support.arrays import Floats
+from veldist._support.arrays import Floats, Ints
 from veldist._support.stars import read_stars
 from veldist._support.validate import (
     check_finite,
@@ -26,7 +26,7 @@ from veldist.models.contaminants.member import Member
 from veldist.models.contaminants.normal import mixture_density
 from veldist.models.contaminants.uniform import UniformContaminant
 
-__all__ = ["Contaminant", "ContaminantDensity"]
+__all__ = ["Contaminant", "ContaminantDensity", "refuse_blunders"]
 
 # Weights may be rounded to so much.
 _ROUNDING = 1e-6
@@ -187,7 +187,7 @@ class Contaminant:
             component, too few stars in it, or others that are not three times wider.
         """
         vel, err = read_stars(vel, err)
-        _refuse_placeholders(vel)
+        refuse_blunders(vel)
         guess = None if v_guess is None else to_float(v_guess, "v_guess", "km/s")
         found = learn(vel, err, guess)
         mixture = (tuple(found.weights), tuple(found.v), tuple(found.sigma))
@@ -253,12 +253,25 @@ class Contaminant:
         return f"Contaminant({self})"
 
 
-def _refuse_placeholders(vel: Floats) -> None:
-    """Refuse what would be taken for a broad population: values that stand for missing ones."""
+def refuse_blunders(vel: Floats, rows: Ints | None = None) -> None:
+    """Refuse what would be taken for a broad population: values that stand for missing ones.
+
+    Parameters
+    ----------
+    vel : ndarray, (n_stars,)
+        Velocities, km/s.
+    rows : ndarray of int, (n_stars,), optional
+        Rows of the stars in the user's table; their places in ``vel`` by default.
+
+    Raises
+    ------
+    ValueError
+        With the rows.
+    """
     low, median, high = np.percentile(vel, [10.0, 50.0, 90.0])
     bad = np.abs(vel - median) > max(_FAR, _FAR_RANGES * 0.5 * (high - low))
     if bad.any():
         raise ValueError(
-            f"vel has {describe_rows(bad, vel)} more than {_FAR:g} km/s from the median of all, "
+            f"vel has {describe_rows(bad, vel, rows=rows)} more than {_FAR:g} km/s from the median of all, "
             f"{median:.5g} km/s: placeholders for missing values, or blunders. Remove these stars."
         )
