@@ -19,9 +19,9 @@ from veldist.fits.fit import Fit
 from veldist.fits.fitting import DEFAULT_SAMPLES, check_run, fit_stars, warn_outside
 from veldist.fits.grid import VelocityGrid
 from veldist.fits.stars import Stars, check_coverage
-from veldist.inference import Diagnostics, Settings
+from veldist.fits.view import FitView
+from veldist.inference import Settings
 from veldist.models.losvd.basis import PriorSettings
-from veldist.models.losvd.model import LosvdPosterior
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["KinematicSolver"]
 
 
-class KinematicSolver:
+class KinematicSolver(FitView):
     """Posterior of the line-of-sight velocity distribution (LOSVD) of one sample of stars.
 
     The inference takes place in the LOSVD's own frame and does not depend on the velocity grid, on which
@@ -71,68 +71,6 @@ class KinematicSolver:
     def __repr__(self) -> str:
         state = "not run" if self.diagnostics is None else str(self.diagnostics)
         return f"<KinematicSolver: {self.n_stars} stars; {state}>"
-
-    @property
-    def n_stars(self) -> int:
-        """Number of stars added."""
-        return self.fit.n_stars
-
-    @property
-    def vel(self) -> Floats | None:
-        """Velocities of the stars, km/s."""
-        return None if self.fit.stars is None else self.fit.stars.vel
-
-    @property
-    def err(self) -> Floats | None:
-        """Their 1-sigma errors, km/s."""
-        return None if self.fit.stars is None else self.fit.stars.err
-
-    @property
-    def grid(self) -> dict[str, Any] | None:
-        """The velocity grid; None before `setup_grid`.
-
-        ``centers`` (n_bins,), ``edges`` (n_bins + 1,), ``width`` (of the whole grid), ``n_bins``,
-        ``bin_width``; km/s.
-        """
-        return None if self.fit.grid is None else self.fit.grid.as_dict()
-
-    @property
-    def posterior(self) -> LosvdPosterior | None:
-        """The draws in the LOSVD's own frame, from which any grid can be filled; None before `run`."""
-        return self.fit.posterior
-
-    @property
-    def samples(self) -> dict[str, Floats] | None:
-        """The draws on the velocity grid; None before `run`.
-
-        ``intrinsic_pdf``: probability mass per velocity bin in every posterior draw, (num_samples, n_bins),
-        rows sum to 1. ``outside_grid``: mass outside the grid, which each draw is conditioned not to have,
-        (num_samples,). With a contaminant also ``member_fraction``, of the population that the stars are
-        drawn from, and ``n_members``, the number of members among them, (num_samples,).
-        """
-        return self.fit.samples
-
-    @property
-    def membership(self) -> Floats | None:
-        """Posterior probability of every star to be a member, (n_stars,).
-
-        None before `run`, and where all stars are members.
-        """
-        return self.fit.membership
-
-    @property
-    def clipped_samples(self) -> dict[str, Floats] | None:
-        """Median and uncertainty per bin; None before `clip_uncertainties`."""
-        return self.fit.clipped
-
-    @clipped_samples.setter
-    def clipped_samples(self, value: dict[str, Floats] | None) -> None:
-        self.fit = replace(self.fit, clipped=value)
-
-    @property
-    def diagnostics(self) -> Diagnostics | None:
-        """Effective sample sizes, nested R-hat, Pareto k, acceptance, evidences; None before `run`."""
-        return self.fit.diagnostics
 
     def setup_grid(self, center: Any, width: Any, n_bins: int) -> None:
         """Set the velocity grid on which the LOSVD is reported.

@@ -229,7 +229,7 @@ def count_members(data: Mapping[str, Any], name: str) -> float:
     """
     n_stars = count_stars(data["vel"], f"{name}['vel']")
     try:
-        expected = float(np.sum(_read_membership(data["membership"], n_stars)))
+        expected = float(np.sum(read_membership(data["membership"], n_stars)))
     except (KeyError, TypeError, ValueError):
         return float(n_stars)
     # Sums of probabilities are rounded.
