@@ -34,9 +34,9 @@ from veldist.models.members import Sample, fit_in_frame, fit_members
 from veldist.simulate import standard_losvds
 
 Floats = NDArray[np.float64]
-N_RANKS = 63
+N_RANKS = 31
 # Draws at first, and where too few of them are like the truth.
-N_DRAWS = (1000, 64_000)
+N_DRAWS = (1000, 8000)
 ERROR = 0.3
 LEAST_FRACTION, WITHIN = 0.15, 1.6
 # Location and dispersion of the contaminants, in dispersions of the members.
@@ -67,12 +67,14 @@ def simulate(n_stars: int, known: bool, seed: int, k: int) -> tuple[NDArray[np.i
     sample = Sample(vel, err, FOREIGN.density(vel, err), p if known else None)
     for n_draws in N_DRAWS:
         with one_thread():
-            found = fit_in_frame(sample, frame, 0.5, rng, Settings(n_draws=n_draws))
+            found = fit_in_frame(sample, frame, 0.5, rng, Settings(n_draws=n_draws, max_doublings=3))
         assert found.members is not None
         draws = found.posterior.cell_masses()
         good = np.flatnonzero(suits(draws, model) & (found.members.fraction >= LEAST_FRACTION))
         if good.size >= N_RANKS:
             break
+    if good.size < N_RANKS:
+        raise RuntimeError(f"only {good.size} of {draws.shape[0]} draws are as truths may be")
     chosen = rng.choice(good, N_RANKS, replace=False)
     cells = np.concatenate([truth, draws[chosen]])
     shape = shape_quantities(cells, model.cells)
@@ -94,19 +96,20 @@ def calibrate(n_stars: int, known: bool, n: int, seed: int) -> SbcResult:
     """Simulation-based calibration of so many stars, with probabilities of membership or without."""
     names = (*SHAPE_QUANTITIES, "fraction", "number")
     ranks = np.zeros((n, len(names)), dtype=np.int64)
-    doubtful = []
+    doubtful, failed = [], []
     with progress_bar(total=n, desc="Calibration", unit="fit", shown=True) as bar:
         for outcome in run_tasks(partial(simulate, n_stars, known, seed), range(n), None):
             bar.update()
             if outcome.value is None:
-                raise outcome.error or RuntimeError("no result came back")
+                failed.append(outcome.index)
+                continue
             ranks[outcome.index], converged = outcome.value
             if not converged:
                 doubtful.append(outcome.index)
     pit = (ranks + np.random.default_rng(seed).random(ranks.shape)) / (N_RANKS + 1)
-    none = np.zeros(0, dtype=np.int64)
+    pit[failed], ranks[failed] = np.nan, -1
     return SbcResult(
-        names, ranks, pit, none, np.array(sorted(doubtful), dtype=np.int64), {}, n_stars, ERROR, 1.0, N_RANKS,
+        names, ranks, pit, np.array(sorted(failed), dtype=np.int64), np.array(sorted(doubtful), dtype=np.int64), {}, n_stars, ERROR, 1.0, N_RANKS,
         seed, PriorSettings(), Settings(),
     )  # fmt: skip
 
