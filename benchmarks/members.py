@@ -108,9 +108,9 @@ def calibrate(n_stars: int, known: bool, n: int, seed: int) -> SbcResult:
                 doubtful.append(outcome.index)
     pit = (ranks + np.random.default_rng(seed).random(ranks.shape)) / (N_RANKS + 1)
     pit[failed], ranks[failed] = np.nan, -1
+    bad, doubts = (np.array(sorted(found), dtype=np.int64) for found in (failed, doubtful))
     return SbcResult(
-        names, ranks, pit, np.array(sorted(failed), dtype=np.int64), np.array(sorted(doubtful), dtype=np.int64), {}, n_stars, ERROR, 1.0, N_RANKS,
-        seed, PriorSettings(), Settings(),
+        names, ranks, pit, bad, doubts, {}, n_stars, ERROR, 1.0, N_RANKS, seed, PriorSettings(), Settings()
     )  # fmt: skip
 
 
