@@ -85,20 +85,7 @@ class Stars:
         contaminant: ContaminantDensity | Literal["learn"] | None = None,
         error_model: ErrorModel | None = None,
     ) -> Stars:
-        """Clean arrays in km/s from what a user passes.
-
-        Parameters
-        ----------
-        vel : array_like or Quantity, (n_stars,)
-            Line-of-sight velocities, km/s.
-        err : array_like or Quantity, (n_stars,)
-            Their errors, km/s; a single number serves all stars.
-        membership : array_like, (n_stars,), optional
-            Probabilities of membership, known without the velocities.
-        contaminant : ContaminantDensity or "learn", optional
-            How the velocities of the stars that are no members are distributed; learnt from these stars.
-        error_model : ErrorModel, optional
-            Errors that are not one Gaussian.
+        """Clean arrays in km/s from what a user passes: the arguments of `KinematicSolver.add_data`.
 
         Raises
         ------

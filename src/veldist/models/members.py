@@ -72,17 +72,7 @@ def fit_members(
     prior: PriorSettings | None = None,
     evaluator: Evaluator | None = None,
 ) -> LosvdPosterior:
-    """Posterior of the members' LOSVD, as `veldist.models.losvd.fit_losvd`, with `Memberships`.
-
-    Parameters
-    ----------
-    sample : Sample
-        The stars.
-    rng : numpy.random.Generator
-        Source of randomness.
-    settings, prior, evaluator
-        As for `fit_losvd`.
-    """
+    """Posterior of the members' LOSVD, with `Memberships`; the other arguments are those of `fit_losvd`."""
     vel, err, foreign = sample.vel, sample.err, sample.contaminant
     settings, share = settings or Settings(), 1.0
     if foreign is None:
@@ -117,14 +107,7 @@ def fit_in_frame(
 ) -> LosvdPosterior:
     """As `fit_members`, in a given frame.
 
-    Parameters
-    ----------
-    sample, rng, settings, prior, evaluator
-        As there.
-    frame : Frame
-        Location and scale of the standardised velocity.
-    share : float
-        About which fraction of the stars are members: it decides the resolution and where the search begins.
+    About a fraction ``share`` of the stars are members: that decides the resolution, and where to begin.
     """
     foreign, probability = sample.contaminant, sample.probability
     n_members = max(1, round(share * sample.vel.size))
