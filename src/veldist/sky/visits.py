@@ -137,17 +137,21 @@ def average_visits(vel: Floats, err: Floats, star: Ints) -> Visits:
 
     original = np.zeros(vel.size, dtype=bool)
     original[np.unique(np.column_stack([star, vel, err]), axis=0, return_index=True)[1]] = True
-    weight = original / err**2
+    # Relative to each star's most precise visit, whose square may be too small to be represented.
+    least = np.full(int(star.max()) + 1, np.inf)
+    np.minimum.at(least, star, err)
+    weight = original * (least[star] / err) ** 2
     total = np.bincount(star, weight)
     # About the first visit: the mean of equal velocities is that velocity.
     first = np.unique(star, return_index=True)[1]
     mean = vel[first] + np.bincount(star, weight * (vel - vel[first][star])) / total
-    chi2 = np.bincount(star, weight * (vel - mean[star]) ** 2).astype(np.float64)
+    with np.errstate(over="ignore"):
+        chi2 = np.bincount(star, original * ((vel - mean[star]) / err) ** 2).astype(np.float64)
     n_visits = np.bincount(star, original).astype(np.int64)
     free = np.maximum(n_visits - 1, 1)
     p_value = np.where(n_visits > 1, gammaincc(0.5 * free, 0.5 * chi2), 1.0)
     variable = p_value < _VARIABLE
-    widened = np.where(variable, np.sqrt(chi2 / free), 1.0) / np.sqrt(total)
+    widened = np.where(variable, np.sqrt(chi2 / free), 1.0) * least / np.sqrt(total)
     return Visits(
         vel=mean,
         err=np.where(n_visits > 1, widened, err[first]),
