@@ -32,6 +32,9 @@ from .batch.fit_all import (
 )
 from .batch.solver_map import load as load
 from .errors import (
+    ContaminationWarning as ContaminationWarning,
+)
+from .errors import (
     ConvergenceWarning as ConvergenceWarning,
 )
 from .errors import (

@@ -87,7 +87,7 @@ def _plain_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
     """A warning without the line of source code, for `warnings.formatwarning`."""
-    return f"warning: {message}\n"
+    return f"warning: {as_options(str(message))}\n"
 
 
 def as_options(message: str) -> str:
@@ -98,6 +98,7 @@ def as_options(message: str) -> str:
         "Pass the same stars and options to go on with it, or another --out, or remove the store.",
     )
     message = message.replace("the same call", "the same command")
+    message = message.replace('contaminant="learn"', "--contaminant learn")
     message = message.replace("n_jobs=1", "--jobs 1").replace("n_jobs", "--jobs")
     message = message.replace("pass the path of another store", "pass another --out")
     for name in (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from veldist._support.outputs import progress_bar
 from veldist._support.processes import check_jobs
 from veldist._support.validate import check_count, to_float
 from veldist.batch.fit_all import BatchError, FittedBins, Workers, as_solvers, fit_bins
+from veldist.errors import ContaminationWarning
 from veldist.fits.draws import Fits, is_fitted
 from veldist.fits.each import over_bins
 from veldist.fits.fitting import check_run
@@ -21,6 +24,7 @@ from veldist.fits.outliers import find_impossible, refuse_impossible
 from veldist.fits.stars import check_possible
 from veldist.inference import Diagnostics
 from veldist.pipeline.products import BinProducts, make_products
+from veldist.pipeline.remarks import remarks_on_bins, remarks_on_stars
 from veldist.pipeline.stages import stage
 from veldist.sky.binning import SpatialBins, bin_stars
 from veldist.sky.catalog import StarCatalog
@@ -105,6 +109,8 @@ class MapResult:
         With the velocity grid filled in.
     failures : dict of int to Exception
         Bins that could not be fitted, and why; their fits are None.
+    remarks : tuple of str
+        What is to be said of stars that may be no members.
     """
 
     bins: SpatialBins
@@ -114,6 +120,7 @@ class MapResult:
     products: dict[int, BinProducts]
     settings: PipelineSettings
     failures: dict[int, BaseException]
+    remarks: tuple[str, ...] = ()
 
     @property
     def diagnostics(self) -> list[Diagnostics]:
@@ -147,6 +154,12 @@ def fit_catalog(
     ValueError
         If stars are impossible, in their bin or in the catalogue, with their rows in its table; or as
         `veldist.fit_all_bins`, if no bin could be fitted.
+
+    Warns
+    -----
+    ContaminationWarning
+        If the velocities of all stars speak for non-members or heavy wings, the velocity bins are too wide
+        for the members then, or most LOSVDs have several modes.
     """
     settings = settings or PipelineSettings()
     # The sample as a whole first: of a small bin nothing can be said.
@@ -175,6 +188,8 @@ def fit_catalog(
         settings.grid["width"] / 2,
         settings.grid["n_bins"],
     )
+    remarks = remarks_on_stars(catalog, settings.grid)
+    _warn_of(remarks)
     with stage("fits and summaries"):
         fitted = fit_bins(
             data,
@@ -193,6 +208,8 @@ def fit_catalog(
     fitted.notes.warn(stacklevel=2)
     if not products:
         raise BatchError(as_solvers(fitted.fits), fitted.failures)
+    several = remarks_on_bins(product.summary for product in products.values())
+    _warn_of(several)
     return MapResult(
         bins=bins,
         pixels=pixels,
@@ -201,7 +218,13 @@ def fit_catalog(
         products=products,
         settings=settings,
         failures=fitted.failures,
+        remarks=(*remarks, *several),
     )
+
+
+def _warn_of(remarks: Sequence[str]) -> None:
+    for text in remarks:
+        warnings.warn(text, ContaminationWarning, stacklevel=3)
 
 
 def _complete(fitted: FittedBins, n_jobs: int | None, progress: bool) -> dict[int, BinProducts]:
