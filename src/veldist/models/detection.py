@@ -35,6 +35,9 @@ _FEWEST, _MOST = 20, 5000
 # within a shorter interval than this part of what holds 80 %. A Gaussian has 0.098 and 0.198.
 _HEAVY, _RARE, _PEAKS = 1.0, 10.0, ((0.1, 0.05), (0.2, 0.11))
 _MANY_CLOSE = 12
+# A uniform contaminant reaches beyond the stars by this part of their range: limits right at the outermost
+# ones would count for more than they tell.
+_MARGIN = 0.125
 _MAD_PER_SIGMA = 0.6744897501960817
 # A uniform contaminant must raise the likelihood of one Gaussian by as much in its logarithm, or no member's
 # shape would leave it anything.
@@ -99,7 +102,8 @@ def _is_suspicious(vel: Floats) -> bool:
 
 def _compare(all_vel: Floats, all_err: Floats, vel: Floats, err: Floats) -> Detection | None:
     """Hold the evidences of a part of the stars against each other."""
-    low, high = vel[0] - np.median(err), vel[-1] + np.median(err)
+    margin = _MARGIN * (vel[-1] - vel[0]) + float(np.median(err))
+    low, high = vel[0] - margin, vel[-1] + margin
     alone = fit_frame(vel, err)
     box = box_density(vel, err, low, high)
     beside = member_frame(vel, err, box)
