@@ -23,8 +23,8 @@ __all__ = ["FEWEST_MEMBERS", "Detection", "detect"]
 FEWEST_MEMBERS = 15
 """Fewer members cannot be told from contaminants by their velocities."""
 
-# Natural logarithms of the evidence ratios that speak: more for a density learnt from the same stars.
-_SPEAKS, _LEARNT_SPEAKS = 3.0, 5.0
+# Natural logarithm of the evidence ratio that speaks.
+_SPEAKS = 3.0
 # Learnt contaminants are at least three times broader than the members: where a population of two dispersions
 # is on that border, chance decides, but not so far beyond it.
 _BROADER = 3.5
@@ -124,16 +124,16 @@ def _compare(all_vel: Floats, all_err: Floats, vel: Floats, err: Floats) -> Dete
         own_frame = member_frame(vel, err, own, start=(learnt.member.v, learnt.member.sigma))
         if learnt.sigma.min() > _BROADER * own_frame.scale:
             told = _evidence(vel, err, own, own_frame) - none
-        if told > _LEARNT_SPEAKS:
+        if told > _SPEAKS:
             frame, density = own_frame, mixture_density(all_vel, all_err**2, *mixture)
-    if uniform <= _SPEAKS and told <= _LEARNT_SPEAKS:
+    if max(uniform, told) <= _SPEAKS:
         return None
     members = frame.share * _members_density(all_vel, all_err, frame)
     foreign = (1.0 - frame.share) * density
     # A star that neither explains is no member.
     foreign = np.where(members + foreign > 0.0, foreign / np.maximum(members + foreign, 1e-300), 1.0)
     share = float(foreign.mean())
-    separable = told > _LEARNT_SPEAKS and (1.0 - share) * all_vel.size >= FEWEST_MEMBERS
+    separable = told > _SPEAKS and (1.0 - share) * all_vel.size >= FEWEST_MEMBERS
     return Detection(uniform, told, share, frame.location, frame.scale, separable, foreign)
 
 
