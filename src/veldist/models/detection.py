@@ -42,7 +42,7 @@ _MAD_PER_SIGMA = 0.6744897501960817
 # A uniform contaminant must raise the likelihood of one Gaussian by as much in its logarithm, or no member's
 # shape would leave it anything.
 _PROMISING = 3.0
-# So few stars far out are blunders rather than a population: as a number, and as a share of all.
+# So few stars that are all far out are blunders rather than a population: as a number, as a share of all.
 _BLUNDERS, _BLUNDERS_SHARE = 2, 0.01
 
 
@@ -71,16 +71,15 @@ def detect(vel: Floats, err: Floats) -> Detection | None:
     """
     if vel.size < _FEWEST or np.ptp(vel) == 0.0 or not _is_suspicious(vel):
         return None
-    far = is_far(vel, err)
-    if np.count_nonzero(far) <= max(_BLUNDERS, _BLUNDERS_SHARE * vel.size):
-        some = np.flatnonzero(~far)
-        if some.size < _FEWEST or np.ptp(vel[some]) == 0.0 or not _is_suspicious(vel[some]):
-            return None
-    else:
-        some = np.arange(vel.size)
-    every = -(-some.size // _MOST)
-    some = some[np.lexsort((err[some], vel[some]))][every // 2 :: every]
-    return _compare(vel, err, vel[some], err[some])
+    order = np.lexsort((err, vel))
+    every = -(-vel.size // _MOST)
+    some = order[every // 2 :: every]
+    found = _compare(vel, err, vel[some], err[some])
+    if found is None:
+        return None
+    likely = found.foreign > 0.5
+    few = np.count_nonzero(likely) <= max(_BLUNDERS, _BLUNDERS_SHARE * vel.size)
+    return None if few and is_far(vel, err)[likely].all() else found
 
 
 def _is_suspicious(vel: Floats) -> bool:
