@@ -30,6 +30,9 @@ from .batch.failures import (
 from .batch.fit_all import fit_all_bins as fit_all_bins
 from .batch.solver_map import load as load
 from .errors import (
+    ContaminationWarning as ContaminationWarning,
+)
+from .errors import (
     ConvergenceWarning as ConvergenceWarning,
 )
 from .errors import (

@@ -195,8 +195,11 @@ class KinematicSolver(FitView):
             If a noticeable part of the LOSVD lies outside the grid.
         UserWarning
             If the draws take more than half of the memory.
+        ContaminationWarning
+            If no contaminant or error model was given, and the velocities speak for non-members or heavy
+            wings.
         OutlierWarning
-            If stars lie so far out that they are probably no members.
+            If not, but stars lie so far out that they are probably no members.
         """
         stars, grid = self.fit.stars, self.fit.grid
         if stars is None or grid is None:

@@ -22,6 +22,8 @@ from veldist.batch.solver_map import FitMap, SolverMap
 from veldist.batch.store import Inputs, MapStore
 from veldist.batch.task import BinTask, Common, Product, Result, finish_bin, fit_bin, start_bin
 from veldist.batch.writing import StoreWriteError
+from veldist.errors import ContaminationWarning
+from veldist.fits.contamination import describe_bins
 from veldist.fits.cost import check_cost
 from veldist.fits.draws import Fits, is_fitted
 from veldist.fits.fit import Fit
@@ -110,12 +112,20 @@ def fit_all_bins(
         results.
     BatchInterrupted
         On Ctrl-C. It carries the results of the bins that were done.
+
+    Warns
+    -----
+    ContaminationWarning
+        If neither contaminant nor error model is given, and the velocities of all bins together speak for
+        non-members or heavy wings.
     """
     workers = Workers(n_jobs, progress, store, client)
     population = Population(contaminant, error_model)
     fitted = fit_bins(bin_data_list, grid_kwargs, run_kwargs, min_stars, workers, population, stacklevel=3)
     solvers = as_solvers(fitted.fits)
     try:
+        for text in describe_bins(bin_data_list) if population.plain else ():
+            warnings.warn(text, ContaminationWarning, stacklevel=2)
         fitted.notes.warn(stacklevel=3)
     finally:
         # Also where warnings are errors: the bins' failures, and the results, come first.
@@ -140,6 +150,11 @@ class Population:
 
     contaminant: ContaminantDensity | Literal["learn"] | None = None
     error_model: ErrorModel | None = None
+
+    @property
+    def plain(self) -> bool:
+        """Whether all are members and every error is one Gaussian."""
+        return self.contaminant is None and self.error_model is None
 
     def shared(self, bins: Sequence[dict[str, Any]]) -> dict[str, Any]:
         """Arguments of `veldist.fits.stars.Stars.read` for these bins, checked on an arbitrary star."""

@@ -65,7 +65,7 @@ def fit_bin(common: Common, task: BinTask) -> Result:
     """Fit one bin."""
     with _recorded() as notes:
         stars = _stars(common, task)
-        fit = fit_stars(stars, common.grid, **common.run, seed=task.seed).clip()
+        fit = fit_stars(stars, common.grid, **common.run, seed=task.seed, alone=False).clip()
     return _hand_over(common, task, fit, notes)
 
 
@@ -81,7 +81,7 @@ def finish_bin(common: Common, task: BinTask, started: Started, posterior: Losvd
     """Everything after the fit."""
     n_samples = common.run.get("num_samples", DEFAULT_SAMPLES)
     with _recorded() as notes:
-        fit = accept(started.stars, common.grid, posterior, n_samples).clip()
+        fit = accept(started.stars, common.grid, posterior, n_samples, alone=False).clip()
     return _hand_over(common, task, fit, started.notes + notes)
 
 

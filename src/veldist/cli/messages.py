@@ -100,6 +100,7 @@ def as_options(message: str) -> str:
         "Pass the same stars and options to go on with it, or another --out, or remove the store.",
     )
     message = message.replace("the same call", "the same command")
+    message = message.replace('contaminant="learn"', "--contaminant learn")
     message = message.replace("n_jobs=1", "--jobs 1").replace("n_jobs", "--jobs")
     message = message.replace("pass the path of another store", "pass another --out")
     message = message.replace("Contaminant.sample of a control", "--contaminant FILE of a control")

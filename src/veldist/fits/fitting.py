@@ -12,7 +12,8 @@ import numpy as np
 
 from veldist._support import validate
 from veldist._support.threads import one_thread
-from veldist.errors import ConvergenceWarning, GridWarning, OutlierWarning
+from veldist.errors import ContaminationWarning, ConvergenceWarning, GridWarning, OutlierWarning
+from veldist.fits.contamination import describe_contamination
 from veldist.fits.fit import Fit
 from veldist.fits.grid import VelocityGrid
 from veldist.fits.stars import Stars
@@ -44,10 +45,12 @@ def fit_stars(
     prior: PriorSettings | str | None = None,
     gpu: bool | None = None,
     stacklevel: int = 2,
+    alone: bool = True,
 ) -> Fit:
     """Fit the LOSVD of one sample; parameters and warnings are those of `KinematicSolver.run`.
 
-    Arguments have been checked by `check_run`. Warnings are attributed to the caller at ``stacklevel``.
+    Arguments have been checked by `check_run`. Warnings are attributed to the caller at ``stacklevel``. The
+    stars are looked at for contaminants if they are ``alone``, not those of one bin of many.
     """
     infer = prepare(stars, num_samples, seed, settings, prior)
     if gpu:
@@ -57,7 +60,7 @@ def fit_stars(
     else:
         with one_thread():
             posterior = infer(None)
-    return accept(stars, grid, posterior, num_samples, stacklevel + 1)
+    return accept(stars, grid, posterior, num_samples, stacklevel + 1, alone=alone)
 
 
 def prepare(
@@ -86,6 +89,8 @@ def accept(
     posterior: LosvdPosterior,
     num_samples: int = DEFAULT_SAMPLES,
     stacklevel: int = 2,
+    *,
+    alone: bool = True,
 ) -> Fit:
     """Make the result of a fit out of its posterior, with the warnings of `KinematicSolver.run`."""
     fit = Fit(stars, grid, posterior, num_samples)
@@ -97,8 +102,11 @@ def accept(
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
+    others = describe_contamination(stars.vel, stars.err) if alone and stars.plain else None
     far = fit.outliers
-    if far is not None:
+    if others is not None:
+        warnings.warn(others, ContaminationWarning, stacklevel=stacklevel)
+    elif far is not None:
         warnings.warn(far, OutlierWarning, stacklevel=stacklevel)
     warn_outside(fit, stacklevel + 1)
     return fit

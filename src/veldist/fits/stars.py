@@ -26,6 +26,7 @@ __all__ = [
     "count_stars",
     "learn_from_bins",
     "read_bin",
+    "read_bins",
     "read_membership",
 ]
 
@@ -233,15 +234,21 @@ def read_bin(data: Mapping[str, Any], population: Mapping[str, Any]) -> Stars:
 
 def learn_from_bins(bins: Sequence[Mapping[str, Any]]) -> Contaminant:
     """`Contaminant.learn` of the stars of all bins together. Bins that cannot be read are left out."""
-    parts = []
-    for data in bins:
+    parts = list(read_bins(bins).values())
+    vel, err = (np.concatenate([part[k] for part in parts] or [np.empty(0)]) for k in (0, 1))
+    return Contaminant.learn(vel, err)
+
+
+def read_bins(bins: Sequence[Mapping[str, Any]]) -> dict[int, tuple[Floats, Floats]]:
+    """Velocities and errors of all bins that can be read."""
+    parts = {}
+    for index, data in enumerate(bins):
         try:
-            parts.append(read_stars(data["vel"], data["err"]))
+            parts[index] = read_stars(data["vel"], data["err"])
         except (TypeError, ValueError):
             # Fitting this bin will say what is wrong.
             continue
-    vel, err = (np.concatenate([part[k] for part in parts] or [np.empty(0)]) for k in (0, 1))
-    return Contaminant.learn(vel, err)
+    return parts
 
 
 def check_coverage(

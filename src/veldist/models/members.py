@@ -23,6 +23,8 @@ import numpy as np
 
 from veldist._support.arrays import Floats
 from veldist.inference import Blocks, Evaluator, Likelihood, Monitor, Posterior, Settings, infer
+from veldist.inference.factor import fold
+from veldist.inference.laplace import find_modes
 from veldist.models.contaminants.frame import member_frame
 from veldist.models.losvd.basis import PriorSettings
 from veldist.models.losvd.frame import Frame, fit_frame
@@ -31,7 +33,7 @@ from veldist.models.losvd.merge import merge_stars
 from veldist.models.losvd.model import LosvdModel, LosvdPosterior
 from veldist.models.losvd.reach import Reach
 
-__all__ = ["ONE_GAUSSIAN", "Sample", "fit_in_frame", "fit_members"]
+__all__ = ["ONE_GAUSSIAN", "Sample", "fit_in_frame", "fit_members", "laplace_evidence"]
 
 ONE_GAUSSIAN = ((1.0, 1.0, 0.0),)
 """The kernel of stars whose errors are what they are said to be."""
@@ -109,20 +111,11 @@ def fit_in_frame(
 
     About a fraction ``share`` of the stars are members: that decides the resolution, and where to begin.
     """
-    foreign, probability = sample.contaminant, sample.probability
-    n_members = max(1, round(share * sample.vel.size))
-    # The cells must reach the stars that nothing else explains.
-    alone = np.ones(sample.vel.size, dtype=bool)
-    if foreign is not None:
-        alone = foreign == 0.0
-        alone |= False if probability is None else probability == 1.0
-    z, error = frame.standardise(sample.vel), sample.err / frame.scale
-    far = Reach.of_cells(z[alone], error[alone])
-    model = LosvdModel.build(frame, n_members, float(np.median(error)), far, prior)
+    model = _model(sample, frame, share, prior)
     rows = _Rows.of(sample, model, settings)
     likelihood, blocks, monitor = _engine_inputs(rows, model, share, evaluator)
     whole = infer(likelihood, blocks, monitor, rng, settings)
-    if foreign is None:
+    if sample.contaminant is None:
         return LosvdPosterior(frame, model.cells, whole)
     # The members' cells by themselves are the softmax of the members' coefficients alone.
     members = replace(
@@ -133,6 +126,41 @@ def fit_in_frame(
         prior=model.prior,
     )
     return LosvdPosterior(frame, model.cells, members, _memberships(sample, model, whole, rng))
+
+
+def laplace_evidence(sample: Sample, frame: Frame, share: float) -> float:
+    """Natural logarithm of the evidence of a sample, by Laplace's approximation.
+
+    Parameters
+    ----------
+    sample : Sample
+        The stars.
+    frame : Frame
+        Location and scale of the members.
+    share : float
+        About their share of all.
+    """
+    model = _model(sample, frame, share, None)
+    likelihood, blocks, _ = _engine_inputs(_Rows.of(sample, model, Settings()), model, share, None)
+    folded = fold(blocks.prior)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
+        modes = find_modes(likelihood, blocks.psi, folded.prior, factor=folded.factor)
+    joint = folded.prior.log_weights + np.asarray(modes.log_evidence)
+    # What is flat in the share is a Gaussian so broad that it must be normalised anew.
+    flat = 0.0 if sample.contaminant is None else float(np.log(_FREE * np.sqrt(2.0 * np.pi)))
+    return float(np.logaddexp.reduce(joint)) + likelihood.log_reference + flat
+
+
+def _model(sample: Sample, frame: Frame, share: float, prior: PriorSettings | None) -> LosvdModel:
+    """The members' model, whose cells reach all stars that nothing else explains."""
+    foreign, probability = sample.contaminant, sample.probability
+    alone = np.ones(sample.vel.size, dtype=bool)
+    if foreign is not None:
+        alone = foreign == 0.0
+        alone |= False if probability is None else probability == 1.0
+    z, error = frame.standardise(sample.vel), sample.err / frame.scale
+    far = Reach.of_cells(z[alone], error[alone])
+    return LosvdModel.build(frame, max(1, round(share * z.size)), float(np.median(error)), far, prior)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,6 +16,7 @@ from veldist._support.processes import check_jobs
 from veldist._support.validate import check_count, to_float
 from veldist.batch.failures import BatchError
 from veldist.batch.fit_all import FittedBins, Population, Workers, as_solvers, fit_bins
+from veldist.errors import ContaminationWarning
 from veldist.fits.draws import Fits, is_fitted
 from veldist.fits.each import over_bins
 from veldist.fits.fitting import check_run
@@ -22,6 +25,7 @@ from veldist.fits.outliers import find_impossible, refuse_impossible
 from veldist.inference import Diagnostics
 from veldist.pipeline.members import check_velocities, expected_members, prior_of, with_contaminant
 from veldist.pipeline.products import BinProducts, make_products
+from veldist.pipeline.remarks import remarks_on_bins, remarks_on_stars
 from veldist.pipeline.stages import stage
 from veldist.sky.binning import SpatialBins, bin_stars
 from veldist.sky.catalog import StarCatalog
@@ -133,6 +137,8 @@ class MapResult:
         With the velocity grid and the contaminant filled in.
     failures : dict of int to Exception
         Bins that could not be fitted, and why; their fits are None.
+    remarks : tuple of str
+        What is to be said of stars that may be no members.
     """
 
     catalog: StarCatalog
@@ -143,6 +149,7 @@ class MapResult:
     products: dict[int, BinProducts]
     settings: PipelineSettings
     failures: dict[int, BaseException]
+    remarks: tuple[str, ...] = ()
 
     @property
     def diagnostics(self) -> list[Diagnostics]:
@@ -177,6 +184,12 @@ def fit_catalog(
         If stars are impossible, in their bin or in the catalogue, with their rows in its table; if members
         cannot be told from contaminants that are to be learnt; or as `veldist.fit_all_bins`, if no bin could
         be fitted.
+
+    Warns
+    -----
+    ContaminationWarning
+        If the velocities of all stars speak for non-members or heavy wings, the velocity bins are too wide
+        for the members then, or most LOSVDs have several modes.
     """
     settings = settings or PipelineSettings()
     # The sample as a whole first: of a small bin nothing can be said.
@@ -211,6 +224,9 @@ def fit_catalog(
         settings.grid["width"] / 2,
         settings.grid["n_bins"],
     )
+    plain = settings.contaminant is None and settings.error_model is None
+    remarks = remarks_on_stars(catalog, settings.grid) if plain else []
+    _warn_of(remarks)
     with stage("fits and summaries"):
         fitted = fit_bins(
             data,
@@ -230,6 +246,8 @@ def fit_catalog(
     fitted.notes.warn(stacklevel=2)
     if not products:
         raise BatchError(as_solvers(fitted.fits), fitted.failures)
+    several = remarks_on_bins(product.summary for product in products.values())
+    _warn_of(several)
     return MapResult(
         catalog=catalog,
         bins=bins,
@@ -239,7 +257,13 @@ def fit_catalog(
         products=products,
         settings=settings,
         failures=fitted.failures,
+        remarks=(*remarks, *several),
     )
+
+
+def _warn_of(remarks: Sequence[str]) -> None:
+    for text in remarks:
+        warnings.warn(text, ContaminationWarning, stacklevel=3)
 
 
 def _complete(fitted: FittedBins, n_jobs: int | None, progress: bool) -> dict[int, BinProducts]:

@@ -24,7 +24,7 @@ from veldist.pipeline.stars import write_stars
 from veldist.report.write import write_entries
 from veldist.sky.layout import Layout, write_layout
 from veldist.summaries.maps import DEFAULT_ORDER, summary_maps
-from veldist.summaries.tables import make_table
+from veldist.summaries.tables import add_remarks, make_table
 
 __all__ = ["check_targets", "write_results"]
 
@@ -96,6 +96,7 @@ def write_results(result: MapResult, out: str | Path, *, progress: bool = False)
         maps = summary_maps(summaries, n_bins, DEFAULT_ORDER)
         states = {k: product.state for k, product in products.items()}
         table = make_table(states, maps, {"x": bins.x_bin, "y": bins.y_bin}, n_bins)
+        add_remarks(table, result.remarks)
         paths = []
         with writing(_MAPS):
             paths.append(_draw_maps(result, maps, np.asarray(table["n_stars"]), out / _MAPS))
@@ -117,6 +118,7 @@ def write_results(result: MapResult, out: str | Path, *, progress: bool = False)
                     notes=population_notes(result.settings),
                 ),
                 stacklevel=3,
+                remarks=result.remarks,
             )
             paths += [files.kinematics, files.aperture, files.bins]
         with writing(LAYOUT):
@@ -128,7 +130,14 @@ def write_results(result: MapResult, out: str | Path, *, progress: bool = False)
                 where = {"grid": layout.grid, "ids": layout.ids, "x": layout.x, "y": layout.y}
                 paths.append(
                     write_entries(
-                        out / REPORT, entries, maps, n_bins=n_bins, title=title, settings=settings, **where
+                        out / REPORT,
+                        entries,
+                        maps,
+                        n_bins=n_bins,
+                        title=title,
+                        settings=settings,
+                        remarks=result.remarks,
+                        **where,
                     )
                 )
     logger.info("pictures and tables took %.1f s", time.perf_counter() - start)

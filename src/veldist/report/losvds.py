@@ -10,6 +10,7 @@ import numpy as np
 from veldist._support.arrays import Floats
 from veldist.fits.draws import fit_draws
 from veldist.fits.fit import Fit
+from veldist.fits.stars import Stars
 from veldist.inference import Diagnostics
 from veldist.report.metrics import fit_numbers
 from veldist.report.numbers import rounded, rounded_or_none
@@ -36,6 +37,7 @@ class BinEntry:
     content: dict[str, Any]
     grid: tuple[float, float, int]  # left edge, bin width (km/s) and number of bins of the velocity grid
     numbers: list[float]  # as `veldist.report.metrics.fit_numbers`
+    stars: Stars | None  # if they are known
 
 
 def bin_entry(index: int, fit: Fit) -> BinEntry:
@@ -73,7 +75,7 @@ def bin_entry(index: int, fit: Fit) -> BinEntry:
         "messages": [] if far is None else [far],
     }
     grid = float(edges[0]), float(edges[-1] - edges[0]) / masses.shape[1], masses.shape[1]
-    return BinEntry(content, grid, fit_numbers(fit))
+    return BinEntry(content, grid, fit_numbers(fit), fit.stars)
 
 
 def thinned_rug(vel: Floats, most: int) -> Floats:

@@ -18,6 +18,7 @@ import numpy as np
 from veldist._support.arrays import Floats
 from veldist._support.files import check_ahead, write_whole
 from veldist._version import __version__
+from veldist.fits.contamination import describe_stars
 from veldist.fits.draws import check_fits
 from veldist.fits.each import over_bins
 from veldist.fits.fit import Fit
@@ -124,7 +125,8 @@ def write_report(
         summaries = {k: summary for k, (_, summary) in found.items() if summary is not None}
         maps = summary_maps(summaries, len(fits), DEFAULT_ORDER)
     entries = {k: entry for k, (entry, _) in found.items()}
-    return _write(path, layout, entries, maps, title, settings)
+    remarks = describe_stars({k: entry.stars for k, entry in entries.items()})
+    return _write(path, layout, entries, maps, title, settings, remarks)
 
 
 def write_entries(
@@ -135,11 +137,12 @@ def write_entries(
     n_bins: int,
     title: str,
     settings: Mapping[str, Any],
+    remarks: Sequence[str] = (),
     **where: Any,
 ) -> Path:
-    """As `write_report`, from what `bin_entry` has made of every fitted bin."""
+    """As `write_report`, from what `bin_entry` has made of every fitted bin, and remarks on all."""
     checked, layout = _check(path, n_bins, maps, title=title, settings=settings, **where)
-    return _write(checked, layout, entries, maps, title, settings)
+    return _write(checked, layout, entries, maps, title, settings, remarks)
 
 
 def _of_bin(summarised: bool, index: int, fit: Fit) -> tuple[BinEntry, BinSummary | None]:
@@ -187,8 +190,10 @@ def _write(
     maps: Mapping[str, Mapping[str, Any]],
     title: str,
     settings: Mapping[str, Any] | None,
+    remarks: Sequence[str],
 ) -> Path:
     content = _content(layout, entries, maps) | {"title": title, "settings": _flat(settings or {})}
+    content["remarks"] = list(remarks)
     page = _page(title, content)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Names of folders may hold bytes that are no text.

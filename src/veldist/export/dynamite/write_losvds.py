@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from veldist._support.validate import to_float
 from veldist._version import __version__
-from veldist.export.dynamite.doubts import outlier_notes, warn_cut, warn_doubtful
+from veldist.export.dynamite.doubts import star_notes, warn_cut, warn_doubtful
 from veldist.export.dynamite.files import DynamiteFiles, check_paths, write_files
 from veldist.export.dynamite.layout import VoronoiLayout, read_layout
 from veldist.export.rows.losvds import Floor, LosvdRow, SolvedBins, check_solved, collect_losvds, read_rows
@@ -137,8 +137,9 @@ def write_dynamite_kinematics(
 
     ``n_members`` in the metadata, if it is there, is the posterior median of the number of members in every
     row: other stars have been modelled as contaminants. ``outliers``, if it is there, says which bins have
-    stars far from the others, and which. ``uncertainty_floor`` lists, for every row, the arguments of
-    ``clip_uncertainties``, the floor they led to, and how many of the velocity bins it raised.
+    stars far from the others, and which; ``contamination``, what the stars of all bins together say of
+    non-members. ``uncertainty_floor`` lists, for every row, the arguments of ``clip_uncertainties``, the
+    floor they led to, and how many of the velocity bins it raised.
 
     A column ``bin_id`` (1..n) and ``velocity_unit`` in the metadata serve DYNAMITE's successor in JAX;
     DYNAMITE itself drops columns it does not know.
@@ -174,6 +175,7 @@ def write_rows(
     voronoi_bin_metadata: dict[str, Any],
     choices: Choices,
     stacklevel: int = 2,
+    remarks: Sequence[str] | None = None,
 ) -> DynamiteFiles:
     """As `write_dynamite_kinematics`, from the rows of the bins.
 
@@ -189,6 +191,8 @@ def write_rows(
         Its other arguments.
     stacklevel : int
         Of warnings, as in `warnings.warn`.
+    remarks : sequence of str, optional
+        What is to be said of contaminants; by default what the stars of these bins tell.
     """
     names, bin_flux_mode, overwrite, pad, v_systemic, notes = choices
     if bin_flux_mode not in _FLUX_MODES:
@@ -205,7 +209,7 @@ def write_rows(
     if pad:
         rows = rows.padded()
     table = _make_table(rows, layout, bin_flux_mode)
-    table.meta |= {"v_systemic": v_systemic, "padded": bool(pad), **notes} | outlier_notes(cuts)
+    table.meta |= {"v_systemic": v_systemic, "padded": bool(pad), **notes} | star_notes(cuts, remarks)
     write_files(paths, table, layout, stacklevel)
     return paths
 
