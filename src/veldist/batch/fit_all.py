@@ -18,6 +18,7 @@ from veldist._support.outputs import progress_bar
 from veldist._support.processes import Outcome, check_jobs, count_jobs, run_tasks
 from veldist.batch.failures import BatchError, BatchInterrupted, Solvers
 from veldist.batch.notes import Notes
+from veldist.batch.population import Population
 from veldist.batch.solver_map import FitMap, SolverMap
 from veldist.batch.store import Inputs, MapStore
 from veldist.batch.task import BinTask, Common, Product, Result, finish_bin, fit_bin, start_bin
@@ -30,7 +31,7 @@ from veldist.fits.fit import Fit
 from veldist.fits.fitting import DEFAULT_SAMPLES, check_run
 from veldist.fits.grid import VelocityGrid
 from veldist.fits.record import DamagedRecordError
-from veldist.fits.stars import Stars, count_members, count_stars, learn_from_bins
+from veldist.fits.stars import count_members, count_stars
 from veldist.solver import KinematicSolver
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from veldist.models.contaminants import ContaminantDensity
     from veldist.models.error_model import ErrorModel
 
-__all__ = ["FittedBins", "Population", "Workers", "as_solvers", "fit_all_bins", "fit_bins"]
+__all__ = ["FittedBins", "Workers", "as_solvers", "fit_all_bins", "fit_bins"]
 
 
 def fit_all_bins(
@@ -142,28 +143,6 @@ class Workers:
     progress: bool = True
     store: str | os.PathLike[str] | None = None
     client: Client | None = None
-
-
-@dataclass(frozen=True)
-class Population:
-    """What else there is beside members, and beside Gaussian errors, in all bins; see `fit_all_bins`."""
-
-    contaminant: ContaminantDensity | Literal["learn"] | None = None
-    error_model: ErrorModel | None = None
-
-    @property
-    def plain(self) -> bool:
-        """Whether all are members and every error is one Gaussian."""
-        return self.contaminant is None and self.error_model is None
-
-    def shared(self, bins: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """Arguments of `veldist.fits.stars.Stars.read` for these bins, checked on an arbitrary star."""
-        found: dict[str, Any] = {"contaminant": self.contaminant, "error_model": self.error_model}
-        if self.contaminant == "learn":
-            found["contaminant"] = learn_from_bins(bins)
-        found = {name: value for name, value in found.items() if value is not None}
-        Stars.read([0.0], [1.0], **found)
-        return found
 
 
 @dataclass

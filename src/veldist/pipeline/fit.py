@@ -15,7 +15,8 @@ from veldist._support.outputs import progress_bar
 from veldist._support.processes import check_jobs
 from veldist._support.validate import check_count, to_float
 from veldist.batch.failures import BatchError
-from veldist.batch.fit_all import FittedBins, Population, Workers, as_solvers, fit_bins
+from veldist.batch.fit_all import FittedBins, Workers, as_solvers, fit_bins
+from veldist.batch.population import Population
 from veldist.errors import ContaminationWarning
 from veldist.fits.draws import Fits, is_fitted
 from veldist.fits.each import over_bins
