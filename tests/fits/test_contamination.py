@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from veldist import (
     Contaminant,
@@ -90,3 +91,19 @@ def test_stars_with_a_contaminant_are_not_looked_at():
     assert describe_stars({0: Stars(vel, err), 1: None})
     assert describe_stars({0: Stars(vel, err, contaminant=np.ones(vel.size))}) == []
     assert describe_stars({}) == []
+
+
+def test_probabilities_that_hold_the_velocities_are_told():
+    rng = np.random.default_rng(3)
+    member = rng.random(300) < 0.6
+    err = np.full(300, 2.0)
+    vel = np.where(member, rng.normal(0.0, 10.0, 300), rng.normal(30.0, 50.0, 300)) + 2.0 * rng.normal(
+        size=300
+    )
+    contaminant = Contaminant.gaussian(30.0, 50.0)
+    log_odds = norm.logpdf(vel, 0.0, 10.2) - np.log(contaminant.density(vel, err)) + rng.normal(size=300)
+    solver = KinematicSolver()
+    solver.setup_grid(center=0.0, width=100.0, n_bins=20)
+    solver.add_data(vel, err, membership=1.0 / (1.0 + np.exp(-log_odds)), contaminant=contaminant)
+    with pytest.warns(ContaminationWarning, match=r"membership probabilities fall.*count twice"):
+        solver.run()

@@ -162,3 +162,23 @@ def test_one_kernel_is_the_plain_fit():
     plain = fit_losvd(vel, 2.0 * err, np.random.default_rng(0))
     for a, b in zip(moments(found), moments(plain), strict=True):
         assert abs(a.mean() - b.mean()) < 6.0 / np.sqrt(250) * b.std()
+
+
+@pytest.mark.parametrize("n", [150, 600])
+def test_probabilities_that_hold_the_velocity_already_are_told(n):
+    """Student's t: below 5 where they do not, wherever the odds are wrong, and far above where they do."""
+    vel, err, density, member = contaminated(11, n=n)
+    rng = np.random.default_rng(12)
+    log_odds = 2.0 * rng.normal(np.where(member, 1.0, -1.0))
+    velocity = norm.logpdf(vel, 0.0, np.hypot(10.0, err)) - np.log(density)
+
+    def dependence(log_odds):
+        p = 1.0 / (1.0 + np.exp(-log_odds))
+        members = fit_members(Sample(vel, err, density, p), np.random.default_rng(0)).members
+        assert members is not None
+        return members.dependence
+
+    for wrong in (log_odds, log_odds + 1.6, log_odds - 1.6, 2.0 * log_odds):
+        assert abs(dependence(wrong)) < 4.0
+    assert dependence(log_odds + velocity) > 5.0
+    assert dependence(0.0 * log_odds) == pytest.approx(0.0, abs=4.0)

@@ -33,6 +33,8 @@ DEFAULT_SAMPLES = 1000
 _MOST_SAMPLES = 1_000_000
 # Fraction of the posterior mass outside the grid that is worth a warning; +-3 sigma leave out 0.3 %.
 _OUTSIDE_WARNING = 0.02
+# Student's t of membership probabilities against velocities that is beyond chance in any number of bins.
+_DEPENDENT = 5.0
 
 
 def fit_stars(
@@ -100,6 +102,16 @@ def accept(
         warnings.warn(
             f"the draws have not converged ({'; '.join(diagnostics.messages)}): do not rely on them.",
             ConvergenceWarning,
+            stacklevel=stacklevel,
+        )
+    members = posterior.members
+    if members is not None and members.dependence > _DEPENDENT:
+        warnings.warn(
+            "the membership probabilities fall with the distance from the members' velocity, by more than "
+            f"who is a member explains (t = {members.dependence:.1f}). They seem to hold the velocities "
+            "already, which then count twice, and there are too many members: pass probabilities from "
+            "positions, colours or metallicities alone.",
+            ContaminationWarning,
             stacklevel=stacklevel,
         )
     others = describe_contamination(stars.vel, stars.err) if alone and stars.plain else None

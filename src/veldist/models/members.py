@@ -49,6 +49,10 @@ _CORE = 4.0
 _CERTAIN, _STRAY = 0.99, 1e-3
 # Entries of an array held at once: 16 MB.
 _CHUNK = 2_000_000
+# With fewer stars nothing is said of their probabilities, which are kept so far from 0 and 1, and the log
+# ratio of the two densities so close to zero.
+_FEW, _CLOSE, _FAR_ODDS = 20, 1e-6, 10.0
+_TINY = 1e-300
 # With more stars than this the number of members is as good as normal.
 _MANY = 20_000
 
@@ -243,16 +247,16 @@ def _memberships(
     members, others = masses[:, :-1], masses[:, -1:]
     fraction, n = 1.0 - others[:, 0], sample.vel.size
     number, variance, expected = np.zeros((3, fraction.size))
-    probability = np.empty(n)
+    probability, by_velocity = np.empty((2, n))
     step = max(1, _CHUNK // fraction.size)
     for start in range(0, n, step):
         rows = slice(start, start + step)
         prior = np.ones(1) if sample.probability is None else sample.probability[rows]
         part = replace(sample, vel=sample.vel[rows], err=sample.err[rows])
-        inside = prior * (members @ _design(part, model).T)
-        outside = (others if sample.probability is None else others * (1.0 - prior)) * sample.contaminant[
-            rows
-        ]
+        density, foreign = members @ _design(part, model).T, others * sample.contaminant[rows]
+        by_velocity[rows] = density.mean(axis=0) / fraction.mean()
+        inside = prior * density
+        outside = foreign if sample.probability is None else foreign * (1.0 - prior)
         total = inside + outside
         share = np.divide(inside, total, out=np.broadcast_to(prior, total.shape).copy(), where=total > 0.0)
         probability[rows] = share.mean(axis=0)
@@ -270,4 +274,29 @@ def _memberships(
         fraction=fraction if sample.probability is None else expected / n,
         number=number,
         probability=probability,
+        dependence=_dependence(sample, model, by_velocity, float(probability.mean())),
     )
+
+
+def _dependence(sample: Sample, model: LosvdModel, density: Floats, fraction: float) -> float:
+    """Student's t of what `Memberships.dependence` is.
+
+    Given who is a member, what is known beforehand does not depend on the velocity: among stars of one
+    velocity the mean of its log odds is linear in the share of members there. Log odds that hold the
+    velocity already grow with the log ratio of the two densities beside that.
+    """
+    p, foreign = sample.probability, sample.contaminant
+    if p is None or foreign is None or p.size <= _FEW:
+        return 0.0
+    mine, theirs = fraction * density, (1.0 - fraction) * foreign
+    share = mine / np.maximum(mine + theirs, _TINY)
+    ratio = np.log(np.maximum(density, _TINY)) - np.log(np.maximum(foreign, _TINY))
+    known = np.stack([np.ones(p.size), share, np.clip(ratio, -_FAR_ODDS, _FAR_ODDS)], axis=1)
+    inside = np.clip(p, _CLOSE, 1.0 - _CLOSE)
+    log_odds = np.log(inside / (1.0 - inside))
+    slope, _, rank, _ = np.linalg.lstsq(known, log_odds, rcond=None)
+    left = log_odds - known @ slope
+    scatter = float(left @ left) / (p.size - 3)
+    if rank < 3 or scatter <= 0.0:
+        return 0.0
+    return float(slope[2] / np.sqrt(scatter * np.linalg.inv(known.T @ known)[2, 2]))

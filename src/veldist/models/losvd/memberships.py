@@ -18,3 +18,6 @@ class Memberships:
     fraction: Floats
     number: Floats  # (draws,): number of members among the stars, in every draw
     probability: Floats  # (N,): posterior probability of each star to be a member
+    # Student's t of how the log odds known beforehand grow with the log ratio of the members' density to the
+    # contaminants', beyond what the share of members explains; 0 where nothing is known.
+    dependence: float = 0.0
