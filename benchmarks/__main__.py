@@ -14,6 +14,7 @@ COMMANDS = {
     "accuracy": "the contest of methods, and coverage",
     "prior_contest": "the contest of prior settings",
     "sbc": "simulation-based calibration",
+    "members": "members beside contaminants: calibration and coverage",
     "external_mock": "coverage on somebody else's N-body model",
     "rotating_cluster": "recovery of the fields of a mock rotating cluster",
     "modality": "how well two streams are told from one Gaussian",

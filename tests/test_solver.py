@@ -6,7 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from veldist import ConvergenceWarning, GridWarning, KinematicSolver, OrderError, OutlierWarning, simulate
+from veldist import (
+    ContaminationWarning,
+    ConvergenceWarning,
+    GridWarning,
+    KinematicSolver,
+    OrderError,
+    OutlierWarning,
+    simulate,
+)
 from veldist.inference import Settings
 
 
@@ -303,6 +311,8 @@ def test_failure_to_converge_warns():
 def test_degenerate_samples_give_finite_answers(vel, err):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", GridWarning)
+        # Two spikes are two populations.
+        warnings.simplefilter("ignore", ContaminationWarning)
         solver = solve(vel, err, num_samples=200)
     assert np.all(np.isfinite(solver.samples["intrinsic_pdf"]))
     assert solver.diagnostics.converged

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["ConvergenceWarning", "GridWarning", "OrderError", "OutlierWarning"]
+__all__ = ["ContaminationWarning", "ConvergenceWarning", "GridWarning", "OrderError", "OutlierWarning"]
 
 
 class OrderError(ValueError, RuntimeError):
     """A method was called before the one that prepares what it needs."""
+
+
+class ContaminationWarning(UserWarning):
+    """The velocities speak for stars that are no members, or for heavy wings."""
 
 
 class ConvergenceWarning(UserWarning):

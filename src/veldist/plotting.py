@@ -9,6 +9,7 @@ style, in print.
 from __future__ import annotations
 
 from veldist.figures.colors import common_norm, share_colorbar
+from veldist.figures.contaminant import plot_contaminant
 from veldist.figures.diagnostics import plot_diagnostics
 from veldist.figures.kinematic_maps import plot_kinematic_maps
 from veldist.figures.losvd import plot_losvd
@@ -19,6 +20,7 @@ from veldist.figures.ridges import plot_ridge
 
 __all__ = [
     "common_norm",
+    "plot_contaminant",
     "plot_diagnostics",
     "plot_kinematic_maps",
     "plot_losvd",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -19,18 +19,21 @@ from veldist.fits.fit import Fit
 from veldist.fits.fitting import DEFAULT_SAMPLES, check_run, fit_stars, warn_outside
 from veldist.fits.grid import VelocityGrid
 from veldist.fits.stars import Stars, check_coverage
-from veldist.inference import Diagnostics, Settings
+from veldist.fits.view import FitView
+from veldist.inference import Settings
 from veldist.models.losvd.basis import PriorSettings
-from veldist.models.losvd.model import LosvdPosterior
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from xarray import Dataset, DataTree
 
+    from veldist.models.contaminants import ContaminantDensity
+    from veldist.models.error_model import ErrorModel
+
 __all__ = ["KinematicSolver"]
 
 
-class KinematicSolver:
+class KinematicSolver(FitView):
     """Posterior of the line-of-sight velocity distribution (LOSVD) of one sample of stars.
 
     The inference takes place in the LOSVD's own frame and does not depend on the velocity grid, on which
@@ -69,59 +72,6 @@ class KinematicSolver:
         state = "not run" if self.diagnostics is None else str(self.diagnostics)
         return f"<KinematicSolver: {self.n_stars} stars; {state}>"
 
-    @property
-    def n_stars(self) -> int:
-        """Number of stars added."""
-        return self.fit.n_stars
-
-    @property
-    def vel(self) -> Floats | None:
-        """Velocities of the stars, km/s."""
-        return None if self.fit.stars is None else self.fit.stars.vel
-
-    @property
-    def err(self) -> Floats | None:
-        """Their 1-sigma errors, km/s."""
-        return None if self.fit.stars is None else self.fit.stars.err
-
-    @property
-    def grid(self) -> dict[str, Any] | None:
-        """The velocity grid; None before `setup_grid`.
-
-        ``centers`` (n_bins,), ``edges`` (n_bins + 1,), ``width`` (of the whole grid), ``n_bins``,
-        ``bin_width``; km/s.
-        """
-        return None if self.fit.grid is None else self.fit.grid.as_dict()
-
-    @property
-    def posterior(self) -> LosvdPosterior | None:
-        """The draws in the LOSVD's own frame, from which any grid can be filled; None before `run`."""
-        return self.fit.posterior
-
-    @property
-    def samples(self) -> dict[str, Floats] | None:
-        """The draws on the velocity grid; None before `run`.
-
-        ``intrinsic_pdf``: probability mass per velocity bin in every posterior draw, (num_samples, n_bins),
-        rows sum to 1. ``outside_grid``: mass outside the grid, which each draw is conditioned not to have,
-        (num_samples,).
-        """
-        return self.fit.samples
-
-    @property
-    def clipped_samples(self) -> dict[str, Floats] | None:
-        """Median and uncertainty per bin; None before `clip_uncertainties`."""
-        return self.fit.clipped
-
-    @clipped_samples.setter
-    def clipped_samples(self, value: dict[str, Floats] | None) -> None:
-        self.fit = replace(self.fit, clipped=value)
-
-    @property
-    def diagnostics(self) -> Diagnostics | None:
-        """Effective sample sizes, nested R-hat, Pareto k, acceptance, evidences; None before `run`."""
-        return self.fit.diagnostics
-
     def setup_grid(self, center: Any, width: Any, n_bins: int) -> None:
         """Set the velocity grid on which the LOSVD is reported.
 
@@ -141,14 +91,22 @@ class KinematicSolver:
         """
         grid = VelocityGrid.of(center, width, n_bins)
         if self.fit.stars is not None:
-            check_coverage(self.fit.stars.vel, grid.edges, stacklevel=2)
+            stars = self.fit.stars
+            check_coverage(stars.vel, grid.edges, stacklevel=2, others=stars.contaminant is not None)
         fit = replace(self.fit, grid=grid, clipped=None)
         # A grid that cannot be reported on is refused before it replaces the present one.
         if fit.posterior is not None:
             warn_outside(fit, stacklevel=3)
         self.fit = fit
 
-    def add_data(self, vel: Any, err: Any) -> None:
+    def add_data(
+        self,
+        vel: Any,
+        err: Any,
+        membership: Any = None,
+        contaminant: ContaminantDensity | Literal["learn"] | None = None,
+        error_model: ErrorModel | None = None,
+    ) -> None:
         """Set the stars, replacing any earlier ones.
 
         Parameters
@@ -157,6 +115,14 @@ class KinematicSolver:
             Line-of-sight velocities, km/s.
         err : array_like or Quantity, (n_stars,)
             Their 1-sigma errors, km/s, > 0; a single number serves all stars.
+        membership : array_like, (n_stars,), optional
+            Probabilities of membership, 0 to 1, that owe nothing to the velocities; with a ``contaminant``.
+        contaminant : Contaminant, "learn" or ContaminantDensity, optional
+            How the velocities of the stars that are no members are distributed; ``"learn"`` for
+            `veldist.Contaminant.learn` of these stars. The LOSVD is the members' then. By default all stars
+            are members.
+        error_model : ErrorModel, optional
+            Errors that are not one Gaussian.
 
         Raises
         ------
@@ -174,8 +140,8 @@ class KinematicSolver:
         grid = self.fit.grid
         if grid is None:
             raise OrderError("add_data() needs a velocity grid: call setup_grid() first.")
-        stars = Stars.read(vel, err)
-        check_coverage(stars.vel, grid.edges, stacklevel=2)
+        stars = Stars.read(vel, err, membership, contaminant, error_model)
+        check_coverage(stars.vel, grid.edges, stacklevel=2, others=stars.contaminant is not None)
         self.fit = Fit(stars, grid)
 
     def run(
@@ -229,8 +195,11 @@ class KinematicSolver:
             If a noticeable part of the LOSVD lies outside the grid.
         UserWarning
             If the draws take more than half of the memory.
+        ContaminationWarning
+            If no contaminant or error model was given, and the velocities speak for non-members or heavy
+            wings.
         OutlierWarning
-            If stars lie so far out that they are probably no members.
+            If not, but stars lie so far out that they are probably no members.
         """
         stars, grid = self.fit.stars, self.fit.grid
         if stars is None or grid is None:
@@ -382,10 +351,8 @@ class KinematicSolver:
         from veldist.figures.losvd import plot_losvd
 
         given: dict[str, Any] = {"stars": "rug", "gaussian": True} | options
-        masses = samples["intrinsic_pdf"]
-        return plot_losvd(
-            grid.edges, masses, ax=ax, true_intrinsic=true_intrinsic, vel=self.vel, err=self.err, **given
-        )
+        given |= {"vel": self.vel, "err": self.err, "membership": self.membership}
+        return plot_losvd(grid.edges, samples["intrinsic_pdf"], ax, true_intrinsic, **given)
 
     def to_xarray(self) -> Dataset:
         """All draws, stars and diagnostics with their names, units and settings, as an `xarray.Dataset`.

@@ -73,6 +73,7 @@ def test_failures_are_told_even_where_warnings_are_errors():
         fit_all_bins(bins, GRID, RUN, progress=False)
 
 
+@pytest.mark.filterwarnings("ignore::veldist.ContaminationWarning")
 def test_warnings_of_many_bins_are_told_once():
     bins = make_bins([30, 30, 30])
     for k in (0, 2):

@@ -471,7 +471,7 @@ def test_another_store_may_take_the_place_of_a_removed_one(plain, tmp_path):
 
 def test_settings_are_compared_by_what_they_mean():
     def describe(**run_kwargs):
-        return describe_settings(GRID, run_kwargs, 0, 10)
+        return describe_settings(GRID, run_kwargs, 0, 10, {})
 
     assert describe() == describe(num_samples=1000, settings=Settings(n_draws=5), gpu=None)
     assert describe_changes({"a": {"b": 1, "c": 2}}, {"a": {"b": 1}}) == ["a.c: 2 -> 'absent'"]

@@ -126,6 +126,7 @@ def test_mistakes_give_one_plain_message(catalog, tmp_path, change, message):
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
 
 
+@pytest.mark.filterwarnings("ignore::veldist.ContaminationWarning")
 def test_a_bin_that_fails_does_not_take_the_others_with_it(catalog, tmp_path):
     # A grid that holds no star of the two bins at high velocity.
     rng = np.random.default_rng(0)

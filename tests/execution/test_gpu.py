@@ -161,6 +161,7 @@ def test_a_failing_bin_is_named_and_the_others_are_kept(numpy_device):
     assert caught.value.solvers[2].clipped_samples is not None
 
 
+@pytest.mark.filterwarnings("ignore::veldist.ContaminationWarning")
 def test_warnings_are_those_of_the_bins(numpy_device):
     bins = make_bins([30, 30, 30])
     bins[0]["vel"][:2] = 85.0
@@ -191,7 +192,7 @@ def test_an_interrupted_batch_goes_on_from_its_store(numpy_device, monkeypatch, 
     bins = make_bins([60, 50, 40, 30])
     accept, n_done = task.accept, []
 
-    def interrupt(*args):
+    def interrupt(*args, **kwargs):
         n_done.append(1)
         if len(n_done) == 3:
             os.kill(os.getpid(), signal.SIGINT)

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veldist import KinematicSolver
+from tests.helpers.mixed import FOREIGN, mixed_stars
+from veldist import Contaminant, KinematicSolver
 from veldist.fits.grid import VelocityGrid, same_grid, suggest_grid
 
 
@@ -159,3 +160,25 @@ def test_a_grid_does_not_change():
 def test_bad_grids_are_named(arguments, error, message):
     with pytest.raises(error, match=message):
         VelocityGrid.read(arguments, "mine")
+
+
+def contaminated(n_bins=6, share=0.3):
+    parts = [mixed_stars(120, share, seed) for seed in range(n_bins)]
+    return [{"vel": p.vel, "err": p.err, "membership": p.probability} for p in parts]
+
+
+@pytest.mark.parametrize(
+    ("contaminant", "share"), [(FOREIGN, 0.3), ("learn", 0.3), (Contaminant.uniform(-300.0, 300.0), 0.7)]
+)
+@pytest.mark.parametrize("known", [False, True])
+def test_contaminants_do_not_stretch_the_grid(contaminant, share, known):
+    bins = [data if known else {k: data[k] for k in ("vel", "err")} for data in contaminated(share=share)]
+    grid = suggest_grid(bins, contaminant=contaminant)
+    assert abs(grid["center"] - 60.0) < 3.0
+    assert 80.0 < grid["width"] < 180.0
+
+
+def test_bins_of_few_expected_members_do_not_count_for_the_grid():
+    bins = [data | {"membership": np.full(120, 0.05)} for data in contaminated(2)]
+    with pytest.raises(ValueError, match="no bin has min_stars = 10"):
+        suggest_grid(bins, contaminant=FOREIGN)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veldist import GridWarning, KinematicSolver, OutlierWarning, fit_all_bins
-from veldist.batch.fit_all import BatchError
+from veldist.batch.failures import BatchError
 from veldist.fits.outliers import describe_outliers, find_impossible
 from veldist.fits.stars import Stars
 from veldist.models.losvd.frame import is_far

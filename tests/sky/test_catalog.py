@@ -7,7 +7,7 @@ import logging
 import numpy as np
 import pytest
 from astropy import units as u
-from astropy.table import MaskedColumn, QTable, Table, vstack
+from astropy.table import MaskedColumn, QTable, Table
 
 from veldist.sky.catalog import read_catalog
 
@@ -313,9 +313,3 @@ def test_the_same_column_twice_is_refused(tmp_path):
     path = write(stars(), tmp_path / "stars.csv")
     with pytest.raises(ValueError, match="vel and err are the same column 'v'"):
         read_catalog(path, **NAMES | {"err": "v"})
-
-
-def test_repeated_stars_are_warned_about(tmp_path):
-    path = write(vstack([stars(), stars()[:2]]), tmp_path / "stars.csv")
-    with pytest.warns(UserWarning, match="2 of the 8 stars kept .* repeat another one exactly"):
-        read_catalog(path, **NAMES)

@@ -15,7 +15,7 @@ from veldist.fits.draws import check_fits
 from veldist.fits.labelled import creator, velocity_coordinates
 from veldist.models.losvd.frame import FAR
 from veldist.sky.positions import bin_positions, check_bins
-from veldist.summaries.columns import MAP_COLUMNS, NUMBERS
+from veldist.summaries.columns import MAP_COLUMNS, MEMBERS, NUMBERS
 from veldist.summaries.scalars import METRICS, SCALARS
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _MAP_PARTS = (
 )
 
 # The dataset holds these itself.
-_IN_DATASET = ("log_bayes_factor", "outside_grid")
+_IN_DATASET = ("log_bayes_factor", "outside_grid", *MEMBERS)
 
 
 def to_xarray(
@@ -75,11 +75,14 @@ def to_xarray(
         `KinematicSolver.clip_uncertainties` makes them by default (from all draws); and per bin
         ``fitted``, ``n_stars``, ``n_far``, ``converged``, ``ess_min``, ``rhat_max``, ``pareto_k``,
         ``log_evidence``, ``log_bayes_factor``. Skipped bins have ``fitted`` and ``converged`` False and NaN
-        elsewhere.
+        elsewhere. If one of the bins was fitted beside contaminants, also ``member_fraction`` and
+        ``n_members`` (bin, draw), and ``membership`` (star) of all stars of such bins, one bin after another
+        and in each in the order of its stars.
 
         Coordinates ``velocity`` (bin centres), ``velocity_left`` and ``velocity_right``, km/s; ``draw``, the
         row in each solver's ``samples``; ``bin``, the place in ``solvers``, and ``bin_id``, the same
-        counted from 1 as in a pixel map of bins; ``xbin`` and ``ybin``, arcsec, if given.
+        counted from 1 as in a pixel map of bins; ``xbin`` and ``ybin``, arcsec, if given; ``star_bin``
+        (star), the place of a star's bin in ``solvers``.
 
     Raises
     ------
@@ -110,6 +113,7 @@ def to_xarray(
         "bin_id": ("bin", np.arange(1, n_bins + 1), {"long_name": "spatial bin, counted from 1"}),
         "draw": ("draw", collected.rows, {"long_name": "row of the draw in each solver's samples"}),
     }
+    coordinates |= _star_bins(collected)
     if bins is not None:
         coordinates |= _positions(bins, collected.fitted)
     return Dataset(
@@ -139,16 +143,29 @@ def _bin_variables(draws: MapDraws) -> dict[str, Any]:
         "n_stars": (draws.scalars["n_stars"], "number of stars"),
         "n_far": (draws.scalars["n_far"], f"stars more than {FAR:g} dispersions from the median velocity"),
     } | {name: (draws.scalars[name], long_name) for name, long_name in DIAGNOSTICS.items()}
-    return {
+    variables = {
         "intrinsic_pdf": _variable(("bin", "draw", "velocity"), draws.pdf, None, mass),
-        "outside_grid": _variable(
-            ("bin", "draw"), draws.outside, None, "probability mass outside the velocity grid"
-        ),
         "losvd_median": _variable(("bin", "velocity"), draws.median, None, f"median {mass}"),
         "losvd_uncertainty": _variable(
             ("bin", "velocity"), draws.uncertainty, None, f"uncertainty of the {mass}"
         ),
-    } | {name: _variable(("bin",), values, None, long_name) for name, (values, long_name) in per_bin.items()}
+    }
+    for name, values in draws.per_draw.items():
+        variables[name] = _variable(("bin", "draw"), values, *MAP_COLUMNS[name])
+    for name, (values, long_name) in per_bin.items():
+        variables[name] = _variable(("bin",), values, None, long_name)
+    if draws.membership:
+        stars = np.concatenate(list(draws.membership.values()))
+        variables["membership"] = _variable(("star",), stars, None, "posterior probability to be a member")
+    return variables
+
+
+def _star_bins(draws: MapDraws) -> dict[str, Any]:
+    """Coordinate of the stars, for their memberships."""
+    if not draws.membership:
+        return {}
+    bins = np.repeat(list(draws.membership), [values.size for values in draws.membership.values()])
+    return {"star_bin": ("star", bins, {"long_name": "place of the star's bin in the list of solvers"})}
 
 
 def _summary_variables(maps: Any, n_bins: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from veldist.fits.diagnostics import DIAGNOSTICS
 from veldist.fits.draws import Fits
 from veldist.fits.fit import Fit
 from veldist.fits.grid import same_grid
+from veldist.summaries.columns import MEMBERS
 
 __all__ = ["MapDraws", "collect_draws"]
 
@@ -34,8 +35,10 @@ class MapDraws:
     ----------
     pdf : ndarray, (n_bins, n_kept, n_velocity)
         Probability mass per velocity bin.
-    outside : ndarray, (n_bins, n_kept)
-        Mass outside the velocity grid.
+    per_draw : dict of str to ndarray, (n_bins, n_kept)
+        ``outside_grid`` and, where one of the bins has them, `MEMBERS`; NaN in the others.
+    membership : dict of int to ndarray, (n_stars,)
+        Posterior probability of every star to be a member, for bins that have contaminants.
     median, uncertainty : ndarray, (n_bins, n_velocity)
         Summaries of the masses.
     scalars : dict of str to ndarray, (n_bins,)
@@ -51,7 +54,6 @@ class MapDraws:
     """
 
     pdf: NDArray[np.floating]
-    outside: Floats
     median: Floats
     uncertainty: Floats
     edges: Floats
@@ -62,6 +64,8 @@ class MapDraws:
         self.fitted = np.zeros(n_bins, dtype=bool)
         self.converged = np.zeros(n_bins, dtype=bool)
         self.scalars = {name: np.full(n_bins, np.nan) for name in ("n_stars", "n_far", *DIAGNOSTICS)}
+        self.per_draw: dict[str, Floats] = {}
+        self.membership: dict[int, Floats] = {}
         self._draws, self._dtype = draws, dtype
         self._first: int | None = None
         self._not_run: list[int] = []
@@ -104,15 +108,19 @@ class MapDraws:
         self.rows = np.sort(np.random.default_rng(0).permutation(num_samples)[:n_kept])
         n_bins, n_velocity = self.fitted.size, edges.size - 1
         self.pdf = np.full((n_bins, n_kept, n_velocity), np.nan, dtype=self._dtype)
-        self.outside = np.full((n_bins, n_kept), np.nan)
+        self.per_draw["outside_grid"] = np.full((n_bins, n_kept), np.nan)
         self.median, self.uncertainty = np.full((2, n_bins, n_velocity), np.nan)
 
     def _fill(self, k: int, fit: Fit, pdf: NDArray[Any]) -> None:
         self.fitted[k] = True
         self.pdf[k] = pdf[self.rows]
-        outside = (fit.samples or {}).get("outside_grid")
-        if outside is not None:
-            self.outside[k] = np.asarray(outside)[self.rows]
+        for name in ("outside_grid", *MEMBERS):
+            values = (fit.samples or {}).get(name)
+            if values is not None:
+                empty = np.full((self.fitted.size, self.rows.size), np.nan)
+                self.per_draw.setdefault(name, empty)[k] = np.asarray(values)[self.rows]
+        if fit.membership is not None:
+            self.membership[k] = fit.membership
         clipped = fit.summary
         self.median[k], self.uncertainty[k] = clipped["losvd_median"], clipped["losvd_uncertainty"]
         self.scalars["n_stars"][k], self.scalars["n_far"][k] = fit.n_stars, fit.n_far

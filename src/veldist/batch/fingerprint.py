@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from veldist._support import validate
-from veldist.fits.stars import Stars
+from veldist.fits.stars import read_bin
 from veldist.inference import Settings
 from veldist.models.losvd.basis import named_prior
 from veldist.solver import KinematicSolver
@@ -26,7 +26,11 @@ _WITHOUT_EFFECT = {"run_kwargs": ("num_warmup",), "run_kwargs.settings": ("n_dra
 
 
 def describe_settings(
-    grid_kwargs: dict[str, Any], run_kwargs: dict[str, Any], seed: int, min_stars: int
+    grid_kwargs: dict[str, Any],
+    run_kwargs: dict[str, Any],
+    seed: int,
+    min_stars: int,
+    population: dict[str, Any],
 ) -> dict[str, Any]:
     """Everything but the stars that decides the results, defaults filled in, as JSON can hold it.
 
@@ -36,6 +40,9 @@ def describe_settings(
         Arguments of `KinematicSolver.setup_grid` and, without the seed, of `KinematicSolver.run`.
     seed, min_stars : int
         As for `veldist.fit_all_bins`.
+    population : dict
+        Arguments of `veldist.fits.stars.Stars.read` that all bins share. A user's own contaminant is known by
+        its density at the stars (`digest_bins`).
     """
     parameters = inspect.signature(KinematicSolver.run).parameters.values()
     defaults = {p.name: p.default for p in parameters if p.name not in ("self", "seed")}
@@ -48,12 +55,15 @@ def describe_settings(
         "width": validate.to_float(grid_kwargs["width"], "width", "km/s"),
         "n_bins": int(grid_kwargs["n_bins"]),
     }
-    return {
+    described = {
         "grid_kwargs": grid,
         "run_kwargs": _plain(run, "run_kwargs"),
         "seed": int(seed),
         "min_stars": int(min_stars),
     }
+    for name, value in population.items():
+        described[name] = _plain(value, name) if is_dataclass(value) else type(value).__qualname__
+    return described
 
 
 def _plain(value: Any, path: str) -> Any:
@@ -82,17 +92,18 @@ def _name(function: Callable[..., Any]) -> str:
     return repr(function) if name is None else f"{function.__module__}.{name}"
 
 
-def digest_bins(bins: Sequence[dict[str, Any]]) -> list[str | None]:
-    """Digest of the stars of every bin; None where they cannot be read."""
+def digest_bins(bins: Sequence[dict[str, Any]], population: dict[str, Any]) -> list[str | None]:
+    """Digest of the stars of every bin, and of what is known of them; None where they cannot be read."""
     digests: list[str | None] = []
     for data in bins:
         try:
-            stars = Stars.read(data["vel"], data["err"])
+            stars = read_bin(data, population)
         except (TypeError, ValueError):
             # Fitting this bin will say what is wrong. Once it is put right, any stars will do.
             digests.append(None)
             continue
-        content = stars.vel.tobytes() + stars.err.tobytes()
+        known = (stars.vel, stars.err, stars.membership, stars.contaminant, stars.errors)
+        content = b"".join(array.tobytes() for array in known if array is not None)
         digests.append(hashlib.blake2b(content, digest_size=_DIGEST_SIZE).hexdigest())
     return digests
 

@@ -9,84 +9,38 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from veldist._support import validate
-from veldist._support.memory import LESS_MEMORY, memory_ran_out
 from veldist._support.outputs import progress_bar
 from veldist._support.processes import Outcome, check_jobs, count_jobs, run_tasks
+from veldist.batch.failures import BatchError, BatchInterrupted, Solvers
 from veldist.batch.notes import Notes
+from veldist.batch.population import Population
 from veldist.batch.solver_map import FitMap, SolverMap
 from veldist.batch.store import Inputs, MapStore
 from veldist.batch.task import BinTask, Common, Product, Result, finish_bin, fit_bin, start_bin
 from veldist.batch.writing import StoreWriteError
+from veldist.errors import ContaminationWarning
+from veldist.fits.contamination import describe_bins
 from veldist.fits.cost import check_cost
 from veldist.fits.draws import Fits, is_fitted
 from veldist.fits.fit import Fit
 from veldist.fits.fitting import DEFAULT_SAMPLES, check_run
 from veldist.fits.grid import VelocityGrid
 from veldist.fits.record import DamagedRecordError
-from veldist.fits.stars import count_stars
+from veldist.fits.stars import count_members, count_stars
 from veldist.solver import KinematicSolver
 
 if TYPE_CHECKING:
     from distributed import Client
 
-__all__ = ["BatchError", "BatchInterrupted", "FittedBins", "Workers", "fit_all_bins", "fit_bins"]
+    from veldist.models.contaminants import ContaminantDensity
+    from veldist.models.error_model import ErrorModel
 
-Solvers = Sequence[KinematicSolver | None]
-
-
-class BatchError(RuntimeError):
-    """Some bins failed; the results of all others are kept here.
-
-    Attributes
-    ----------
-    solvers : sequence
-        Solvers of the bins, as `fit_all_bins` returns them; None where skipped or failed.
-    failures : dict of int to Exception
-        What went wrong in which bin.
-    """
-
-    def __init__(self, solvers: Solvers, failures: dict[int, BaseException]) -> None:
-        # Bins that failed in the same way are told together.
-        same: dict[str, list[int]] = {}
-        for k, error in sorted(failures.items()):
-            same.setdefault(f"{type(error).__name__}: {error}", []).append(k)
-        lines = [
-            f"  bin{'s' if len(bins) > 1 else ''} {validate.name_first(bins)}: {text}"
-            for text, bins in same.items()
-        ]
-        shown = lines[:10] + ([f"  ... and {len(lines) - 10} more messages"] if len(lines) > 10 else [])
-        cure = "\n" + LESS_MEMORY if any(map(memory_ran_out, failures.values())) else ""
-        super().__init__(
-            f"{len(failures)} of {len(solvers)} bins failed; the results of the others are in the "
-            "attribute `solvers` of this exception:\n" + "\n".join(shown) + cure
-        )
-        self.solvers = solvers
-        self.failures = failures
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.solvers, self.failures)
-
-
-class BatchInterrupted(KeyboardInterrupt):
-    """Ctrl-C stopped a batch; what was done is kept here.
-
-    Attributes
-    ----------
-    solvers : sequence
-        Solvers of the bins, as `fit_all_bins` returns them; None where skipped or not done.
-    """
-
-    def __init__(self, message: str, solvers: Solvers) -> None:
-        super().__init__(message)
-        self.solvers = solvers
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (str(self), self.solvers)
+__all__ = ["FittedBins", "Workers", "as_solvers", "fit_all_bins", "fit_bins"]
 
 
 def fit_all_bins(
@@ -95,6 +49,8 @@ def fit_all_bins(
     run_kwargs: dict[str, Any] | None = None,
     min_stars: int = 10,
     *,
+    contaminant: ContaminantDensity | Literal["learn"] | None = None,
+    error_model: ErrorModel | None = None,
     n_jobs: int | None = None,
     progress: bool = True,
     store: str | os.PathLike[str] | None = None,
@@ -105,14 +61,22 @@ def fit_all_bins(
     Parameters
     ----------
     bin_data_list : sequence of dict
-        ``{"vel": ..., "err": ...}`` per bin, as `KinematicSolver.add_data` takes them.
+        ``{"vel": ..., "err": ...}`` per bin, as `KinematicSolver.add_data` takes them; with a contaminant
+        perhaps also ``"membership"``.
     grid_kwargs : dict
         Arguments of `KinematicSolver.setup_grid`, the same for all bins.
     run_kwargs : dict, optional
         Arguments of `KinematicSolver.run`. Bin k runs with seed ``seed + k``. With ``{"gpu": True}`` the
         likelihoods of many bins at a time are evaluated on the GPU of this machine.
     min_stars : int
-        Bins with fewer stars are skipped, with one warning that names them.
+        Bins with fewer stars are skipped, with one warning that names them. Of bins with ``"membership"``
+        the expected number of members counts, the sum of the probabilities.
+    contaminant : Contaminant, "learn" or ContaminantDensity, optional
+        How the velocities of the stars that are no members are distributed, in all bins alike; how many of
+        them there are is left free in every bin. ``"learn"`` for `veldist.Contaminant.learn` of all stars
+        together.
+    error_model : ErrorModel, optional
+        Errors that are not one Gaussian.
     n_jobs : int, optional
         Number of worker processes; all cores by default (no extra process for a handful of bins). The
         results have the same bits for any number.
@@ -149,11 +113,20 @@ def fit_all_bins(
         results.
     BatchInterrupted
         On Ctrl-C. It carries the results of the bins that were done.
+
+    Warns
+    -----
+    ContaminationWarning
+        If neither contaminant nor error model is given, and the velocities of all bins together speak for
+        non-members or heavy wings.
     """
     workers = Workers(n_jobs, progress, store, client)
-    fitted = fit_bins(bin_data_list, grid_kwargs, run_kwargs, min_stars, workers, stacklevel=3)
+    population = Population(contaminant, error_model)
+    fitted = fit_bins(bin_data_list, grid_kwargs, run_kwargs, min_stars, workers, population, stacklevel=3)
     solvers = as_solvers(fitted.fits)
     try:
+        for text in describe_bins(bin_data_list) if population.plain else ():
+            warnings.warn(text, ContaminationWarning, stacklevel=2)
         fitted.notes.warn(stacklevel=3)
     finally:
         # Also where warnings are errors: the bins' failures, and the results, come first.
@@ -207,6 +180,7 @@ def fit_bins(
     run_kwargs: dict[str, Any] | None,
     min_stars: int,
     workers: Workers,
+    population: Population | None = None,
     *,
     product: Product | None = None,
     stacklevel: int = 2,
@@ -218,7 +192,9 @@ def fit_bins(
     bin_data_list, grid_kwargs, run_kwargs, min_stars
         As for `fit_all_bins`, which also says what is raised.
     workers : Workers
-        Its other arguments.
+        Who does the work.
+    population : Population, optional
+        What else there is beside members.
     product : callable, optional
         What to make of every bin at once, in the worker that has fitted it.
     stacklevel : int
@@ -227,8 +203,10 @@ def fit_bins(
     n_jobs, client, store = workers.n_jobs, workers.client, workers.store
     bins, grid, run, seed = _check_arguments(bin_data_list, grid_kwargs, run_kwargs, n_jobs, client)
     min_stars = validate.check_count(min_stars, "min_stars", 1)
+    shared = (population or Population()).shared(bins)
     sizes = [count_stars(data["vel"], f"bin_data_list[{k}]['vel']") for k, data in enumerate(bins)]
-    wanted = _wanted(sizes, min_stars, stacklevel + 1)
+    expected = [count_members(data, f"bin_data_list[{k}]") for k, data in enumerate(bins)]
+    wanted = _wanted(expected, min_stars, stacklevel + 1)
     # Those of a cluster have memories of their own.
     processes = count_jobs(n_jobs, len(wanted)) if client is None else 1
     n_draws, summaries = run.get("num_samples", DEFAULT_SAMPLES), product is not None
@@ -241,17 +219,17 @@ def fit_bins(
     else:
         from veldist.batch.fingerprint import describe_settings, digest_bins
 
-        settings = describe_settings(grid_kwargs, run, seed, min_stars)
-        opened = MapStore.writing(store, Inputs(settings, digest_bins(bins), sizes))
+        settings = describe_settings(grid_kwargs, run, seed, min_stars, shared)
+        opened = MapStore.writing(store, Inputs(settings, digest_bins(bins, shared), sizes, expected))
     with opened as kept:
         if kept is not None:
             done = _resume(kept, fitted.notes, stacklevel + 1)
             todo = [k for k in todo if k not in done]
             if todo:
                 kept.check_writable()
-        tasks = [BinTask(k, bins[k]["vel"], bins[k]["err"], seed + k) for k in todo]
+        tasks = [BinTask(k, bins[k], seed + k) for k in todo]
         run.pop("num_warmup", None)
-        common = Common(grid, run, None if kept is None else (str(kept.path), kept.identity), product)
+        common = Common(grid, run, None if kept is None else (str(kept.path), kept.identity), product, shared)
         bar = progress_bar(
             total=len(wanted),
             initial=len(wanted) - len(todo),
@@ -377,16 +355,16 @@ def _check_arguments(
     return bins, grid, run, seed
 
 
-def _wanted(sizes: Sequence[int], min_stars: int, stacklevel: int) -> list[int]:
-    """Bins with enough stars; a warning names the others."""
-    skipped = [k for k, size in enumerate(sizes) if size < min_stars]
+def _wanted(expected: Sequence[float], min_stars: int, stacklevel: int) -> list[int]:
+    """Bins with enough stars, or expected members; a warning names the others."""
+    skipped = [k for k, number in enumerate(expected) if number < min_stars]
     if skipped:
         warnings.warn(
-            f"{len(skipped)} of {len(sizes)} bins have fewer than min_stars = {min_stars} stars and are "
-            f"skipped: {validate.name_first(skipped)}.",
+            f"{len(skipped)} of {len(expected)} bins have fewer than min_stars = {min_stars} stars (with "
+            f"membership: expected members) and are skipped: {validate.name_first(skipped)}.",
             stacklevel=stacklevel,
         )
-    return [k for k, size in enumerate(sizes) if size >= min_stars]
+    return [k for k, number in enumerate(expected) if number >= min_stars]
 
 
 def _check_bins(bin_data_list: Any) -> list[dict[str, Any]]:

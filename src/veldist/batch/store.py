@@ -2,7 +2,8 @@
 
 A store is a directory:
 
-* ``manifest.json``: what the results depend on: settings, and number and digest of the stars of every bin.
+* ``manifest.json``: what the results depend on: settings, and number and digest of the stars of every bin,
+  with the expected number of members where it is another.
 * ``bin_00001.npz``, ``bin_00002.npz``, ...: the record of a bin (see `veldist.fits.record`), counted from 1,
   readable by `numpy.load` and `veldist.KinematicSolver.load`. A file appears under its name when it is
   complete: a bin is done if its file is there.
@@ -49,6 +50,7 @@ class Inputs:
     settings: dict[str, Any]  # as `veldist.batch.fingerprint.describe_settings` returns it
     digests: list[str | None]  # as `veldist.batch.fingerprint.digest_bins` returns it
     n_stars: list[int]  # number of stars of every bin
+    expected: list[float]  # its expected number of members, which says whether the bin is fitted
 
 
 class MapStore:
@@ -93,7 +95,7 @@ class MapStore:
         self.written_by = str(manifest["veldist"])
         self.settings = inputs.settings
         self.n_stars: NDArray[np.int64] = np.array(inputs.n_stars, dtype=np.int64)
-        self.wanted: NDArray[np.bool_] = self.n_stars >= self.settings["min_stars"]
+        self.wanted: NDArray[np.bool_] = np.array(inputs.expected) >= self.settings["min_stars"]
 
     @classmethod
     @contextmanager
@@ -287,8 +289,8 @@ def _write_manifest(path: Path, inputs: Inputs, identity: str, version: str) -> 
         "identity": identity,
         "settings": inputs.settings,
         "bins": [
-            {"n_stars": int(n), "stars": digest}
-            for n, digest in zip(inputs.n_stars, inputs.digests, strict=True)
+            {"n_stars": int(n), "stars": digest} | ({} if expected == n else {"members": float(expected)})
+            for n, digest, expected in zip(inputs.n_stars, inputs.digests, inputs.expected, strict=True)
         ],
     }
     write_whole(path / MANIFEST, (json.dumps(manifest, indent=1) + "\n").encode())
@@ -310,7 +312,9 @@ def _read_manifest(path: Path) -> tuple[Inputs, dict[str, Any]]:
         settings, bins = manifest["settings"], manifest["bins"]
         settings["min_stars"] = int(settings["min_stars"])
         digests = [None if entry["stars"] is None else str(entry["stars"]) for entry in bins]
-        inputs = Inputs(settings, digests, [int(entry["n_stars"]) for entry in bins])
+        n_stars = [int(entry["n_stars"]) for entry in bins]
+        expected = [float(entry.get("members", n)) for entry, n in zip(bins, n_stars, strict=True)]
+        inputs = Inputs(settings, digests, n_stars, expected)
         _ = manifest["identity"]
     except (ValueError, KeyError, TypeError) as error:
         if version == _VERSION:

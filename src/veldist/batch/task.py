@@ -5,14 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from veldist.batch.store import Note, open_store
 from veldist.fits.fit import Fit
 from veldist.fits.fitting import DEFAULT_SAMPLES, accept, fit_stars, prepare
 from veldist.fits.grid import VelocityGrid
-from veldist.fits.stars import Stars, check_coverage
+from veldist.fits.stars import Stars, check_coverage, read_bin
 from veldist.inference import Evaluator
 from veldist.models.losvd.model import LosvdPosterior
 
@@ -30,6 +30,8 @@ class Common:
     run: dict[str, Any]  # arguments of `veldist.fits.fitting.fit_stars`, without the seed
     store: tuple[str, str] | None = None  # path and identity of the store that takes the results
     product: Product | None = None  # what else to make of every bin
+    # Arguments of `veldist.fits.stars.Stars.read` that all bins share.
+    population: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,7 @@ class BinTask:
     """One bin's work, as it travels to a worker process."""
 
     index: int
-    # Its stars, km/s.
-    vel: Any
-    err: Any
+    data: dict[str, Any]  # its stars, as a user has passed them
     seed: int
 
 
@@ -65,7 +65,7 @@ def fit_bin(common: Common, task: BinTask) -> Result:
     """Fit one bin."""
     with _recorded() as notes:
         stars = _stars(common, task)
-        fit = fit_stars(stars, common.grid, **common.run, seed=task.seed).clip()
+        fit = fit_stars(stars, common.grid, **common.run, seed=task.seed, alone=False).clip()
     return _hand_over(common, task, fit, notes)
 
 
@@ -81,13 +81,13 @@ def finish_bin(common: Common, task: BinTask, started: Started, posterior: Losvd
     """Everything after the fit."""
     n_samples = common.run.get("num_samples", DEFAULT_SAMPLES)
     with _recorded() as notes:
-        fit = accept(started.stars, common.grid, posterior, n_samples).clip()
+        fit = accept(started.stars, common.grid, posterior, n_samples, alone=False).clip()
     return _hand_over(common, task, fit, started.notes + notes)
 
 
 def _stars(common: Common, task: BinTask) -> Stars:
-    stars = Stars.read(task.vel, task.err)
-    check_coverage(stars.vel, common.grid.edges, stacklevel=2)
+    stars = read_bin(task.data, common.population)
+    check_coverage(stars.vel, common.grid.edges, stacklevel=2, others=stars.contaminant is not None)
     return stars
 
 

@@ -222,7 +222,7 @@ def _fit_mock(
         warnings.simplefilter("always")
         stars, bins = Stars.read(vel, errors), VelocityGrid.of(**grid)
         check_coverage(stars.vel, bins.edges, stacklevel=2)
-        fit = fit_stars(stars, bins, num_samples=num_samples, seed=run_seed, prior=prior)
+        fit = fit_stars(stars, bins, num_samples=num_samples, seed=run_seed, prior=prior, alone=False)
         maps = compute_summary_maps([fit])
     keys = ("median", "uncertainty", "prior_ratio", "prior_dominated")
     moments = np.array([[float(maps[name][key][0]) for name in MOMENTS] for key in keys])

@@ -9,7 +9,15 @@ from typing import Annotated
 import typer
 
 from veldist.cli.messages import running
+from veldist.cli.observed import Align, Identity, Instrument
 from veldist.cli.options import Folder, Jobs, PerBin, Quiet, Samples, Seed, Verbose
+from veldist.cli.populations import (
+    CONTAMINANT_HELP,
+    ERROR_MODEL_HELP,
+    check_membership,
+    read_contaminant,
+    read_error_model,
+)
 from veldist.cli.results import fit_and_write, kept_in
 
 __all__ = ["fit"]
@@ -26,11 +34,29 @@ def fit(
     vel: Annotated[str, typer.Option(help="Column of the line-of-sight velocities.")],
     err: Annotated[str, typer.Option(help="Column of the velocities' 1-sigma errors.")],
     membership: Annotated[
-        str | None, typer.Option(help="Column of membership probabilities, 0 to 1; with --min-membership.")
+        str | None,
+        typer.Option(
+            help="Column of membership probabilities, 0 to 1. With --min-membership it leaves stars out; "
+            "without, and with --contaminant, it is what is known of each star before its velocity."
+        ),
     ] = None,
     min_membership: Annotated[
         float | None, typer.Option(help="Keep stars of at least this membership probability.")
     ] = None,
+    contaminant: Annotated[
+        str | None, typer.Option(metavar="learn|uniform|gaussian:V,SIGMA|FILE", help=CONTAMINANT_HELP)
+    ] = None,
+    v_guess: Annotated[
+        float | None,
+        typer.Option(help="About the velocity of the members, km/s: where --contaminant learn looks first."),
+    ] = None,
+    error_model: Annotated[
+        str | None,
+        typer.Option(metavar="outliers:F,SCALE|student:NU|binaries:F", help=ERROR_MODEL_HELP),
+    ] = None,
+    id: Identity = None,
+    instrument: Instrument = None,
+    align: Align = False,
     position_unit: Annotated[
         str | None,
         typer.Option(
@@ -52,7 +78,12 @@ def fit(
         bool, typer.Option("--drop-masked", help="Drop stars with missing values; else they are an error.")
     ] = False,
     stars_per_bin: PerBin = 150,
-    min_stars: Annotated[int, typer.Option(min=1, help="Skip bins with fewer stars.")] = 10,
+    min_stars: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Skip bins with fewer stars; fewer expected members, where memberships are known."
+        ),
+    ] = 10,
     grid_center: Annotated[float | None, typer.Option(help="Centre of the velocity grid, km/s.")] = None,
     grid_width: Annotated[float | None, typer.Option(help="Full width of the velocity grid, km/s.")] = None,
     grid_bins: Annotated[int | None, typer.Option(help="Number of velocity bins.")] = None,
@@ -85,7 +116,8 @@ def fit(
 
     LOSVDs are line-of-sight velocity distributions, one for every spatial bin; the bins are made from the
     stars' positions. The velocity grid is chosen from the data unless --grid-center, --grid-width and
-    --grid-bins are given, all three.
+    --grid-bins are given, all three. With --contaminant the LOSVDs are those of the members, and every bin
+    has nearly the same expected number of members.
 
     Example: veldist fit stars.csv --x xi_arcmin --y eta_arcmin --vel v_kms --err e_kms --out my_galaxy
 
@@ -97,6 +129,8 @@ def fit(
         given = [name for name, value in grid.items() if value is not None]
         if given and len(given) < len(grid):
             raise ValueError("--grid-center, --grid-width and --grid-bins belong together: give all or none.")
+        known = check_membership(membership, min_membership, contaminant, v_guess)
+        model = None if error_model is None else read_error_model(error_model)
         from veldist.pipeline.fit import PipelineSettings
         from veldist.sky.catalog import read_catalog
 
@@ -108,12 +142,18 @@ def fit(
             vel=vel,
             err=err,
             membership=membership,
-            min_membership=min_membership,
+            # All stars, where their membership is known beforehand.
+            min_membership=0.0 if known else min_membership,
+            id=id,
+            instrument=instrument,
+            align=align,
             drop_masked=drop_masked,
             position_unit=position_unit,
             velocity_unit=velocity_unit,
             format=format,
         )
+        files = {"velocity_unit": velocity_unit, "drop_masked": drop_masked}
+        others = None if contaminant is None else read_contaminant(contaminant, stars, vel, **files)
         settings = PipelineSettings(
             stars_per_bin=stars_per_bin,
             grid=grid if given else None,
@@ -124,6 +164,10 @@ def fit(
             psf_sigma=psf_sigma,
             v_systemic=v_systemic,
             prior=prior,
+            contaminant=others,
+            v_guess=v_guess,
+            prior_membership=known,
+            error_model=model,
         )
         result = fit_and_write(stars, settings, out, say, progress=not quiet)
         say(f"done in {time.perf_counter() - start:.1f} s")

@@ -87,19 +87,24 @@ def _plain_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
     """A warning without the line of source code, for `warnings.formatwarning`."""
-    return f"warning: {message}\n"
+    return f"warning: {as_options(str(message))}\n"
 
 
 def as_options(message: str) -> str:
     """The library's message in the terms of the command line."""
-    message = message.replace("drop_masked=True", "--drop-masked")
+    message = message.replace("drop_masked=True", "--drop-masked").replace("align=True", "--align")
+    for name in ("id", "instrument"):
+        message = message.replace(f"{name}='COLUMN'", f"--{name} COLUMN")
     message = message.replace(
         "Pass the same stars and settings to go on with it, or the path of a new store.",
         "Pass the same stars and options to go on with it, or another --out, or remove the store.",
     )
     message = message.replace("the same call", "the same command")
+    message = message.replace('contaminant="learn"', "--contaminant learn")
     message = message.replace("n_jobs=1", "--jobs 1").replace("n_jobs", "--jobs")
     message = message.replace("pass the path of another store", "pass another --out")
+    message = message.replace("Contaminant.sample of a control", "--contaminant FILE of a control")
+    message = message.replace("Contaminant.gaussian", "--contaminant gaussian:V,SIGMA")
     for name in (
         "min_membership",
         "position_unit",
@@ -110,6 +115,7 @@ def as_options(message: str) -> str:
         "num_samples",
         "psf_sigma",
         "v_systemic",
+        "v_guess",
     ):
         message = message.replace(name, "--" + name.replace("_", "-"))
     return message

@@ -75,4 +75,6 @@ Seed = Annotated[
     typer.Option(min=0, help="Seed of the random numbers: the same seed, the same results."),
 ]
 Samples = Annotated[int, typer.Option(min=1, help="Posterior draws of each LOSVD.")]
-PerBin = Annotated[int, typer.Option(min=1, help="Stars wanted in every spatial bin.")]
+PerBin = Annotated[
+    int, typer.Option(min=1, help="Stars wanted in every spatial bin; beside contaminants, members.")
+]

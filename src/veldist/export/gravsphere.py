@@ -78,8 +78,8 @@ def radial_profile(
         Projected radius of each bin (arcsec): for v_s2 best the root mean square of its stars'.
     weight : array_like, shape (n_bins,), optional
         Share of the tracers in each bin, up to a factor: the integral of the surface density over the bin. By
-        default the number of stars, which is right if stars were observed in equal proportion at all
-        radii.
+        default the number of stars, or of members among them beside contaminants, which is right if stars
+        were observed in equal proportion at all radii.
     v_systemic : float or Quantity
         Systemic velocity (km/s).
 
@@ -106,7 +106,7 @@ def _profile(fits: Fits, radius: Any, weight: Any, v_systemic: Any) -> tuple[Rad
     if weight is None:
         if not np.all(np.isfinite(n_stars)):
             raise ValueError("the solvers do not say how many stars they hold: pass weight.")
-        share = n_stars
+        share = np.array([bin_.n_members for bin_ in bins])
     else:
         given = to_array(weight, "weight", "")
         if given.size != solved.size:

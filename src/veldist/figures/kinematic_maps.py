@@ -33,6 +33,7 @@ _MOST_COLUMNS = 5
 # Sizes of text (points) where four or more panels lie side by side, and elsewhere.
 _SMALL_TEXT, _TEXT = 7.0, 9.0
 _COUNT = "n_stars"
+_COUNTS = (_COUNT, "n_members")
 
 
 class _Panel(NamedTuple):
@@ -268,7 +269,7 @@ def _draw(ax: Any, panel: _Panel, shapes: MapShapes) -> None:
     center = style.center
     if center is not None and np.isnan(center):
         center = float(np.median(finite)) if finite.size else 0.0
-    if style == map_style(_COUNT) and finite.size and np.ptp(finite) < _LEAST_STARS:
+    if style in map(map_style, _COUNTS) and finite.size and np.ptp(finite) < _LEAST_STARS:
         # Colours that run over a star or two would make much of nothing.
         middle = float(np.round(finite.mean()))
         vmin, vmax = middle - _LEAST_STARS / 2, middle + _LEAST_STARS / 2

@@ -30,6 +30,7 @@ __all__ = [
     "draw_band",
     "draw_bands",
     "draw_legend",
+    "draw_legend_on_top",
     "draw_rug",
     "draw_star_histogram",
     "draw_truth",
@@ -121,28 +122,22 @@ def draw_truth(ax: Axes, truth: Curve) -> None:
         ax.plot(truth.velocity, truth.density, label="true density", **TRUTH)
 
 
-def draw_rug(ax: Axes, edges: Floats, vel: Floats, err: Floats | None) -> None:
-    """Ticks for the observed velocities in a strip below zero density, and the median error above it."""
+def draw_rug(ax: Axes, edges: Floats, vel: Floats, err: Floats | None, membership: Floats | None) -> None:
+    """Ticks for the observed velocities in a strip below zero density, and the median error above it.
+
+    Stars that are rather no members have fainter ticks, at the strip's lower end.
+    """
+    if membership is not None:
+        members = membership > 0.5
+        _draw_ticks(ax, vel[~members], "0.6", 0.2, f"{np.count_nonzero(~members)} of less")
+        vel, err = vel[members], None if err is None else err[members]
     outside = int(np.count_nonzero((vel < edges[0]) | (vel > edges[-1])))
-    name = f"{vel.size} stars" + (f", {outside} outside the grid" if outside else "")
+    what = "stars" if membership is None else "stars of membership > 0.5"
+    name = f"{vel.size} {what}" + (f", {outside} outside the grid" if outside else "")
     across = ax.get_xaxis_transform()
-    # Ticks as faint as their crowding wants: where they are densest, about vel.size / 120 lie on each other.
-    opacity = float(np.clip(1.0 - 0.1 ** (120.0 / vel.size), 0.015, 0.8))
     ax.axhline(0.0, color="0.6", linewidth=0.6, zorder=0)
-    ax.plot(
-        vel,
-        np.full(vel.size, 0.5 * RUG_STRIP),
-        "|",
-        transform=across,
-        color="black",
-        alpha=opacity,
-        markersize=7,
-        markeredgewidth=0.8,
-        label=name,
-        # Thousands of ticks would make a vector graphic unwieldy.
-        rasterized=vel.size > 2000,
-    )
-    if err is not None:
+    _draw_ticks(ax, vel, "black", 0.5, name)
+    if err is not None and err.size:
         error = float(np.median(err))
         left, right = ax.get_xlim()
         center = left + 0.04 * (right - left) + error
@@ -157,27 +152,69 @@ def draw_rug(ax: Axes, edges: Floats, vel: Floats, err: Floats | None) -> None:
         )
 
 
+def _draw_ticks(ax: Axes, vel: Floats, color: str, height: float, name: str) -> None:
+    """Ticks at a height in the strip, as faint as their crowding wants.
+
+    Where they are densest, about a 120th of all lie on each other.
+    """
+    if not vel.size:
+        return
+    ax.plot(
+        vel,
+        np.full(vel.size, height * RUG_STRIP),
+        "|",
+        transform=ax.get_xaxis_transform(),
+        color=color,
+        alpha=float(np.clip(1.0 - 0.1 ** (120.0 / vel.size), 0.015, 0.8)),
+        markersize=7,
+        markeredgewidth=0.8,
+        label=name,
+        # Thousands of ticks would make a vector graphic unwieldy.
+        rasterized=vel.size > 2000,
+    )
+
+
 def draw_star_histogram(
-    ax: Axes, edges: Floats, masses: Floats, vel: Floats, err: Floats | None, color: str
+    ax: Axes,
+    edges: Floats,
+    masses: Floats,
+    vel: Floats,
+    err: Floats | None,
+    color: str,
+    membership: Floats | None,
 ) -> None:
     """Histogram of the observed velocities and, given errors, what the mean LOSVD predicts with them.
 
-    Both are densities on the velocity grid: normalised over what lies on it.
+    Both are densities on the velocity grid: normalised over what lies on it, of the members where not all
+    are. The contaminants' part of the histogram stands upon the members'.
     """
-    inside = vel[(vel >= edges[0]) & (vel <= edges[-1])]
+    on_grid = (vel >= edges[0]) & (vel <= edges[-1])
+    inside = vel[on_grid]
+    share = np.ones(inside.size) if membership is None else membership[on_grid]
     name = f"{vel.size} stars, observed"
     if inside.size < vel.size:
         name += f", {vel.size - inside.size} outside the grid"
-    if inside.size:
-        bins = star_bins(inside, *ax.get_xlim())
-        counts, _ = np.histogram(inside, bins)
-        density = counts / (inside.size * np.diff(bins))
-        ax.stairs(density, bins, fill=True, color="0.85", zorder=0.4, label=name)
-        ax.stairs(density, bins, color="0.65", linewidth=0.7, zorder=0.5)
+    if share.sum() > 0.0:
+        likely = inside[share > 0.5]
+        bins = star_bins(likely if likely.size else inside, *ax.get_xlim())
+        if membership is not None:
+            bins = _extended(bins, *ax.get_xlim())
+        scale = 1.0 / (share.sum() * np.diff(bins))
+        members, everyone = (np.histogram(inside, bins, weights=w)[0] * scale for w in (share, None))
+        if membership is not None:
+            name = f"{membership.sum():.0f} members observed"
+            upper = f"{(1.0 - membership).sum():.0f} others"
+            ax.stairs(
+                everyone, bins, baseline=members, fill=True, color="0.93", hatch="////", edgecolor="0.75",
+                linewidth=0.0, zorder=0.3, label=upper,
+            )  # fmt: skip
+        ax.stairs(members, bins, fill=True, color="0.85", zorder=0.4, label=name)
+        ax.stairs(members, bins, color="0.65", linewidth=0.7, zorder=0.5)
     if err is not None:
         fine = np.linspace(*np.clip(ax.get_xlim(), edges[0], edges[-1]), 301)
         # Including the parts of the grid that are not shown, for the normalisation.
         fine = np.unique(np.concatenate([edges[:1], fine, edges[-1:]]))
+        err = err if membership is None else err[membership > 0.5]
         fractions = expected_fractions(fine, err, edges, masses.mean(axis=0, keepdims=True))[0]
         density = fractions / (fractions.sum() * np.diff(fine))
         ax.plot(
@@ -189,6 +226,13 @@ def draw_star_histogram(
             zorder=2.2,
             label="posterior mean with errors",
         )
+
+
+def _extended(bins: Floats, low: float, high: float) -> Floats:
+    """Bins of the same width on either side, as many as there is room for."""
+    width = bins[1] - bins[0]
+    left, right = (max(0, int(room / width)) for room in (bins[0] - low, high - bins[-1]))
+    return bins[0] + width * np.arange(-left, bins.size + right)
 
 
 def draw_legend(ax: Axes, order: Sequence[str]) -> None:
@@ -207,6 +251,13 @@ def draw_legend(ax: Axes, order: Sequence[str]) -> None:
         # The ticks of many stars are too faint to be seen one by one.
         if handle is not None and getattr(handle, "get_marker", lambda: None)() == "|":
             handle.set_alpha(0.8)
+
+
+def draw_legend_on_top(ax: Axes) -> None:
+    """Legend above the axes, where it hides nothing."""
+    ax.legend(
+        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False, fontsize="x-small", borderpad=0.1
+    )
 
 
 def star_bins(vel: Floats, low: float, high: float) -> Floats:

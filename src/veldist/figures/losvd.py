@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from veldist._support.stars import read_stars
 from veldist._support.validate import to_array, to_masses
 from veldist.figures.layers import (
     BLUE,
@@ -23,7 +24,7 @@ from veldist.figures.layers import (
     draw_truth,
     shown_range,
 )
-from veldist.fits.stars import Stars
+from veldist.fits.stars import check_possible, read_membership
 from veldist.models.losvd.frame import fit_frame
 from veldist.summaries.curves import gaussian_curve, read_truth
 
@@ -42,6 +43,7 @@ def plot_losvd(
     true_intrinsic: Any | Callable[[NDArray[np.float64]], Any] | None = None,
     vel: Any = None,
     err: Any = None,
+    membership: Any = None,
     *,
     central: str = "median",
     stars: str | None = "rug",
@@ -71,6 +73,9 @@ def plot_losvd(
         Observed velocities (km/s), drawn as ``stars`` says. The legend says how many are outside the grid.
     err : array_like or Quantity, shape (n_stars,), optional
         Errors of ``vel`` (km/s, 1 sigma).
+    membership : array_like, shape (n_stars,), optional
+        Probability of each star to be a member. Ticks of others are fainter, and lower; histogram and best
+        Gaussian count each star by its probability, and what is left of the histogram stands upon it.
     central : {"median", "mean"}
         What of the draws the line is, in each bin.
     stars : {"rug", "histogram"} or None
@@ -108,25 +113,29 @@ def plot_losvd(
     if gaussian and (vel is None or err is None):
         raise ValueError("gaussian=True needs the stars it is fitted to: pass vel and err.")
     truth = None if true_intrinsic is None else read_truth(true_intrinsic, edges)
-    checked = None if vel is None else Stars.read(vel, 1.0 if err is None else err)
-    if checked is not None:
-        vel, err = checked.vel, None if err is None else checked.err
+    if vel is not None:
+        given, (vel, errors) = err is not None, read_stars(vel, 1.0 if err is None else err)
+        if membership is None:
+            check_possible(vel, errors)
+        else:
+            membership = read_membership(membership, vel.size)
+        err = errors if given else None
 
     if ax is None:
         import matplotlib.pyplot as plt
 
         _, ax = plt.subplots(figsize=(5.5, 3.8), layout="constrained")
     draw_bands(ax, edges, masses, color, label or f"posterior {central}", central)
-    if gaussian and checked is not None:
-        ax.plot(*gaussian_curve(fit_frame(checked.vel, checked.err), edges[0], edges[-1]), **GAUSSIAN)
+    if gaussian and err is not None:
+        ax.plot(*gaussian_curve(fit_frame(vel, err, membership), edges[0], edges[-1]), **GAUSSIAN)
     if truth is not None:
         draw_truth(ax, truth)
-    ax.set_xlim(shown_range(edges, masses, vel))
+    ax.set_xlim(shown_range(edges, masses, vel if membership is None else vel[membership > 0.5]))
     rug = vel is not None and stars == "rug"
     if rug:
-        draw_rug(ax, edges, vel, err)
+        draw_rug(ax, edges, vel, err, membership)
     elif vel is not None and stars == "histogram":
-        draw_star_histogram(ax, edges, masses, vel, err, color)
+        draw_star_histogram(ax, edges, masses, vel, err, color, membership)
     top = ax.get_ylim()[1]
     # auto=None leaves autoscaling on for what the caller adds later.
     ax.set_ylim(-top * RUG_STRIP / (1.0 - RUG_STRIP) if rug else 0.0, top, auto=None)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.validate import check_count
-from veldist.figures.layers import BANDS, BLUE, draw_band, star_bins
+from veldist.figures.layers import BANDS, BLUE, draw_band, draw_legend_on_top, star_bins
 from veldist.fits.draws import as_fit
 from veldist.fits.predictive import predictive_fractions, predictive_pit
 
@@ -32,7 +32,8 @@ def plot_ppc(
     counting noise of so many stars. On the right the histogram of `veldist.fits.predictive.predictive_pit`,
     the place of every star in its own prediction, with the bands of the counting noise of independent uniform
     numbers. It is level if LOSVD and errors are right; a hump means errors too large, a bowl stars that the
-    LOSVD cannot account for, a slope that it lies too low or too high.
+    LOSVD cannot account for, a slope that it lies too low or too high. Where not all stars are members, each
+    counts by its probability to be one.
 
     Parameters
     ----------
@@ -64,17 +65,21 @@ def plot_ppc(
     pit = predictive_pit(fit)
     assert fit.stars is not None
     vel = fit.stars.vel
-    bins = star_bins(vel, -np.inf, np.inf)
+    share = np.ones(vel.size) if fit.membership is None else fit.membership
+    likely = vel[share > 0.5]
+    bins = star_bins(likely if likely.size else vel, -np.inf, np.inf)
     fractions = np.minimum(predictive_fractions(fit, bins), 1.0)
     figure, axes = _places(ax_or_fig)
-    _draw_velocities(axes[0], vel, bins, rng.binomial(vel.size, fractions), fractions, color, legend)
-    _draw_pit(axes[1], pit, legend)
+    counts = rng.binomial(round(share.sum()), fractions)
+    _draw_velocities(axes[0], vel, share, bins, counts, fractions, color, legend)
+    _draw_pit(axes[1], pit, share, legend)
     return figure, axes
 
 
 def _draw_velocities(
     ax: Axes,
     vel: NDArray[np.float64],
+    share: NDArray[np.float64],
     bins: NDArray[np.float64],
     counts: NDArray[np.integer],
     fractions: NDArray[np.float64],
@@ -88,7 +93,7 @@ def _draw_velocities(
             ax, bins, lower, upper, color, band.opacity, f"{band.name} of samples predicted", 1 + 0.1 * k
         )
     ax.stairs(
-        vel.size * fractions.mean(axis=0),
+        share.sum() * fractions.mean(axis=0),
         bins,
         baseline=None,
         color=color,
@@ -96,8 +101,13 @@ def _draw_velocities(
         label="prediction",
         zorder=2,
     )
-    observed, _ = np.histogram(vel, bins)
-    outside = vel.size - int(observed.sum())
+    observed, _ = np.histogram(vel, bins, weights=share)
+    everyone, _ = np.histogram(vel, bins)
+    outside = vel.size - int(everyone.sum())
+    name = f"{vel.size} stars observed" + (f", {outside} farther out" if outside else "")
+    if share.min() < 1.0:
+        name = f"{share.sum():.0f} members observed"
+        ax.stairs(everyone, bins, color="0.6", linewidth=0.8, linestyle=":", zorder=0.9, label="all stars")
     ax.plot(
         0.5 * (bins[1:] + bins[:-1]),
         observed,
@@ -105,32 +115,33 @@ def _draw_velocities(
         color="black",
         markersize=3.5,
         zorder=3,
-        label=f"{vel.size} stars observed" + (f", {outside} farther out" if outside else ""),
+        label=name,
     )
     ax.set_xlim(bins[0], bins[-1])
     ax.set_ylim(bottom=0.0)
     ax.set_xlabel(r"Observed velocity [km s$^{-1}$]")
     ax.set_ylabel(f"Stars per {bins[1] - bins[0]:.2g} km s$^{{-1}}$")
     if legend:
-        _legend_on_top(ax)
+        draw_legend_on_top(ax)
 
 
-def _draw_pit(ax: Axes, pit: NDArray[np.float64], legend: bool) -> None:
+def _draw_pit(ax: Axes, pit: NDArray[np.float64], share: NDArray[np.float64], legend: bool) -> None:
     """Histogram of the PIT, relative to a level one, with the bands of counting noise."""
     # Here, for it takes longer to load than all of the figure.
     from scipy.stats import binom
 
-    n_bins = int(np.clip(pit.size // _PER_BIN, _FEWEST_BINS, _MOST_BINS))
+    n_stars = max(1, round(share.sum()))
+    n_bins = int(np.clip(n_stars // _PER_BIN, _FEWEST_BINS, _MOST_BINS))
     bins = np.linspace(0.0, 1.0, n_bins + 1)
-    level = pit.size / n_bins
+    level = n_stars / n_bins
     reach = 0.0
     for k, band in enumerate(BANDS):
-        lower, upper = binom.ppf([0.01 * band.lower, 0.01 * band.upper], pit.size, 1.0 / n_bins) / level
+        lower, upper = binom.ppf([0.01 * band.lower, 0.01 * band.upper], n_stars, 1.0 / n_bins) / level
         ends = np.array([0.0, 1.0])
         draw_band(ax, ends, [lower], [upper], "0.4", band.opacity, f"{band.name} if uniform", 1 + 0.1 * k)
         reach = max(reach, float(upper) - 1.0)
     ax.axhline(1.0, color="0.4", linewidth=1.0, zorder=2)
-    counts, _ = np.histogram(pit, bins)
+    counts, _ = np.histogram(pit, bins, weights=share)
     ax.stairs(counts / level, bins, color="black", linewidth=1.3, zorder=3, label="stars", baseline=None)
     ax.set_xlim(0.0, 1.0)
     reach = 1.25 * max(reach, float(np.abs(counts / level - 1.0).max()))
@@ -138,14 +149,7 @@ def _draw_pit(ax: Axes, pit: NDArray[np.float64], legend: bool) -> None:
     ax.set_xlabel("Probability integral transform")
     ax.set_ylabel("Stars / number if uniform")
     if legend:
-        _legend_on_top(ax)
-
-
-def _legend_on_top(ax: Axes) -> None:
-    """Legend above the axes, where it hides nothing."""
-    ax.legend(
-        loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=2, frameon=False, fontsize="x-small", borderpad=0.1
-    )
+        draw_legend_on_top(ax)
 
 
 def _places(ax_or_fig: Any) -> tuple[Any, NDArray[Any]]:

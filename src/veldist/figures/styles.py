@@ -91,6 +91,8 @@ MAP_STYLES = {
     "peak2_mass": MapStyle("mass of higher peak", limits=_SHARE),
     "log_bayes_factor": _signed(r"$\ln$ Bayes factor"),
     "outside_grid": MapStyle("mass outside grid"),
+    "member_fraction": MapStyle("member fraction", limits=_SHARE),
+    "n_members": MapStyle("number of members", cmap="cividis"),
     "n_stars": MapStyle("number of stars", cmap="cividis"),
 }
 """Styles by the names of `veldist.analysis.compute_summary_maps`, and of the numbers of stars."""

@@ -7,11 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from veldist._support.arrays import Floats
 from veldist._support.threads import one_thread
 from veldist.errors import OrderError
 from veldist.fits import clipping
 from veldist.fits.grid import VelocityGrid
+from veldist.fits.outliers import describe_outliers
 from veldist.fits.stars import Stars
 from veldist.inference import Diagnostics
 from veldist.models.losvd.frame import is_far
@@ -58,9 +61,27 @@ class Fit:
         return 0 if self.stars is None else self.stars.n_stars
 
     @property
+    def n_members(self) -> float:
+        """Median number of members among the stars; the number of stars where all are members."""
+        found = (self.samples or {}).get("n_members")
+        return float(self.n_stars if found is None else np.median(found))
+
+    @property
     def n_far(self) -> int:
-        """Number of stars that lie far from the others, see `veldist.models.losvd.frame.is_far`."""
-        return 0 if self.stars is None else int(is_far(self.stars.vel, self.stars.err).sum())
+        """Number of stars that lie far from the others, see `veldist.models.losvd.frame.is_far`.
+
+        0 beside contaminants: these may lie anywhere.
+        """
+        stars = self.stars
+        return (
+            0 if stars is None or stars.contaminant is not None else int(is_far(stars.vel, stars.err).sum())
+        )
+
+    @property
+    def outliers(self) -> str | None:
+        """What a user must know of stars that are hardly members; None if there are none."""
+        stars = self.stars
+        return None if self.n_far == 0 or stars is None else describe_outliers(stars.vel, stars.err)
 
     @property
     def diagnostics(self) -> Diagnostics | None:
@@ -69,14 +90,28 @@ class Fit:
 
     @cached_property
     def samples(self) -> dict[str, Floats] | None:
-        """The draws on the velocity grid: ``intrinsic_pdf`` and ``outside_grid``; None before the fit."""
+        """The draws on the velocity grid; None before the fit.
+
+        ``intrinsic_pdf`` and ``outside_grid``, and where not all stars are members ``member_fraction`` and
+        ``n_members``.
+        """
         if self.draws is not None:
             return dict(self.draws)
         if self.posterior is None or self.grid is None:
             return None
         with one_thread():
             masses, outside = self.posterior.bin_masses(self.grid.edges)
-        return {"intrinsic_pdf": masses[: self.num_samples], "outside_grid": outside[: self.num_samples]}
+        samples = {"intrinsic_pdf": masses, "outside_grid": outside}
+        members = self.posterior.members
+        if members is not None:
+            samples |= {"member_fraction": members.fraction, "n_members": members.number}
+        return {name: values[: self.num_samples] for name, values in samples.items()}
+
+    @property
+    def membership(self) -> Floats | None:
+        """Posterior probability of every star to be a member; None where all are, or before the fit."""
+        members = None if self.posterior is None else self.posterior.members
+        return None if members is None else members.probability
 
     def need_draws(self, caller: str) -> tuple[dict[str, Floats], VelocityGrid]:
         """Draws and grid, or an `OrderError` that names the caller."""

@@ -12,14 +12,15 @@ import numpy as np
 
 from veldist._support import validate
 from veldist._support.threads import one_thread
-from veldist.errors import ConvergenceWarning, GridWarning, OutlierWarning
+from veldist.errors import ContaminationWarning, ConvergenceWarning, GridWarning, OutlierWarning
+from veldist.fits.contamination import describe_contamination
 from veldist.fits.fit import Fit
 from veldist.fits.grid import VelocityGrid
-from veldist.fits.outliers import describe_outliers
 from veldist.fits.stars import Stars
 from veldist.inference import Evaluator, Settings
 from veldist.models.losvd.basis import PriorSettings, named_prior
 from veldist.models.losvd.model import LosvdPosterior, fit_losvd
+from veldist.models.members import ONE_GAUSSIAN, Sample, fit_members
 
 __all__ = ["DEFAULT_SAMPLES", "accept", "check_run", "fit_stars", "prepare", "warn_outside"]
 
@@ -32,6 +33,8 @@ DEFAULT_SAMPLES = 1000
 _MOST_SAMPLES = 1_000_000
 # Fraction of the posterior mass outside the grid that is worth a warning; +-3 sigma leave out 0.3 %.
 _OUTSIDE_WARNING = 0.02
+# Student's t of membership probabilities against velocities that is beyond chance in any number of bins.
+_DEPENDENT = 5.0
 
 
 def fit_stars(
@@ -44,10 +47,12 @@ def fit_stars(
     prior: PriorSettings | str | None = None,
     gpu: bool | None = None,
     stacklevel: int = 2,
+    alone: bool = True,
 ) -> Fit:
     """Fit the LOSVD of one sample; parameters and warnings are those of `KinematicSolver.run`.
 
-    Arguments have been checked by `check_run`. Warnings are attributed to the caller at ``stacklevel``.
+    Arguments have been checked by `check_run`. Warnings are attributed to the caller at ``stacklevel``. The
+    stars are looked at for contaminants if they are ``alone``, not those of one bin of many.
     """
     infer = prepare(stars, num_samples, seed, settings, prior)
     if gpu:
@@ -57,7 +62,7 @@ def fit_stars(
     else:
         with one_thread():
             posterior = infer(None)
-    return accept(stars, grid, posterior, num_samples, stacklevel + 1)
+    return accept(stars, grid, posterior, num_samples, stacklevel + 1, alone=alone)
 
 
 def prepare(
@@ -72,7 +77,12 @@ def prepare(
     The function takes the evaluator of the likelihood.
     """
     settings = replace(settings or Settings(), n_draws=num_samples)
-    return partial(fit_losvd, stars.vel, stars.err, np.random.default_rng(seed), settings, named_prior(prior))
+    rest = (np.random.default_rng(seed), settings, named_prior(prior))
+    if stars.plain:
+        return partial(fit_losvd, stars.vel, stars.err, *rest)
+    kernel = ONE_GAUSSIAN if stars.errors is None else tuple(map(tuple, stars.errors.tolist()))
+    sample = Sample(stars.vel, stars.err, stars.contaminant, stars.membership, kernel)
+    return partial(fit_members, sample, *rest)
 
 
 def accept(
@@ -81,6 +91,8 @@ def accept(
     posterior: LosvdPosterior,
     num_samples: int = DEFAULT_SAMPLES,
     stacklevel: int = 2,
+    *,
+    alone: bool = True,
 ) -> Fit:
     """Make the result of a fit out of its posterior, with the warnings of `KinematicSolver.run`."""
     fit = Fit(stars, grid, posterior, num_samples)
@@ -92,8 +104,21 @@ def accept(
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
-    far = describe_outliers(stars.vel, stars.err)
-    if far is not None:
+    members = posterior.members
+    if members is not None and members.dependence > _DEPENDENT:
+        warnings.warn(
+            "the membership probabilities fall with the distance from the members' velocity, by more than "
+            f"who is a member explains (t = {members.dependence:.1f}). They seem to hold the velocities "
+            "already, which then count twice, and there are too many members: pass probabilities from "
+            "positions, colours or metallicities alone.",
+            ContaminationWarning,
+            stacklevel=stacklevel,
+        )
+    others = describe_contamination(stars.vel, stars.err) if alone and stars.plain else None
+    far = fit.outliers
+    if others is not None:
+        warnings.warn(others, ContaminationWarning, stacklevel=stacklevel)
+    elif far is not None:
         warnings.warn(far, OutlierWarning, stacklevel=stacklevel)
     warn_outside(fit, stacklevel + 1)
     return fit

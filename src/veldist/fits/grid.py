@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from veldist._support import validate
 from veldist._support.arrays import Floats
-from veldist.fits.stars import Stars, count_stars
+from veldist.fits.stars import Stars, count_members, learn_from_bins, read_bin
+from veldist.models.contaminants import MemberFrame, member_frame
 from veldist.models.losvd.frame import robust_frame
+
+if TYPE_CHECKING:
+    from veldist.models.contaminants import ContaminantDensity
 
 __all__ = ["GRID_TOLERANCE", "VelocityGrid", "same_grid", "suggest_grid"]
 
@@ -24,6 +28,8 @@ _REACH = 5.0
 # Two bins to a dispersion resolve a LOSVD that is smooth on that scale, three leave room for structure.
 _BINS_PER_SIGMA = 3.0
 _MIN_BINS, _MAX_BINS = 21, 151
+# Members of a bin are no farther from those of the whole map, and no broader, by so many of its dispersions.
+_LOST = 2.0
 # More velocity bins fill the memory, and no LOSVD; narrower ones, relative to the velocities, are lost.
 _MOST_BINS, _ROUNDING = 100_000, 1e-9
 
@@ -119,19 +125,27 @@ class VelocityGrid:
         return cls(edges, float(grid.get("width", edges[-1] - edges[0])))
 
 
-def suggest_grid(bin_data_list: Sequence[dict[str, Any]], min_stars: int = 10) -> dict[str, Any]:
+def suggest_grid(
+    bin_data_list: Sequence[dict[str, Any]],
+    min_stars: int = 10,
+    *,
+    contaminant: ContaminantDensity | Literal["learn"] | None = None,
+) -> dict[str, Any]:
     """Velocity grid that covers the LOSVDs of all bins, with about three bins to the typical dispersion.
 
     The grid decides how the LOSVD is reported, not what it is. It reaches five dispersions beyond every
     bin's median velocity, on both sides of a common centre. Medians and dispersions are robust: a foreground
-    star does not stretch the grid (and is then told to lie outside it).
+    star does not stretch the grid (and is then told to lie outside it). Beside contaminants they are those of
+    the members, as one Gaussian.
 
     Parameters
     ----------
     bin_data_list : sequence of dict
         ``{"vel": ..., "err": ...}`` per bin, km/s, as for `veldist.fit_all_bins`.
     min_stars : int
-        Bins with fewer stars are left out.
+        Bins with fewer stars are left out, as by `veldist.fit_all_bins`.
+    contaminant : Contaminant, "learn" or ContaminantDensity, optional
+        As for `veldist.fit_all_bins`.
 
     Returns
     -------
@@ -141,23 +155,29 @@ def suggest_grid(bin_data_list: Sequence[dict[str, Any]], min_stars: int = 10) -
     Raises
     ------
     TypeError, ValueError
-        If no bin has enough stars, or the stars of one cannot be fitted, as `KinematicSolver.add_data`.
+        If no bin has enough stars, members cannot be learnt, or the stars of one cannot be fitted, as
+        `KinematicSolver.add_data`.
     """
-    frames, sizes = [], []
-    for k, data in enumerate(bin_data_list):
+    bins = list(bin_data_list)
+    for k, data in enumerate(bins):
         validate.check_keys(data, ("vel", "err"), f"bin_data_list[{k}]")
-        if count_stars(data["vel"], f"bin_data_list[{k}]['vel']") < min_stars:
+    population = {"contaminant": learn_from_bins(bins) if contaminant == "learn" else contaminant}
+    samples: list[Stars] = []
+    for k, data in enumerate(bins):
+        if count_members(data, f"bin_data_list[{k}]") < min_stars:
             continue
         try:
-            stars = Stars.read(data["vel"], data["err"])
+            samples.append(read_bin(data, population))
         except (TypeError, ValueError) as error:
             raise type(error)(f"bin_data_list[{k}]: {error}") from None
-        frames.append(robust_frame(stars.vel, stars.err))
-        sizes.append(stars.n_stars)
-    if not frames:
+    if not samples:
         raise ValueError(f"no bin has min_stars = {min_stars} stars: lower min_stars or use larger bins.")
-    location = np.array([f.location for f in frames])
-    scale = np.array([f.scale for f in frames])
+    if contaminant is None:
+        frames = [robust_frame(stars.vel, stars.err) for stars in samples]
+        location, scale = (np.array([getattr(f, name) for f in frames]) for name in ("location", "scale"))
+        sizes = np.array([stars.n_stars for stars in samples], dtype=np.float64)
+    else:
+        location, scale, sizes = _member_frames(samples)
     center = float(np.round(np.average(location, weights=sizes)))
     half_width = float(np.max(np.abs(location - center) + _REACH * scale))
     # Two digits: the width of a bin is read on axes and written into files.
@@ -165,6 +185,27 @@ def suggest_grid(bin_data_list: Sequence[dict[str, Any]], min_stars: int = 10) -
     n_bins = int(np.clip(2 * int(np.ceil(half_width / step - 0.5)) + 1, _MIN_BINS, _MAX_BINS))
     step = max(step, float(f"{2.0 * half_width / n_bins:.3g}"))
     return {"center": center, "width": step * n_bins, "n_bins": n_bins}
+
+
+def _member_frames(samples: Sequence[Stars]) -> tuple[Floats, Floats, Floats]:
+    """Locations, scales (km/s) and numbers of the members of every bin."""
+
+    def of_stars(stars: Stars, start: tuple[float, float] | None) -> MemberFrame:
+        assert stars.contaminant is not None
+        return member_frame(stars.vel, stars.err, stars.contaminant, start, stars.membership)
+
+    parts = {
+        name: [getattr(s, name) for s in samples] for name in ("vel", "err", "membership", "contaminant")
+    }
+    known = {name: values for name, values in parts.items() if all(v is not None for v in values)}
+    whole = of_stars(Stars(**{name: np.concatenate(values) for name, values in known.items()}), None)
+    frames = [of_stars(stars, (whole.location, whole.scale)) for stars in samples]
+    location, scale, share = np.transpose(frames)
+    # In a bin of few members these may be lost among the contaminants.
+    scale = np.minimum(scale, _LOST * whole.scale)
+    reach = _LOST * whole.scale
+    location = np.clip(location, whole.location - reach, whole.location + reach)
+    return location, scale, np.maximum(share * [stars.n_stars for stars in samples], 1.0)
 
 
 def same_grid(edges: Floats, first: Floats) -> bool:

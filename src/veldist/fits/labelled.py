@@ -24,11 +24,11 @@ __all__ = ["creator", "to_dataset", "to_datatree", "velocity_coordinates"]
 
 # Where the variables of the dataset are in the tree. ArviZ looks at the first group unless told otherwise.
 _GROUPS = {
-    "posterior": ("intrinsic_pdf", "outside_grid", "coefficients"),
+    "posterior": ("intrinsic_pdf", "outside_grid", "coefficients", "member_fraction", "n_members"),
     "sample_stats": ("component", "sample_row"),
-    "diagnostics": ("ess", "rhat", "component_probability", "component_log_evidence"),
+    "diagnostics": ("ess", "rhat", "component_probability", "component_log_evidence", "membership"),
     "observed_data": ("vel",),
-    "constant_data": ("err",),
+    "constant_data": ("err", "contaminant_density", "prior_membership"),
 }
 
 
@@ -50,6 +50,10 @@ def to_dataset(fit: Fit) -> Dataset:
         monitored quantities; ``component_probability`` and ``component_log_evidence``
         (prior_component) what the data say of the prior's components.
 
+        Beside contaminants also ``member_fraction`` and ``n_members`` (chain, draw), ``membership`` (star),
+        the posterior probability of every star to be a member, ``contaminant_density`` (star) and, where it
+        was given, ``prior_membership`` (star).
+
         Coordinates ``velocity`` (bin centres), ``velocity_left`` and ``velocity_right``, km/s. The
         attributes of the dataset are the version, the frame, and the scalars of `diagnostics`, where
         ``converged`` is 1 or 0 and ``messages`` says what is wrong.
@@ -68,7 +72,7 @@ def to_dataset(fit: Fit) -> Dataset:
         pdf, outside = posterior.bin_masses(grid.edges)
 
     draw = ("chain", "draw")
-    variables = {
+    variables: dict[str, Any] = {
         "intrinsic_pdf": ((*draw, "velocity"), pdf[rows], "probability mass per velocity bin", "1"),
         "outside_grid": (draw, outside[rows], "probability mass outside the velocity grid", "1"),
         "coefficients": (
@@ -101,6 +105,7 @@ def to_dataset(fit: Fit) -> Dataset:
             "1",
         ),
     }
+    variables |= _members(fit, rows)
     coordinates: dict[str, Any] = {
         "chain": np.arange(rows.shape[0], dtype=np.int32),
         "draw": np.arange(rows.shape[1], dtype=np.int32),
@@ -127,17 +132,41 @@ def to_dataset(fit: Fit) -> Dataset:
     )
 
 
+def _members(fit: Fit, rows: NDArray[np.intp]) -> dict[str, tuple[tuple[str, ...], Floats, str, str]]:
+    """What is known of who is a member; nothing where all stars are."""
+    members = None if fit.posterior is None else fit.posterior.members
+    if members is None or fit.stars is None:
+        return {}
+    draw, star = ("chain", "draw"), ("star",)
+    found: dict[str, tuple[tuple[str, ...], Floats, str]] = {
+        "member_fraction": (draw, members.fraction[rows], "share of members in the population of the stars"),
+        "n_members": (draw, members.number[rows], "number of members among the stars"),
+        "membership": (star, members.probability, "posterior probability to be a member"),
+    }
+    if fit.stars.membership is not None:
+        found["prior_membership"] = (star, fit.stars.membership, "probability of membership beforehand")
+    variables = {name: (*entry, "1") for name, entry in found.items()}
+    if fit.stars.contaminant is not None:
+        text = "density of the contaminants at the star, its error included"
+        variables["contaminant_density"] = (star, fit.stars.contaminant, text, "s/km")
+    return variables
+
+
 def to_datatree(fit: Fit) -> DataTree:
     """The variables of `to_dataset` in the groups of ArviZ, for `KinematicSolver.to_arviz`.
 
-    Group ``posterior`` holds ``intrinsic_pdf``, ``outside_grid`` and ``coefficients``, ``sample_stats``
-    the prior component and the sample's row of every draw, ``observed_data`` the velocities,
-    ``constant_data`` their errors, and ``diagnostics`` what `diagnostics` holds.
+    Group ``posterior`` holds ``intrinsic_pdf``, ``outside_grid``, ``coefficients`` and what is drawn of the
+    members' number, ``sample_stats`` the prior component and the sample's row of every draw,
+    ``observed_data`` the velocities, ``constant_data`` what else is known of the stars, and ``diagnostics``
+    what `diagnostics` holds, and memberships.
     """
     from xarray import DataTree
 
     dataset = to_dataset(fit)
-    groups = {name: dataset[list(variables)] for name, variables in _GROUPS.items()}
+    groups = {
+        name: dataset[[variable for variable in variables if variable in dataset]]
+        for name, variables in _GROUPS.items()
+    }
     for name, group in groups.items():
         group.attrs = dict(dataset.attrs) if name == "diagnostics" else creator()
     return DataTree.from_dict(groups)

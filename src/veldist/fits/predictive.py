@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from veldist._support.arrays import Floats
 from veldist.errors import OrderError
 from veldist.fits.fit import Fit
+from veldist.fits.stars import Stars
 from veldist.models.losvd.observed import expected_fractions, observed_cdf
 
 __all__ = ["predictive_fractions", "predictive_pit"]
@@ -39,8 +40,10 @@ def predictive_fractions(fit: Fit, edges: Any) -> Floats:
     OrderError
         If it has no stars or has not been fitted.
     """
-    _, err, cell_edges, masses = _stars_and_cells(fit)
-    return expected_fractions(np.asarray(edges, dtype=np.float64), err, cell_edges, masses)
+    stars, cell_edges, masses = _stars_and_cells(fit)
+    edges = np.asarray(edges, dtype=np.float64)
+    parts = (p * expected_fractions(edges, err, cell_edges, masses) for p, err in stars.error_terms)
+    return sum(parts, start=np.zeros(()))
 
 
 def predictive_pit(fit: Fit) -> NDArray[np.float64]:
@@ -66,27 +69,27 @@ def predictive_pit(fit: Fit) -> NDArray[np.float64]:
     OrderError
         If it has no stars or has not been fitted.
     """
-    vel, err, edges, masses = _stars_and_cells(fit)
+    stars, edges, masses = _stars_and_cells(fit)
     mean = masses.mean(axis=0)
-    pit = np.empty(vel.size)
+    pit = np.zeros(stars.n_stars)
     step = max(1, _CHUNK // edges.size)
-    for start in range(0, vel.size, step):
-        rows = slice(start, start + step)
-        pit[rows] = observed_cdf(vel[rows], err[rows], edges) @ mean
+    for p, err in stars.error_terms:
+        for start in range(0, stars.n_stars, step):
+            rows = slice(start, start + step)
+            pit[rows] += p * (observed_cdf(stars.vel[rows], err[rows], edges) @ mean)
     # Masses add up to 1 only to rounding.
     return np.minimum(pit, 1.0)
 
 
-def _stars_and_cells(fit: Fit) -> tuple[Floats, Floats, Floats, Floats]:
-    """Velocities, errors, cell edges (km/s), and cell masses of every draw.
+def _stars_and_cells(fit: Fit) -> tuple[Stars, Floats, Floats]:
+    """Stars, cell edges (km/s), and cell masses of every draw.
 
     Those of `LosvdPosterior.histogram` where there is a posterior: they reach every star.
     """
     if fit.stars is None:
         raise OrderError("the posterior predictive needs stars with errors: call add_data() and run() first.")
-    vel, err = fit.stars.vel, fit.stars.err
     if fit.posterior is not None:
-        return vel, err, *fit.posterior.histogram()
+        return fit.stars, *fit.posterior.histogram()
     if fit.samples is None or fit.grid is None:
         raise OrderError("the posterior predictive needs draws: call run() first.")
-    return vel, err, fit.grid.edges, fit.samples["intrinsic_pdf"]
+    return fit.stars, fit.grid.edges, fit.samples["intrinsic_pdf"]

@@ -16,7 +16,7 @@ import zipfile
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -242,7 +242,9 @@ def _encode(value: Any, path: str, arrays: dict[str, NDArray[Any]]) -> Any:
         arrays[path] = value
         return None
     if is_dataclass(value):
-        value = {field.name: getattr(value, field.name) for field in fields(value)}
+        members = {field.name: getattr(value, field.name) for field in fields(value)}
+        # A null would stand for an array.
+        value = {name: member for name, member in members.items() if member is not None}
     if isinstance(value, dict):
         return {key: _encode(item, f"{path}.{key}", arrays) for key, item in value.items()}
     return value.item() if isinstance(value, np.generic) else value
@@ -267,8 +269,9 @@ def _decode(cls: type, encoded: dict[str, Any], path: str, arrays: dict[str, NDA
             values[name] = arrays[key]
         elif name in encoded or required:
             value = encoded[name]
-            if isinstance(kind, type) and is_dataclass(kind) and value is not None:
-                value = _decode(kind, value, key, arrays)
+            ours = next((k for k in (kind, *get_args(kind)) if isinstance(k, type) and is_dataclass(k)), None)
+            if ours is not None and value is not None:
+                value = _decode(ours, value, key, arrays)
             values[name] = tuple(value) if isinstance(value, list) else value
     return cls(**values)
 

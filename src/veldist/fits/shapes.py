@@ -12,10 +12,14 @@ Declared = tuple[tuple[int, ...], np.dtype]
 """Shape and type of an array."""
 
 # Axes by letter: stars N, velocity bins B, cells K, coefficients P, prior components G, chains C and rounds
-# R, monitored quantities Q, draws without a posterior D. Then the kinds of type.
+# R, monitored quantities Q, draws without a posterior D, with one M; terms E
+# of an error by their T numbers. Then the kinds of type.
 KNOWN: dict[str, tuple[str, str]] = {
     "stars.vel": ("N", "f"),
     "stars.err": ("N", "f"),
+    "stars.membership": ("N", "f"),
+    "stars.contaminant": ("N", "f"),
+    "stars.errors": ("E T", "f"),
     "grid.edges": ("B+1", "f"),
     "draws.intrinsic_pdf": ("D B", "f"),
     "draws.outside_grid": ("D", "f"),
@@ -26,6 +30,9 @@ KNOWN: dict[str, tuple[str, str]] = {
     "clipped.floor_fraction": ("", "f"),
     "clipped.abs_floor": ("", "f"),
     "posterior.cells.edges": ("K+1", "f"),
+    "posterior.members.fraction": ("M", "f"),
+    "posterior.members.number": ("M", "f"),
+    "posterior.members.probability": ("N", "f"),
     "posterior.posterior.coefficients": ("C R P", "f"),
     "posterior.posterior.component": ("C R", "iu"),
     "posterior.posterior.psi": ("K P", "f"),
@@ -75,3 +82,5 @@ def check_shapes(declared: Mapping[str, Declared], num_samples: int) -> None:
         n_draws = sizes["C"][0] * sizes["R"][0]
         if not 1 <= num_samples <= n_draws <= _MOST_DRAWS * num_samples + _SPARE:
             raise ValueError(f"{n_draws} draws do not fit num_samples = {num_samples}")
+        if sizes.get("M", (n_draws, ""))[0] != n_draws:
+            raise ValueError(f"member fractions of {sizes['M'][0]} draws for {n_draws} draws")

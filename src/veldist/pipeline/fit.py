@@ -3,29 +3,39 @@
 from __future__ import annotations
 
 import logging
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from veldist._support.outputs import progress_bar
 from veldist._support.processes import check_jobs
 from veldist._support.validate import check_count, to_float
-from veldist.batch.fit_all import BatchError, FittedBins, Workers, as_solvers, fit_bins
+from veldist.batch.failures import BatchError
+from veldist.batch.fit_all import FittedBins, Workers, as_solvers, fit_bins
+from veldist.batch.population import Population
+from veldist.errors import ContaminationWarning
 from veldist.fits.draws import Fits, is_fitted
 from veldist.fits.each import over_bins
 from veldist.fits.fitting import check_run
 from veldist.fits.grid import VelocityGrid, suggest_grid
 from veldist.fits.outliers import find_impossible, refuse_impossible
-from veldist.fits.stars import check_possible
 from veldist.inference import Diagnostics
+from veldist.pipeline.members import check_velocities, expected_members, prior_of, with_contaminant
 from veldist.pipeline.products import BinProducts, make_products
+from veldist.pipeline.remarks import remarks_on_bins, remarks_on_stars
 from veldist.pipeline.stages import stage
 from veldist.sky.binning import SpatialBins, bin_stars
 from veldist.sky.catalog import StarCatalog
 from veldist.sky.pixel_map import pixelize
 from veldist.sky.pixels import PixelGrid
+
+if TYPE_CHECKING:
+    from veldist.models.contaminants import ContaminantDensity
+    from veldist.models.error_model import ErrorModel
 
 __all__ = ["MapResult", "PipelineSettings", "fit_catalog"]
 
@@ -42,13 +52,13 @@ class PipelineSettings:
     Attributes
     ----------
     stars_per_bin : int
-        Stars wanted in every spatial bin.
+        Stars wanted in every spatial bin; beside contaminants, members.
     grid : dict, optional
         ``center``, ``width`` (km/s), ``n_bins`` of the velocity grid; chosen from the data by default.
     num_samples : int
         Posterior draws per bin.
     min_stars : int
-        Bins with fewer stars are skipped.
+        Bins with fewer stars, or with ``prior_membership`` fewer expected members, are skipped.
     seed : int
         Seed of the random numbers.
     n_jobs : int, optional
@@ -60,6 +70,15 @@ class PipelineSettings:
         Systemic velocity (km/s), subtracted in DYNAMITE's input only: its orbits are symmetric about 0.
     prior : {"default", "cautious"}
         Prior of the LOSVDs, see `KinematicSolver.run`.
+    contaminant : Contaminant, "learn" or ContaminantDensity, optional
+        How the velocities of the stars that are no members are distributed; ``"learn"`` for
+        `veldist.Contaminant.learn` of all stars of the catalogue.
+    v_guess : float, optional
+        About the velocity of the members (km/s), for ``"learn"``.
+    prior_membership : bool
+        Whether the memberships of the catalogue are probabilities that are known before the velocities.
+    error_model : ErrorModel, optional
+        Errors that are not one Gaussian.
     """
 
     stars_per_bin: int = 150
@@ -71,6 +90,10 @@ class PipelineSettings:
     psf_sigma: float = 0.1
     v_systemic: float = 0.0
     prior: str = "default"
+    contaminant: ContaminantDensity | Literal["learn"] | None = None
+    v_guess: float | None = None
+    prior_membership: bool = False
+    error_model: ErrorModel | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would be refused after the fit, or in every bin of it."""
@@ -83,6 +106,14 @@ class PipelineSettings:
         to_float(self.v_systemic, "v_systemic", "km/s")
         if self.grid is not None:
             VelocityGrid.read(self.grid, "grid")
+        if self.v_guess is not None:
+            to_float(self.v_guess, "v_guess", "km/s")
+        if self.contaminant is None and (self.prior_membership or self.v_guess is not None):
+            name = "v_guess" if self.v_guess is not None else "prior_membership"
+            raise ValueError(f"{name} says something of members beside a contaminant: give one, too.")
+        # What is to be learnt needs the stars.
+        learnt = self.contaminant == "learn"
+        Population(None if learnt else self.contaminant, self.error_model).shared([])
 
 
 @dataclass(frozen=True)
@@ -91,6 +122,8 @@ class MapResult:
 
     Attributes
     ----------
+    catalog : StarCatalog
+        The stars.
     bins : SpatialBins
         The spatial bins.
     pixels : PixelGrid
@@ -102,11 +135,14 @@ class MapResult:
     products : dict of int to BinProducts
         What is written of every fitted bin.
     settings : PipelineSettings
-        With the velocity grid filled in.
+        With the velocity grid and the contaminant filled in.
     failures : dict of int to Exception
         Bins that could not be fitted, and why; their fits are None.
+    remarks : tuple of str
+        What is to be said of stars that may be no members.
     """
 
+    catalog: StarCatalog
     bins: SpatialBins
     pixels: PixelGrid
     pixel_ids: np.ndarray
@@ -114,6 +150,7 @@ class MapResult:
     products: dict[int, BinProducts]
     settings: PipelineSettings
     failures: dict[int, BaseException]
+    remarks: tuple[str, ...] = ()
 
     @property
     def diagnostics(self) -> list[Diagnostics]:
@@ -145,25 +182,38 @@ def fit_catalog(
     Raises
     ------
     ValueError
-        If stars are impossible, in their bin or in the catalogue, with their rows in its table; or as
-        `veldist.fit_all_bins`, if no bin could be fitted.
+        If stars are impossible, in their bin or in the catalogue, with their rows in its table; if members
+        cannot be told from contaminants that are to be learnt; or as `veldist.fit_all_bins`, if no bin could
+        be fitted.
+
+    Warns
+    -----
+    ContaminationWarning
+        If the velocities of all stars speak for non-members or heavy wings, the velocity bins are too wide
+        for the members then, or most LOSVDs have several modes.
     """
     settings = settings or PipelineSettings()
     # The sample as a whole first: of a small bin nothing can be said.
-    check_possible(catalog.vel, catalog.err, catalog.rows)
+    check_velocities(catalog, settings)
+    settings = with_contaminant(catalog, settings)
+    prior = prior_of(catalog, settings)
     shown = progress and catalog.x.size >= _MANY_STARS
     with stage("binning"), progress_bar(total=2, desc="binning", unit="step", shown=shown) as bar:
-        bins = bin_stars(catalog.x, catalog.y, settings.stars_per_bin)
+        expected = expected_members(catalog, settings, prior)
+        bins = bin_stars(catalog.x, catalog.y, settings.stars_per_bin, weights=expected)
         bar.update()
         pixels, pixel_ids = pixelize(bins, catalog.x, catalog.y)
         bar.update()
-    members = np.split(np.argsort(bins.bin_ids, kind="stable"), np.cumsum(bins.counts)[:-1])
-    data = [{"vel": catalog.vel[m], "err": catalog.err[m]} for m in members]
-    impossible = np.zeros(catalog.n_stars, dtype=bool)
-    for m, stars in zip(members, data, strict=True):
-        impossible[m] = find_impossible(stars["vel"], stars["err"])
-    refuse_impossible(impossible, catalog.vel, catalog.rows)
-    settings = replace(settings, grid=settings.grid or suggest_grid(data, settings.min_stars))
+    columns = {"vel": catalog.vel, "err": catalog.err} | ({} if prior is None else {"membership": prior})
+    rows = bins.stars()
+    data = [{name: column[m] for name, column in columns.items()} for m in rows]
+    if settings.contaminant is None:
+        impossible = np.zeros(catalog.n_stars, dtype=bool)
+        for m, stars in zip(rows, data, strict=True):
+            impossible[m] = find_impossible(stars["vel"], stars["err"])
+        refuse_impossible(impossible, catalog.vel, catalog.rows)
+    grid = settings.grid or suggest_grid(data, settings.min_stars, contaminant=settings.contaminant)
+    settings = replace(settings, grid=grid)
     assert settings.grid is not None
     logger.info(
         "%d stars in %d bins of %d-%d stars; velocity grid %g +- %g km/s in %d bins",
@@ -175,6 +225,9 @@ def fit_catalog(
         settings.grid["width"] / 2,
         settings.grid["n_bins"],
     )
+    plain = settings.contaminant is None and settings.error_model is None
+    remarks = remarks_on_stars(catalog, settings.grid) if plain else []
+    _warn_of(remarks)
     with stage("fits and summaries"):
         fitted = fit_bins(
             data,
@@ -186,6 +239,7 @@ def fit_catalog(
             },
             min_stars=settings.min_stars,
             workers=Workers(settings.n_jobs, progress, store),
+            population=Population(settings.contaminant, settings.error_model),
             product=make_products,
             stacklevel=3,
         )
@@ -193,7 +247,10 @@ def fit_catalog(
     fitted.notes.warn(stacklevel=2)
     if not products:
         raise BatchError(as_solvers(fitted.fits), fitted.failures)
+    several = remarks_on_bins(product.summary for product in products.values())
+    _warn_of(several)
     return MapResult(
+        catalog=catalog,
         bins=bins,
         pixels=pixels,
         pixel_ids=pixel_ids,
@@ -201,7 +258,13 @@ def fit_catalog(
         products=products,
         settings=settings,
         failures=fitted.failures,
+        remarks=(*remarks, *several),
     )
+
+
+def _warn_of(remarks: Sequence[str]) -> None:
+    for text in remarks:
+        warnings.warn(text, ContaminationWarning, stacklevel=3)
 
 
 def _complete(fitted: FittedBins, n_jobs: int | None, progress: bool) -> dict[int, BinProducts]:

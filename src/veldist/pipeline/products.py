@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from veldist._support.arrays import Floats
 from veldist.export.rows.losvds import LosvdRow, losvd_row
 from veldist.fits.draws import fit_draws
 from veldist.fits.fit import Fit
@@ -25,6 +26,7 @@ class BinProducts:
     strip: Strip  # its LOSVD as it is drawn
     entry: BinEntry  # its entry in the report
     row: LosvdRow | None  # its row in the files of an orbit code
+    membership: Floats | None  # (n_stars,): posterior memberships of its stars; None where all are members
 
 
 def make_products(index: int, fit: Fit) -> BinProducts:
@@ -43,4 +45,5 @@ def make_products(index: int, fit: Fit) -> BinProducts:
         strip=strip_of(*fit_draws(fit, index), index + 1, fit.n_stars),
         entry=bin_entry(index, fit),
         row=losvd_row(index, fit),
+        membership=fit.membership,
     )

@@ -18,11 +18,13 @@ from veldist.export.dynamite.files import check_paths
 from veldist.export.dynamite.write_losvds import Choices, write_rows
 from veldist.pipeline.fit import MapResult
 from veldist.pipeline.folder import LAYOUT, REPORT, STORE, describe
+from veldist.pipeline.members import population_notes
 from veldist.pipeline.stages import stage
+from veldist.pipeline.stars import write_stars
 from veldist.report.write import write_entries
 from veldist.sky.layout import Layout, write_layout
 from veldist.summaries.maps import DEFAULT_ORDER, summary_maps
-from veldist.summaries.tables import make_table
+from veldist.summaries.tables import add_remarks, make_table
 
 __all__ = ["check_targets", "write_results"]
 
@@ -35,6 +37,7 @@ _DPI = 200
 
 # Everything that is written.
 _MAPS, _PAGE, _TABLE, _DYNAMITE = "kinematic_maps.png", "losvds.png", "summary.ecsv", "dynamite_input"
+_STARS = "stars.ecsv"
 
 
 def check_targets(out: str | Path, *others: str) -> None:
@@ -47,13 +50,13 @@ def check_targets(out: str | Path, *others: str) -> None:
     """
     out = Path(out)
     check_ahead(out / REPORT)
-    for name in (_MAPS, _PAGE, _TABLE, LAYOUT, *others):
+    for name in (_MAPS, _PAGE, _TABLE, _STARS, LAYOUT, *others):
         check_new(out / name, True)
     check_paths(out / _DYNAMITE, *Choices().names, overwrite=True)
 
 
 def write_results(result: MapResult, out: str | Path, *, progress: bool = False) -> list[Path]:
-    """Write pictures, the summary table, the DYNAMITE input and the layout of a map.
+    """Write pictures, the tables of bins and stars, the DYNAMITE input and the layout of a map.
 
     If the fit was kept in ``map`` in the same folder, as `fit_catalog` does if told so, a report that shows
     every LOSVD is written as well.
@@ -70,8 +73,8 @@ def write_results(result: MapResult, out: str | Path, *, progress: bool = False)
     Returns
     -------
     list of Path
-        ``kinematic_maps.png``, ``losvds.png``, ``summary.ecsv``, the files in ``dynamite_input``,
-        ``pixels.ecsv``, and ``report.html`` if there is a ``map``.
+        ``kinematic_maps.png``, ``losvds.png``, ``summary.ecsv``, ``stars.ecsv``, the files in
+        ``dynamite_input``, ``pixels.ecsv``, and ``report.html`` if there is a ``map``.
     """
     start = time.perf_counter()
     out = Path(out)
@@ -79,7 +82,7 @@ def write_results(result: MapResult, out: str | Path, *, progress: bool = False)
     bins, products, layout, n_bins = result.bins, result.products, _layout(result), len(result.fits)
     kept = result.fits if isinstance(result.fits, FitMap) else None
     stored = kept is not None and kept.path == (out / STORE).absolute()
-    bar = progress_bar(total=5 + stored, desc="writing", unit="file", shown=progress)
+    bar = progress_bar(total=6 + stored, desc="writing", unit="file", shown=progress)
 
     @contextmanager
     def writing(name: str) -> Generator[None]:
@@ -93,6 +96,7 @@ def write_results(result: MapResult, out: str | Path, *, progress: bool = False)
         maps = summary_maps(summaries, n_bins, DEFAULT_ORDER)
         states = {k: product.state for k, product in products.items()}
         table = make_table(states, maps, {"x": bins.x_bin, "y": bins.y_bin}, n_bins)
+        add_remarks(table, result.remarks)
         paths = []
         with writing(_MAPS):
             paths.append(_draw_maps(result, maps, np.asarray(table["n_stars"]), out / _MAPS))
@@ -100,14 +104,21 @@ def write_results(result: MapResult, out: str | Path, *, progress: bool = False)
             paths.append(_draw_page(result, out / _PAGE))
         with writing(_TABLE):
             paths.append(_write_table(result, table, out / _TABLE))
+        with writing(_STARS):
+            paths.append(write_stars(result, out / _STARS))
         with writing(_DYNAMITE):
             files = write_rows(
                 lambda: {k: product.row for k, product in products.items() if product.row is not None},
                 np.isin(np.arange(n_bins), list(products)),
                 out / _DYNAMITE,
                 layout.metadata(result.settings.psf_sigma),
-                Choices(v_systemic=result.settings.v_systemic),
+                Choices(
+                    bin_flux_mode="nstars" if result.settings.contaminant is None else "nmembers",
+                    v_systemic=result.settings.v_systemic,
+                    notes=population_notes(result.settings),
+                ),
                 stacklevel=3,
+                remarks=result.remarks,
             )
             paths += [files.kinematics, files.aperture, files.bins]
         with writing(LAYOUT):
@@ -119,7 +130,14 @@ def write_results(result: MapResult, out: str | Path, *, progress: bool = False)
                 where = {"grid": layout.grid, "ids": layout.ids, "x": layout.x, "y": layout.y}
                 paths.append(
                     write_entries(
-                        out / REPORT, entries, maps, n_bins=n_bins, title=title, settings=settings, **where
+                        out / REPORT,
+                        entries,
+                        maps,
+                        n_bins=n_bins,
+                        title=title,
+                        settings=settings,
+                        remarks=result.remarks,
+                        **where,
                     )
                 )
     logger.info("pictures and tables took %.1f s", time.perf_counter() - start)
@@ -131,7 +149,9 @@ def _draw_maps(result: MapResult, maps: Any, n_stars: Any, path: Path) -> Path:
 
     from veldist.figures.kinematic_maps import plot_kinematic_maps
 
-    figure, _ = plot_kinematic_maps(maps, result.pixels, result.pixel_ids, n_stars)
+    # Beside contaminants members count.
+    numbers = {"extra": ("n_members", "member_fraction")} if "n_members" in maps else {"n_stars": n_stars}
+    figure, _ = plot_kinematic_maps(maps, result.pixels, result.pixel_ids, **numbers)
     with new_file(path) as temporary:
         figure.savefig(temporary, dpi=_DPI)
     plt.close(figure)
@@ -161,6 +181,7 @@ def _write_table(result: MapResult, table: Any, path: Path) -> Path:
     names = {"center": "gridcen", "width": "gridwid", "n_bins": "gridbins"}
     table.meta |= {name: grid[key] for key, name in names.items() if key in grid}
     table.meta["seed"] = result.settings.seed
+    table.meta |= population_notes(result.settings)
     with new_file(path) as temporary:
         table.write(temporary, format="ascii.ecsv")
     return path
@@ -168,5 +189,9 @@ def _write_table(result: MapResult, table: Any, path: Path) -> Path:
 
 def _layout(result: MapResult) -> Layout:
     """The layout of a map, with the settings that its store does not know."""
-    settings = {"psf_sigma": result.settings.psf_sigma, "stars_per_bin": result.settings.stars_per_bin}
+    settings: dict[str, Any] = {
+        "psf_sigma": result.settings.psf_sigma,
+        "stars_per_bin": result.settings.stars_per_bin,
+    }
+    settings |= population_notes(result.settings)
     return Layout(result.pixels, result.pixel_ids, result.bins.x_bin, result.bins.y_bin, settings)

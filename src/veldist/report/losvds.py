@@ -10,7 +10,7 @@ import numpy as np
 from veldist._support.arrays import Floats
 from veldist.fits.draws import fit_draws
 from veldist.fits.fit import Fit
-from veldist.fits.outliers import describe_outliers
+from veldist.fits.stars import Stars
 from veldist.inference import Diagnostics
 from veldist.report.metrics import fit_numbers
 from veldist.report.numbers import rounded, rounded_or_none
@@ -37,6 +37,7 @@ class BinEntry:
     content: dict[str, Any]
     grid: tuple[float, float, int]  # left edge, bin width (km/s) and number of bins of the velocity grid
     numbers: list[float]  # as `veldist.report.metrics.fit_numbers`
+    stars: Stars | None  # if they are known
 
 
 def bin_entry(index: int, fit: Fit) -> BinEntry:
@@ -61,7 +62,7 @@ def bin_entry(index: int, fit: Fit) -> BinEntry:
     inside = vel[(vel >= edges[0]) & (vel <= edges[-1])]
     rug = thinned_rug(inside, _MOST_STARS)
     ticks = np.rint((rug - edges[0]) / (edges[-1] - edges[0]) * _TICKS).astype(int)
-    far = None if fit.stars is None else describe_outliers(fit.stars.vel, fit.stars.err)
+    far = fit.outliers
     outside = (fit.samples or {}).get("outside_grid")
     content = {
         "mass": rounded_or_none(mass, 8),
@@ -74,7 +75,7 @@ def bin_entry(index: int, fit: Fit) -> BinEntry:
         "messages": [] if far is None else [far],
     }
     grid = float(edges[0]), float(edges[-1] - edges[0]) / masses.shape[1], masses.shape[1]
-    return BinEntry(content, grid, fit_numbers(fit))
+    return BinEntry(content, grid, fit_numbers(fit), fit.stars)
 
 
 def thinned_rug(vel: Floats, most: int) -> Floats:

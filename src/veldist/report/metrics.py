@@ -21,7 +21,7 @@ __all__ = ["FIT_NUMBERS", "check_maps", "color_limits", "fit_numbers", "metric_e
 
 _PERCENTILES = (2.0, 98.0)
 # Colours that ran over less would make much of nothing: a star or two, no evidence either way.
-_LEAST_RANGE = {"n_stars": 10.0}
+_LEAST_RANGE = {"n_stars": 10.0, "n_members": 10.0}
 _LEAST_REACH = {"log_bayes_factor": 3.0}
 # Probabilities below this are shown as 0.
 _LEAST_PROBABILITY = 1e-6
@@ -36,6 +36,7 @@ _SYMBOLS = {
     "kurtosis": "kurtosis",
     "skewness": "skewness",
     "n_stars": "stars",
+    "n_members": "members",
     "ess_min": "ESS",
     "rhat_max": "R-hat",
     "log_bayes_factor": "ln B",

@@ -6,7 +6,7 @@ import html
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from functools import partial
 from importlib import metadata, resources
 from pathlib import Path
@@ -18,6 +18,7 @@ import numpy as np
 from veldist._support.arrays import Floats
 from veldist._support.files import check_ahead, write_whole
 from veldist._version import __version__
+from veldist.fits.contamination import describe_stars
 from veldist.fits.draws import check_fits
 from veldist.fits.each import over_bins
 from veldist.fits.fit import Fit
@@ -34,8 +35,12 @@ __all__ = ["write_entries", "write_report"]
 # In the order in which they build on each other.
 _SCRIPTS = ("draw.js", "losvd.js", "maps.js", "details.js", "table.js", "page.js")
 _PANELS = ("v_mean", "sigma", "n_stars", "skewness", "kurtosis", "log_bayes_factor")
+# Where not all stars are members.
+_PANELS_OF_MEMBERS = ("v_mean", "sigma", "n_members", "skewness", "kurtosis", "member_fraction")
 _COLUMNS = (
     "n_stars",
+    "n_members",
+    "member_fraction",
     "v_mean",
     "sigma",
     "skewness",
@@ -49,6 +54,8 @@ _COLUMNS = (
 )
 _SCALES = {"sequential": "viridis", "diverging": "RdBu_r"}
 _COLORS = 33
+# Longer lists of settings are not spelled out.
+_LONG = 12
 # Starting worker processes costs as much as so many bins.
 _MIN_BINS_FOR_PROCESSES = 100
 
@@ -118,7 +125,8 @@ def write_report(
         summaries = {k: summary for k, (_, summary) in found.items() if summary is not None}
         maps = summary_maps(summaries, len(fits), DEFAULT_ORDER)
     entries = {k: entry for k, (entry, _) in found.items()}
-    return _write(path, layout, entries, maps, title, settings)
+    remarks = describe_stars({k: entry.stars for k, entry in entries.items()})
+    return _write(path, layout, entries, maps, title, settings, remarks)
 
 
 def write_entries(
@@ -129,11 +137,12 @@ def write_entries(
     n_bins: int,
     title: str,
     settings: Mapping[str, Any],
+    remarks: Sequence[str] = (),
     **where: Any,
 ) -> Path:
-    """As `write_report`, from what `bin_entry` has made of every fitted bin."""
+    """As `write_report`, from what `bin_entry` has made of every fitted bin, and remarks on all."""
     checked, layout = _check(path, n_bins, maps, title=title, settings=settings, **where)
-    return _write(checked, layout, entries, maps, title, settings)
+    return _write(checked, layout, entries, maps, title, settings, remarks)
 
 
 def _of_bin(summarised: bool, index: int, fit: Fit) -> tuple[BinEntry, BinSummary | None]:
@@ -181,8 +190,10 @@ def _write(
     maps: Mapping[str, Mapping[str, Any]],
     title: str,
     settings: Mapping[str, Any] | None,
+    remarks: Sequence[str],
 ) -> Path:
     content = _content(layout, entries, maps) | {"title": title, "settings": _flat(settings or {})}
+    content["remarks"] = list(remarks)
     page = _page(title, content)
     path.parent.mkdir(parents=True, exist_ok=True)
     # Names of folders may hold bytes that are no text.
@@ -206,7 +217,8 @@ def _content(layout: _Layout, entries: Mapping[int, BinEntry], maps: Any) -> dic
     checked, units = check_maps(maps, n_bins)
     metrics = metric_entries(checked, dict(zip(FIT_NUMBERS, numbers.T, strict=True)), units)
     keys = [metric["key"] for metric in metrics]
-    panels = [key for key in _PANELS if key in keys]
+    wanted = _PANELS_OF_MEMBERS if "n_members" in keys else _PANELS
+    panels = [key for key in wanted if key in keys]
     panels += [key for key in keys if key not in panels][: len(_PANELS) - len(panels)]
     return {
         "shapes": layout.shapes,
@@ -244,8 +256,15 @@ def _flat(settings: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]
         if isinstance(value, Mapping):
             rows += _flat(value, f"{prefix}{key}.")
         else:
-            rows.append((f"{prefix}{key}", "default" if value is None else str(value)))
+            rows.append((f"{prefix}{key}", _in_words(value)))
     return rows
+
+
+def _in_words(value: Any) -> str:
+    """One setting as text."""
+    if isinstance(value, Sized) and not isinstance(value, str) and len(value) > _LONG:
+        return f"{len(value)} values"
+    return "default" if value is None else str(value)
 
 
 def _page(title: str, content: dict[str, Any]) -> str:

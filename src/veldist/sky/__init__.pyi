@@ -2,8 +2,12 @@ from .binning import SpatialBins as SpatialBins
 from .binning import bin_stars as bin_stars
 from .catalog import StarCatalog as StarCatalog
 from .catalog import read_catalog as read_catalog
+from .instruments import ZeroPoints as ZeroPoints
+from .instruments import zero_points as zero_points
 from .layout import Layout as Layout
 from .layout import read_layout as read_layout
 from .layout import write_layout as write_layout
 from .pixel_map import pixelize as pixelize
 from .pixels import PixelGrid as PixelGrid
+from .visits import Visits as Visits
+from .visits import combine_visits as combine_visits

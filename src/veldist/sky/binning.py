@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from veldist._support.arrays import Floats, Ints
-from veldist._support.validate import check_count, to_numbers
+from veldist._support.validate import check_count, describe_rows, to_array, to_numbers
 from veldist.sky.equal_counts import equal_count_diagram
 from veldist.sky.placeholders import refuse_placeholders
 from veldist.sky.positions import to_points
-from veldist.sky.power_diagram import nearest_site
+from veldist.sky.power_diagram import along_curve, nearest_site
 
 __all__ = ["SpatialBins", "bin_stars"]
 
@@ -36,7 +36,7 @@ class SpatialBins:
     weights : ndarray, shape (n_bins,)
         Their weights (arcsec^2): position x lies in the bin with the smallest |x - site|^2 - weight.
     x_bin, y_bin : ndarray, shape (n_bins,)
-        Mean position of each bin's stars (arcsec).
+        Mean position of each bin's stars, or of the members expected among them (arcsec).
     bin_ids : ndarray of int, shape (n_stars,)
         Bin of each star, from 0.
     counts : ndarray of int, shape (n_bins,)
@@ -55,6 +55,10 @@ class SpatialBins:
     def n_bins(self) -> int:
         """Number of bins."""
         return len(self.weights)
+
+    def stars(self) -> list[Ints]:
+        """Rows of the stars in every bin, ascending."""
+        return np.split(np.argsort(self.bin_ids, kind="stable"), np.cumsum(self.counts)[:-1])
 
     def assign(self, x: Any, y: Any) -> Ints:
         """Find the bins of arbitrary positions, inside the stars' footprint or not.
@@ -81,19 +85,25 @@ class SpatialBins:
         return nearest_site(to_points(x.ravel(), y.ravel()), sites, self.weights).reshape(x.shape)
 
 
-def bin_stars(x: Any, y: Any, stars_per_bin: int, *, max_iter: int = 30) -> SpatialBins:
+def bin_stars(x: Any, y: Any, stars_per_bin: int, *, weights: Any = None, max_iter: int = 30) -> SpatialBins:
     """Sort stars into compact bins of equal counts.
 
     There are round(n_stars / stars_per_bin) bins, at least one, and their counts differ by at most one. Only
     stars at the same position cannot be separated: where they make counts uneven or a bin impossible, the
     counts are left as they are and a warning tells how uneven. The same positions give the same bins.
 
+    With ``weights`` the bins are those of as many stars as members are expected, evenly taken from all: sums
+    of the weights in a bin are equal to within a few, and stars without weight are in the bins, but count
+    nothing.
+
     Parameters
     ----------
     x, y : array_like or Quantity, shape (n_stars,)
         Positions (arcsec).
     stars_per_bin : int
-        Number of stars wanted in each bin.
+        Number of stars wanted in each bin; with ``weights``, of expected members.
+    weights : array_like, shape (n_stars,), optional
+        Probability of every star to be a member, 0 to 1.
     max_iter : int
         Largest number of Lloyd steps, which make the bins compact. Counts are equal with any number.
 
@@ -108,20 +118,46 @@ def bin_stars(x: Any, y: Any, stars_per_bin: int, *, max_iter: int = 30) -> Spat
         If ``stars_per_bin`` or ``max_iter`` is not an integer.
     ValueError
         If positions differ in number or hold NaN or infinite values, or placeholders for missing ones (-9999,
-        say, far outside the range of all others), or ``stars_per_bin`` is below 1.
+        say, far outside the range of all others), weights are no probabilities or all zero, or
+        ``stars_per_bin`` is below 1.
     """
     points = to_points(x, y)
     for name, position in zip("xy", points.T, strict=True):
         refuse_placeholders(position, name)
     stars_per_bin = check_count(stars_per_bin, "stars_per_bin", 1)
     max_iter = check_count(max_iter, "max_iter", 0)
-    n_bins = max(1, round(len(points) / stars_per_bin))
-    sites, weights = equal_count_diagram(points, n_bins, max_iter)
-    bin_ids = nearest_site(points, sites, weights)
-    counts = np.bincount(bin_ids, minlength=len(sites))
-    _report_counts(counts, n_bins)
-    x_bin, y_bin = (np.bincount(bin_ids, axis) / counts for axis in points.T)
-    return SpatialBins(sites[:, 0], sites[:, 1], weights, x_bin, y_bin, bin_ids, counts)
+    chance = np.ones(len(points)) if weights is None else _to_chances(weights, len(points))
+    counted = points if weights is None else points[_representatives(points, chance)]
+    n_bins = max(1, round(len(counted) / stars_per_bin))
+    sites, offsets = equal_count_diagram(counted, n_bins, max_iter)
+    _report_counts(np.bincount(nearest_site(counted, sites, offsets), minlength=len(sites)), n_bins)
+    bin_ids = nearest_site(points, sites, offsets)
+    counts, expected = (np.bincount(bin_ids, w, minlength=len(sites)) for w in (None, chance))
+    x_bin, y_bin = (np.bincount(bin_ids, chance * axis) / expected for axis in points.T)
+    return SpatialBins(sites[:, 0], sites[:, 1], offsets, x_bin, y_bin, bin_ids, counts)
+
+
+def _to_chances(weights: Any, n_stars: int) -> Floats:
+    """Probabilities, checked."""
+    chance = to_array(weights, "weights", "")
+    if chance.size != n_stars:
+        raise ValueError(f"weights has {chance.size} values for {n_stars} stars: pass one for each.")
+    bad = ~((chance >= 0.0) & (chance <= 1.0))
+    if bad.any():
+        raise ValueError(
+            f"weights has {describe_rows(bad, chance)} outside 0 to 1: pass probabilities of membership."
+        )
+    if not chance.any():
+        raise ValueError(f"weights of all {n_stars} stars are 0: there are no members to be binned.")
+    return chance
+
+
+def _representatives(points: Floats, chance: Floats) -> Ints:
+    """Rows of as many stars as members are expected, evenly taken along a curve through all."""
+    order = along_curve(points)
+    taken = np.diff(np.floor(np.cumsum(chance[order]) + 0.5), prepend=0.0) > 0.0
+    # Less than half a member is one star.
+    return np.sort(order[taken]) if taken.any() else np.array([np.argmax(chance)])
 
 
 def _report_counts(counts: Ints, n_wanted: int) -> None:

@@ -13,19 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.validate import check_limit, describe_rows, to_float
+from veldist.sky.observations import one_row_a_star
 from veldist.sky.placeholders import refuse_placeholders
+from veldist.sky.same_star import to_labels
+from veldist.sky.star_table import StarTable
 from veldist.sky.tables import check_columns, column_label, find_units, read_table, to_numbers
 
 if TYPE_CHECKING:
     from astropy.units import UnitBase
 
-__all__ = ["StarCatalog", "read_catalog"]
+    from veldist.sky.instruments import ZeroPoints
+
+__all__ = ["VELOCITY_ENDINGS", "StarCatalog", "find_usable", "read_catalog"]
 
 logger = logging.getLogger(__name__)
 
 # Endings of column names that tell a unit.
 POSITION_ENDINGS = {"_arcsec": "arcsec", "_arcmin": "arcmin", "_deg": "deg"}
 VELOCITY_ENDINGS = {"_kms": "km/s", "_km_s": "km/s", "_ms": "m/s", "_m_s": "m/s"}
+"""Units that endings of column names tell, of velocities."""
 ABSOLUTE_NAME = re.compile(r"(ra|de|dec)_?(deg|icrs|fk5|j?2000)?", re.IGNORECASE)
 # Tangent-plane offsets in degrees hardly exceed this; right ascension and declination do.
 LARGEST_OFFSET_DEG = 5.0
@@ -44,13 +50,21 @@ class StarCatalog:
     membership : ndarray, shape (n_stars,), or None
         Membership probabilities, if they were asked for.
     rows : ndarray of int, shape (n_stars,)
-        Row of each star in the file, from 0.
+        Row of each star in the file, from 0; the first, if it was visited more than once.
     n_read : int
         Number of rows in the file.
     n_dropped_masked : int
         Number of rows dropped because a value is masked, NaN or infinite.
     n_below_membership : int
         Number of other rows left out because the membership probability is too small.
+    table : StarTable
+        All rows of the file, and why some are left out.
+    star : ndarray of int, shape (n_read,), or None
+        Star that every row of the file is a visit of; -1 where the row is left out.
+    n_visits, variable : ndarray, shape (n_stars,), or None
+        Number of visits that were averaged, and whether they differ by more than their errors allow.
+    zero_points : ZeroPoints or None
+        Offsets of the instruments, if they were asked for.
     """
 
     x: NDArray[np.float64]
@@ -62,6 +76,11 @@ class StarCatalog:
     n_read: int
     n_dropped_masked: int
     n_below_membership: int
+    table: StarTable
+    star: NDArray[np.int64] | None = None
+    n_visits: NDArray[np.int64] | None = None
+    variable: NDArray[np.bool_] | None = None
+    zero_points: ZeroPoints | None = None
 
     @property
     def n_stars(self) -> int:
@@ -78,6 +97,9 @@ def read_catalog(
     err: str,
     membership: str | None = None,
     min_membership: float | None = None,
+    id: str | None = None,
+    instrument: str | None = None,
+    align: bool = False,
     drop_masked: bool = False,
     position_unit: str | None = None,
     velocity_unit: str | None = None,
@@ -102,6 +124,13 @@ def read_catalog(
         Column with membership probabilities; needs ``min_membership``.
     min_membership : float, optional
         Smallest probability of the stars to keep, 0 (all of them) to 1; needs ``membership``.
+    id : str, optional
+        Column with names or numbers of the stars: rows of one star are visits, which are averaged, see
+        `combine_visits`. By default rows at equal positions are, unless they look like different stars.
+    instrument : str, optional
+        Column with the instrument or epoch of every row, whose offsets are measured, see `zero_points`.
+    align : bool
+        Whether the offsets are subtracted; needs ``instrument``.
     drop_masked : bool
         Drop rows in which a value is masked, NaN or infinite, with a warning, instead of raising.
     position_unit : {"arcsec", "arcmin", "deg"}, optional
@@ -124,27 +153,31 @@ def read_catalog(
         If a column does not hold numbers.
     ValueError
         If the file cannot be read as a table, lacks a column, has a unit of the wrong kind, or has values
-        that are masked, not finite, or impossible, or positions that are placeholders.
+        that are masked, not finite, or impossible, or positions that are placeholders, or if ``align`` is
+        impossible.
 
     Warns
     -----
     UserWarning
-        If rows are dropped because of ``drop_masked``, if stars stand in the table more than once, or if
-        positions look like right ascension and declination.
+        If rows are dropped because of ``drop_masked``, if rows share positions, if instruments differ and are
+        not aligned, or if positions look like right ascension and declination.
     """
     threshold = _check_membership(membership, min_membership)
     table = read_table(Path(path), format)
     columns = {"x": x, "y": y, "vel": vel, "err": err}
     if membership is not None:
         columns["membership"] = membership
-    check_columns(table, columns)
-    _check_distinct(columns)
+    if align and instrument is None:
+        raise ValueError("align=True needs instrument='COLUMN', which tells what measured every row.")
+    labels = {role: name for role, name in (("id", id), ("instrument", instrument)) if name is not None}
+    check_columns(table, columns | labels)
+    _check_distinct(columns | labels)
     units = find_units(table, {"x": x, "y": y}, POSITION_ENDINGS, position_unit, "position_unit", "arcsec")
     units |= find_units(
         table, {"vel": vel, "err": err}, VELOCITY_ENDINGS, velocity_unit, "velocity_unit", "km/s"
     )
     values = {role: to_numbers(table[name], column_label(role, name)) for role, name in columns.items()}
-    usable = _find_usable(values, columns, drop_masked)
+    usable = find_usable(values, columns, drop_masked)
     as_read = dict(values)
     for role, unit in units.items():
         values[role] = values[role] * unit.to("arcsec" if role in ("x", "y") else "km/s")
@@ -185,9 +218,12 @@ def read_catalog(
         refuse_placeholders(position, label, read, rows)
         check_limit(position, label, "arcsec", rows)
         _warn_if_absolute(read, units[role], name, label)
-    _warn_if_repeated(np.column_stack([values[role][rows] for role in ("x", "y", "vel", "err")]), path)
     stars = {role: column[rows] for role, column in values.items()}
-    return StarCatalog(
+    told = {
+        role: to_labels(table[name][rows], column_label(role, name), rows.size, rows)
+        for role, name in labels.items()
+    }
+    catalog = StarCatalog(
         x=stars["x"],
         y=stars["y"],
         vel=stars["vel"],
@@ -197,7 +233,9 @@ def read_catalog(
         n_read=len(table),
         n_dropped_masked=n_dropped,
         n_below_membership=n_below,
+        table=StarTable.of(values, kept, threshold),
     )
+    return one_row_a_star(catalog, told.get("id"), told.get("instrument"), align)
 
 
 def _check_membership(membership: str | None, min_membership: float | None) -> float:
@@ -223,18 +261,7 @@ def _check_distinct(columns: dict[str, str]) -> None:
             raise ValueError(f"{' and '.join(twins)} are the same column '{name}': name one for each.")
 
 
-def _warn_if_repeated(stars: NDArray[np.float64], path: str | Path) -> None:
-    """Warn of stars that stand in the table more than once, value for value."""
-    n_repeated = len(stars) - len(np.unique(stars, axis=0))
-    if n_repeated:
-        warnings.warn(
-            f"{n_repeated} of the {len(stars)} stars kept from '{path}' repeat another one exactly: counted "
-            "twice, a star makes error bars too small. Remove the copies.",
-            stacklevel=3,
-        )
-
-
-def _find_usable(
+def find_usable(
     values: dict[str, NDArray[np.float64]], columns: dict[str, str], drop_masked: bool
 ) -> NDArray[np.bool_]:
     """Flag the rows without masked, NaN or infinite values; raise or warn if there are others."""

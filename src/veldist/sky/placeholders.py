@@ -1,4 +1,4 @@
-"""Positions that stand for missing ones: -9999, 999.99 and the like, far outside those of all other stars.
+"""Numbers that stand for missing ones: -9999, 999.99 and the like, far outside those of all other stars.
 
 How far out a star is says nothing by itself: of 10,000 stars of a Plummer sphere some lie more than a hundred
 robust spreads from the centre, and fields of a survey may be as far apart. Only numbers that people write
@@ -27,14 +27,14 @@ _FEW = 10
 def refuse_placeholders(
     position: Floats, name: str, shown: Floats | None = None, rows: NDArray[np.integer] | None = None
 ) -> None:
-    """Raise `ValueError` if stars have a placeholder for a coordinate, with their rows.
+    """Raise `ValueError` if stars have a placeholder for a coordinate or a velocity, with their rows.
 
     That is a number of nines that lies outside the range of the others by more than that range is wide.
 
     Parameters
     ----------
     position : ndarray, shape (n_stars,)
-        Coordinates (arcsec), finite.
+        Coordinates (arcsec) or velocities (km/s), finite.
     name : str
         What they are called.
     shown : ndarray, shape (n_stars,), optional
@@ -54,6 +54,6 @@ def refuse_placeholders(
         shown = position if shown is None else shown
         raise ValueError(
             f"{name} has {describe_rows(bad, shown, rows=rows)} far outside the range of the other stars, "
-            f"{shown[~bad].min():.5g} to {shown[~bad].max():.5g}: placeholders for missing positions. Remove "
+            f"{shown[~bad].min():.5g} to {shown[~bad].max():.5g}: placeholders for missing values. Remove "
             "these stars."
         )

@@ -12,6 +12,8 @@ percentile shapes       `veldist.summaries.scalars.PERCENTILE_METRICS`
 ``peak1_v``, ...        velocity and mass of the two peaks, the one at lower velocity first, in the draws that
                         have two; NaN where these are too few
 ``outside_grid``        mass outside the velocity grid
+``member_fraction``     share of members in the population that the stars are a sample of
+``n_members``           number of members among the stars; both where not all stars are members
 ``log_bayes_factor``    natural log of the evidence of a non-Gaussian LOSVD over that of a Gaussian
 ======================= ===================================================================================
 """
@@ -23,13 +25,25 @@ from itertools import combinations
 from veldist.fits.diagnostics import DIAGNOSTICS
 from veldist.summaries.scalars import COLUMNS, PERCENTILE_COLUMNS
 
-__all__ = ["CORRELATIONS", "MAP_COLUMNS", "MAX_ORDER", "MOMENT_OF", "NUMBERS", "PEAKS", "hermite_names"]
+__all__ = [
+    "CORRELATIONS",
+    "MAP_COLUMNS",
+    "MAX_ORDER",
+    "MEMBERS",
+    "MOMENT_OF",
+    "NUMBERS",
+    "PEAKS",
+    "hermite_names",
+]
 
 MAX_ORDER = 6
 """Highest order of a Gauss-Hermite series."""
 
 PEAKS = ("peak1_v", "peak1_mass", "peak2_v", "peak2_mass")
 """The two peaks of bimodal draws."""
+
+MEMBERS = ("member_fraction", "n_members")
+"""What is known of who is a member, in maps of fits beside contaminants."""
 
 # Names of the series' parameters in the maps, and within the names of correlations.
 _CORRELATED = {"gh_v": "v", "gh_sigma": "sigma", "h3": "h3", "h4": "h4"}
@@ -68,6 +82,8 @@ MAP_COLUMNS: dict[str, tuple[str | None, str]] = (
         "peak2_v": ("km/s", "velocity of the higher of two peaks"),
         "peak2_mass": (None, "probability mass of the peak at higher velocity"),
         "outside_grid": (None, "probability mass outside the velocity grid"),
+        "member_fraction": (None, "share of members in the population of the stars"),
+        "n_members": (None, "number of members among the stars"),
         "log_bayes_factor": (None, DIAGNOSTICS["log_bayes_factor"]),
     }
 )

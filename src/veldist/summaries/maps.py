@@ -13,7 +13,14 @@ from veldist._support.processes import check_jobs
 from veldist._support.validate import check_count
 from veldist.fits.draws import check_fits
 from veldist.fits.each import over_bins
-from veldist.summaries.columns import CORRELATIONS, MAP_COLUMNS, MAX_ORDER, MOMENT_OF, hermite_names
+from veldist.summaries.columns import (
+    CORRELATIONS,
+    MAP_COLUMNS,
+    MAX_ORDER,
+    MEMBERS,
+    MOMENT_OF,
+    hermite_names,
+)
 from veldist.summaries.one_bin import BinSummary, summarise_bin, warn_if_coarse
 from veldist.summaries.scalars import METRICS
 
@@ -53,7 +60,8 @@ def compute_summary_maps(
     -------
     dict
         ``name -> {"median", "uncertainty", ...}``, arrays (n_bins,), NaN for skipped bins, for all names in
-        `veldist.summaries.columns` (up to ``order``). For probabilities and correlations "median" is their
+        `veldist.summaries.columns` (up to ``order``); those of ``MEMBERS`` only if one of the fits is beside
+        contaminants. For probabilities and correlations "median" is their
         value and "uncertainty" its Monte Carlo error for the effective sample size; that of
         ``log_bayes_factor`` is not known: NaN. For ``bimodality_score`` "median" is the score of
         `veldist.analysis.compute_summary` as a float, and "uncertainty" half of the 16-84 percentile range of
@@ -101,7 +109,7 @@ def summary_maps(
     summaries: Mapping[int, BinSummary], n_bins: int, order: int | None, stacklevel: int = 1
 ) -> dict[str, dict[str, NDArray[Any]]]:
     """What `compute_summary_maps` returns, from the summaries of the bins that have one."""
-    names = _names(order)
+    names = _names(order, any(MEMBERS[0] in summary.values for summary in summaries.values()))
     median, uncertainty = np.full((2, len(names), n_bins), np.nan)
     ratio = np.full((len(METRICS), n_bins), np.nan)
     dominated = np.zeros((len(names), n_bins), dtype=bool)
@@ -123,11 +131,12 @@ def summary_maps(
     return maps
 
 
-def _names(order: int | None) -> list[str]:
-    """What is there to be shown with a series of this order."""
+def _names(order: int | None, members: bool) -> list[str]:
+    """What is there to be shown with a series of this order, and of members if not all stars are."""
     series = () if order is None else hermite_names(order)
     left_out = {n for n in (*hermite_names(MAX_ORDER), "gh_converged") if n not in series}
     if order is not None:
         left_out.remove("gh_converged")
     left_out |= {name for name, pair in CORRELATIONS.items() if not set(pair) <= set(series)}
+    left_out |= set() if members else set(MEMBERS)
     return [name for name in MAP_COLUMNS if name not in left_out]

@@ -15,7 +15,7 @@ from veldist._support.validate import name_first
 from veldist.errors import GridWarning
 from veldist.fits.draws import checked_draws, resolved_draws
 from veldist.fits.fit import Fit
-from veldist.summaries.columns import CORRELATIONS, MOMENT_OF, PEAKS, hermite_names
+from veldist.summaries.columns import CORRELATIONS, MEMBERS, MOMENT_OF, PEAKS, hermite_names
 from veldist.summaries.gauss_hermite.series_fit import GaussHermite, gauss_hermite_draws
 from veldist.summaries.modality import supported_modes
 from veldist.summaries.moments import histogram_cdf
@@ -84,9 +84,10 @@ def summarise_bin(index: int, fit: Fit, order: int | None) -> BinSummary:
     draws: dict[str, Floats] = scalar_draws(by_bin, edges, cdf, quartiles=found[1:7:2])
     draws |= {METRICS[-1]: modality.n_modes.astype(np.float64)}
     draws |= percentile_draws(found)
-    outside = (fit.samples or {}).get("outside_grid")
-    if outside is not None and np.size(outside) == masses.shape[0]:
-        draws["outside_grid"] = np.asarray(outside, dtype=np.float64)
+    for name in ("outside_grid", *MEMBERS):
+        values_of = (fit.samples or {}).get(name)
+        if values_of is not None and np.size(values_of) == masses.shape[0]:
+            draws[name] = np.asarray(values_of, dtype=np.float64)
     n_draws, diagnostics = masses.shape[0], fit.diagnostics
     least = n_draws if diagnostics is None else diagnostics.ess_min
     effective = float(np.clip(least, 1.0, n_draws))

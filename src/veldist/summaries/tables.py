@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.validate import check_keys
+from veldist.fits.contamination import describe_stars
 from veldist.fits.draws import check_fits
 from veldist.fits.fit import Fit
+from veldist.fits.stars import Stars
 from veldist.inference import Diagnostics
 from veldist.models.losvd.frame import FAR
 from veldist.sky.positions import read_positions
@@ -21,7 +23,7 @@ from veldist.summaries.scalars import METRICS, SCALARS
 if TYPE_CHECKING:
     from astropy.table import QTable
 
-__all__ = ["BinState", "bin_state", "make_table", "summary_table"]
+__all__ = ["BinState", "add_remarks", "bin_state", "make_table", "summary_table"]
 
 # Its uncertainty is not known.
 _EVIDENCE = "log_bayes_factor"
@@ -60,7 +62,8 @@ def summary_table(
         ``bimodality_score`` also ``NAME_prior_ratio`` and ``NAME_prior_dominated``; NaN, and False, for
         skipped bins. Maps of other names are added without a unit. ``log_bayes_factor`` (of "not Gaussian"
         against "Gaussian", NaN where there is none) has no uncertainty. If the solvers have diagnostics, also
-        ``converged``, which is False for skipped bins.
+        ``converged``, which is False for skipped bins. ``foreign`` in the metadata, if it is there, says
+        what the stars of all bins together tell of non-members.
 
     Raises
     ------
@@ -73,20 +76,30 @@ def summary_table(
     states = {i: bin_state(fit) for i in range(len(fits)) for fit in [fits[i]] if fit is not None}
     fitted = np.isin(np.arange(len(fits)), list(states))
     positions = read_positions(metadata, x, y, fitted)
-    return make_table(states, compute_summary_maps(fits) if maps is None else maps, positions, len(fits))
+    table = make_table(states, compute_summary_maps(fits) if maps is None else maps, positions, len(fits))
+    add_remarks(table, describe_stars({i: state.stars for i, state in states.items()}))
+    return table
+
+
+def add_remarks(table: QTable, remarks: Sequence[str]) -> None:
+    """Add to a table's metadata what is to be said of contaminants; nothing if nothing is."""
+    if remarks:
+        # Of a short name: FITS headers have no long ones.
+        table.meta["foreign"] = " ".join(remarks)
 
 
 class BinState(NamedTuple):
-    """What is known of a fitted bin beside its LOSVD: the last is None where there are only draws."""
+    """What is known of a fitted bin beside its LOSVD: the last two are None where there are only draws."""
 
     n_stars: int
     n_far: int
     diagnostics: Diagnostics | None
+    stars: Stars | None
 
 
 def bin_state(fit: Fit) -> BinState:
     """State of a fitted bin."""
-    return BinState(fit.n_stars, fit.n_far, fit.diagnostics)
+    return BinState(fit.n_stars, fit.n_far, fit.diagnostics, fit.stars)
 
 
 def make_table(

@@ -440,7 +440,7 @@ def test_refusal_writes_nothing(tmp_path: Path, what: str, previous: bool) -> No
 
 
 def test_unknown_flux_mode(tmp_path: Path) -> None:
-    match = r"one of \['nstars', 'uniform', 'custom'\], got 'lum'"
+    match = r"one of \['nstars', 'nmembers', 'uniform', 'custom'\], got 'lum'"
     assert_refused(tmp_path, [make_solver(0)], make_metadata(1), ValueError, match, bin_flux_mode="lum")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -12,8 +12,9 @@ from veldist.export.dynamite.layout import VoronoiLayout
 from veldist.export.rows.bins import describe_bins
 from veldist.export.rows.cut import Cut
 from veldist.export.rows.losvds import SolvedBins
+from veldist.fits.contamination import describe_stars
 
-__all__ = ["outlier_notes", "warn_cut", "warn_doubtful", "warn_misplaced"]
+__all__ = ["star_notes", "warn_cut", "warn_doubtful", "warn_misplaced"]
 
 # Rules of the checks are imported within functions: they are not loaded before something is written.
 
@@ -88,10 +89,16 @@ def warn_cut(
         )
 
 
-def outlier_notes(cuts: Mapping[int, Cut]) -> dict[str, list[str]]:
-    """Metadata of a table: what is to be said of far stars, bin by bin; empty if nothing is."""
-    notes = [f"solvers[{i}]: {cuts[i].outliers}" for i in sorted(cuts) if cuts[i].outliers is not None]
-    return {"outliers": notes} if notes else {}
+def star_notes(cuts: Mapping[int, Cut], remarks: Sequence[str] | None = None) -> dict[str, list[str]]:
+    """Metadata of a table: what is to be said of far stars, bin by bin, and of all stars together.
+
+    The latter may be known already, as ``remarks``.
+    """
+    far = [f"solvers[{i}]: {cuts[i].outliers}" for i in sorted(cuts) if cuts[i].outliers is not None]
+    if remarks is None:
+        remarks = describe_stars({i: cut.stars for i, cut in cuts.items()})
+    notes = {"outliers": far, "contamination": list(remarks)}
+    return {name: texts for name, texts in notes.items() if texts}
 
 
 def warn_doubtful(rows: SolvedBins, stacklevel: int) -> None:

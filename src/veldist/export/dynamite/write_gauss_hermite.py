@@ -15,7 +15,7 @@ import numpy as np
 from veldist._support.arrays import Floats
 from veldist._support.validate import check_count, to_float
 from veldist._version import __version__
-from veldist.export.dynamite.doubts import outlier_notes, warn_cut
+from veldist.export.dynamite.doubts import star_notes, warn_cut
 from veldist.export.dynamite.files import DynamiteFiles, check_paths, write_files
 from veldist.export.dynamite.layout import read_layout
 from veldist.export.rows.hermite import collect_series, read_series
@@ -135,7 +135,7 @@ def write_dynamite_gauss_hermite(
         "gh_converged": rows.converged.tolist(),
         "uncertainty_floor": rows.floors | {"n_floored": rows.n_floored},
         "veldist_version": __version__,
-        **outlier_notes(cuts),
+        **star_notes(cuts),
     }
     write_files(paths, table, layout, stacklevel=2)
     return paths

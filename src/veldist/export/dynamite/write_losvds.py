@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from veldist._support.validate import to_float
 from veldist._version import __version__
-from veldist.export.dynamite.doubts import outlier_notes, warn_cut, warn_doubtful
+from veldist.export.dynamite.doubts import star_notes, warn_cut, warn_doubtful
 from veldist.export.dynamite.files import DynamiteFiles, check_paths, write_files
 from veldist.export.dynamite.layout import VoronoiLayout, read_layout
 from veldist.export.rows.losvds import Floor, LosvdRow, SolvedBins, check_solved, collect_losvds, read_rows
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Choices", "DynamiteFiles", "write_dynamite_kinematics", "write_rows"]
 
-_FLUX_MODES = ("nstars", "uniform", "custom")
+_FLUX_MODES = ("nstars", "nmembers", "uniform", "custom")
 _PAD_NOTE = (
     "Orbits have no mass in the outermost bins in recent versions of DYNAMITE; pad=True adds empty ones, "
     "which is right only for LOSVDs that have ended before."
@@ -77,9 +78,10 @@ def write_dynamite_kinematics(
             weights adding up to 1.
     kin_filename, aperture_filename, bins_filename : str
         Names of the three files inside ``output_dir``.
-    bin_flux_mode : {"nstars", "uniform", "custom"}
-        What the ``bin_flux`` column holds: the number of stars, 1, or ``bin_flux`` from the metadata.
-        DYNAMITE uses it to weight the mean velocity when it centres the system, not in the fit.
+    bin_flux_mode : {"nstars", "nmembers", "uniform", "custom"}
+        What the ``bin_flux`` column holds: the number of stars, that of the members among them (the same
+        for fits without contaminants), 1, or ``bin_flux`` from the metadata. DYNAMITE uses it to weight the
+        mean velocity when it centres the system, not in the fit.
     overwrite : bool
         Whether files of these names may be replaced.
     pad : bool
@@ -133,9 +135,11 @@ def write_dynamite_kinematics(
     rescaled mass would no longer belong to its error. The smallest and the largest sum are in the metadata
     as ``losvd_sum_range``. Only ``v`` and ``sigma`` are moments of the median LOSVD divided by its sum.
 
-    ``outliers`` in the metadata, if it is there, says which bins have stars far from the others, and
-    which. ``uncertainty_floor`` lists, for every row, the arguments of ``clip_uncertainties``,
-    the floor they led to, and how many of the velocity bins it raised.
+    ``n_members`` in the metadata, if it is there, is the posterior median of the number of members in every
+    row: other stars have been modelled as contaminants. ``outliers``, if it is there, says which bins have
+    stars far from the others, and which; ``contamination``, what the stars of all bins together say of
+    non-members. ``uncertainty_floor`` lists, for every row, the arguments of ``clip_uncertainties``, the
+    floor they led to, and how many of the velocity bins it raised.
 
     A column ``bin_id`` (1..n) and ``velocity_unit`` in the metadata serve DYNAMITE's successor in JAX;
     DYNAMITE itself drops columns it does not know.
@@ -160,6 +164,8 @@ class Choices(NamedTuple):
     overwrite: bool = True
     pad: bool = False
     v_systemic: Any = 0.0
+    # More entries of the metadata.
+    notes: Mapping[str, Any] = MappingProxyType({})
 
 
 def write_rows(
@@ -169,6 +175,7 @@ def write_rows(
     voronoi_bin_metadata: dict[str, Any],
     choices: Choices,
     stacklevel: int = 2,
+    remarks: Sequence[str] | None = None,
 ) -> DynamiteFiles:
     """As `write_dynamite_kinematics`, from the rows of the bins.
 
@@ -184,8 +191,10 @@ def write_rows(
         Its other arguments.
     stacklevel : int
         Of warnings, as in `warnings.warn`.
+    remarks : sequence of str, optional
+        What is to be said of contaminants; by default what the stars of these bins tell.
     """
-    names, bin_flux_mode, overwrite, pad, v_systemic = choices
+    names, bin_flux_mode, overwrite, pad, v_systemic, notes = choices
     if bin_flux_mode not in _FLUX_MODES:
         raise ValueError(f"bin_flux_mode must be one of {list(_FLUX_MODES)}, got {bin_flux_mode!r}.")
     v_systemic = to_float(v_systemic, "v_systemic", "km/s")
@@ -200,7 +209,7 @@ def write_rows(
     if pad:
         rows = rows.padded()
     table = _make_table(rows, layout, bin_flux_mode)
-    table.meta |= {"v_systemic": v_systemic, "padded": bool(pad)} | outlier_notes(cuts)
+    table.meta |= {"v_systemic": v_systemic, "padded": bool(pad), **notes} | star_notes(cuts, remarks)
     write_files(paths, table, layout, stacklevel)
     return paths
 
@@ -215,6 +224,8 @@ def _make_table(rows: SolvedBins, layout: VoronoiLayout, bin_flux_mode: str) -> 
     n_solved, n_velocity = rows.losvd.shape
     if bin_flux_mode == "nstars":
         flux, flux_text = rows.n_stars.astype(np.float64), "number of stars"
+    elif bin_flux_mode == "nmembers":
+        flux, flux_text = rows.n_members, "number of members, posterior median"
     elif bin_flux_mode == "uniform":
         flux, flux_text = np.ones(n_solved), "the same for all bins"
     else:
@@ -252,6 +263,7 @@ def _make_table(rows: SolvedBins, layout: VoronoiLayout, bin_flux_mode: str) -> 
         "bin_flux_mode": bin_flux_mode,
         "original_bin": original.tolist(),
         "n_stars": rows.n_stars.tolist(),
+        **({} if np.array_equal(rows.n_members, rows.n_stars) else {"n_members": rows.n_members.tolist()}),
         "losvd_sum_range": [float(totals.min()), float(totals.max())],
         "veldist_version": __version__,
     }

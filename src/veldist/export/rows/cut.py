@@ -1,4 +1,4 @@
-"""What a user of an LOSVD must be told of it: what its grid cuts off, which stars are far from the others."""
+"""What a user of an LOSVD must be told of it: what its grid cuts off, and what may be said of its stars."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from veldist.fits.fit import Fit
-from veldist.fits.outliers import describe_outliers
+from veldist.fits.stars import Stars
 
 __all__ = ["Cut", "cut_of"]
 
@@ -18,12 +18,13 @@ _TRUNCATED = 1e-3
 class Cut(NamedTuple):
     """Shares of the mass in the fuller outermost velocity bin and outside the grid; 0 if not known.
 
-    Also what `veldist.fits.outliers.describe_outliers` says of the stars.
+    Also what `veldist.fits.outliers.describe_outliers` says of the stars, and these.
     """
 
     edge: float
     outside: float
     outliers: str | None = None
+    stars: Stars | None = None
 
 
 def cut_of(fit: Fit, *, draws: bool = False) -> Cut:
@@ -51,5 +52,5 @@ def cut_of(fit: Fit, *, draws: bool = False) -> Cut:
         if drawn is not None and drawn.shape == median.shape:
             truncated = bool((median[[0, -1]] < _TRUNCATED * drawn[[0, -1]]).any())
     outside = np.asarray(samples.get("outside_grid", ()), dtype=np.float64)
-    far = None if fit.stars is None else describe_outliers(fit.stars.vel, fit.stars.err)
-    return Cut(edge, float(np.median(outside)) if outside.size and not truncated else 0.0, far)
+    missing = float(np.median(outside)) if outside.size and not truncated else 0.0
+    return Cut(edge, missing, fit.outliers, fit.stars)

@@ -51,6 +51,8 @@ class SolvedBins:
         Posterior median of the probability mass in each velocity bin, and its uncertainty.
     n_stars : ndarray of int, shape (n_solved,)
         Number of stars.
+    n_members : ndarray of float, shape (n_solved,)
+        Number of members among them, posterior median.
     floors : list of Floor or None
         The floor of the uncertainties of every row, where it is known.
     """
@@ -61,6 +63,7 @@ class SolvedBins:
     losvd: Floats
     dlosvd: Floats
     n_stars: Ints
+    n_members: Floats
     floors: Sequence[Floor | None] = ()
 
     def shifted(self, v_systemic: float) -> SolvedBins:
@@ -110,6 +113,7 @@ class LosvdRow(NamedTuple):
 
     grid: VelocityGrid  # its velocity bins
     n_stars: int  # number of stars
+    n_members: float  # number of members among them
     # Medians and uncertainties of the masses, as `veldist.fits.clipping` makes them.
     clipped: Mapping[str, Any]
     cut: Cut  # what the grid leaves out
@@ -121,7 +125,7 @@ def losvd_row(index: int, fit: Fit) -> LosvdRow | None:
         return None
     # Of what is written: the clipping must not be done twice.
     clipped = fit.summary
-    return LosvdRow(fit.grid, fit.n_stars, clipped, cut_of(replace(fit, clipped=clipped)))
+    return LosvdRow(fit.grid, fit.n_stars, fit.n_members, clipped, cut_of(replace(fit, clipped=clipped)))
 
 
 def check_solved(solved: NDArray[np.bool_]) -> None:
@@ -167,7 +171,8 @@ def collect_losvds(rows: Mapping[int, LosvdRow], n_bins: int) -> SolvedBins:
             target[k] = values
         floors.append(_floor(row.clipped))
     _check_masses(losvd, dlosvd, solved)
-    return SolvedBins(solved, centers, dv, losvd, dlosvd, n_stars, floors)
+    n_members = np.array([row.n_members for _, row in kept])
+    return SolvedBins(solved, centers, dv, losvd, dlosvd, n_stars, n_members, floors)
 
 
 def _floor(clipped: Mapping[str, Any]) -> Floor | None:

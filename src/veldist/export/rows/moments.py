@@ -23,6 +23,7 @@ class MomentDraws:
 
     index: int  # place in the list of solvers
     n_stars: float  # number of stars, NaN if it is not known
+    n_members: float  # posterior median of the number of members among them
     cut: Cut  # what the velocity grid leaves out
     # (n_draws,): Mean and dispersion, km/s.
     v: Floats
@@ -66,7 +67,9 @@ def iterate_moments(fits: Fits) -> Iterator[MomentDraws]:
     for index, fit in enumerate(fits):
         if fit is not None:
             moments = histogram_moments(*resolved_draws(fit, index))
-            yield MomentDraws(index, float(fit.n_stars or np.nan), cut_of(fit, draws=True), *moments)
+            yield MomentDraws(
+                index, float(fit.n_stars or np.nan), fit.n_members, cut_of(fit, draws=True), *moments
+            )
 
 
 def median_and_uncertainty(draws: Floats) -> tuple[float, float]:

@@ -41,7 +41,7 @@ class Frame:
         return self.location + self.scale * z
 
 
-def fit_frame(vel: Floats, err: Floats) -> Frame:
+def fit_frame(vel: Floats, err: Floats, share: Floats | None = None) -> Frame:
     r"""Error-corrected Gaussian location and scale.
 
     Of the likelihood :math:`\prod_i N(y_i \mid m, s^2 + e_i^2)`: with weights
@@ -61,20 +61,24 @@ def fit_frame(vel: Floats, err: Floats) -> Frame:
     ----------
     vel, err : ndarray, (N,)
         Velocities and 1-sigma errors, km/s.
+    share : ndarray, (N,), optional
+        How much each star counts, 0 to 1: its probability to be a member.
     """
     shift = float(np.median(vel))
     y, e2 = vel - shift, err**2
+    share = np.ones(vel.size) if share is None else share
 
     def location(variance: float) -> float:
-        weight = 1.0 / (variance + e2)
+        weight = share / (variance + e2)
         return float(weight @ y / weight.sum())
 
     def score(variance: float) -> float:
         weight = 1.0 / (variance + e2)
-        pull = weight * (y - weight @ y / weight.sum())
-        return float(pull @ pull - weight.sum()) * variance
+        pull = weight * (y - location(variance))
+        return float(share @ (pull * pull - weight)) * variance
 
-    variance = _solve_variance(score, e2, float(np.ptp(y)) ** 2, vel)
+    members = share > 0.5 * share.max()
+    variance = _solve_variance(score, e2[members], float(np.ptp(y)) ** 2, vel)
     return Frame(location=shift + location(variance), scale=float(np.sqrt(variance)))
 
 

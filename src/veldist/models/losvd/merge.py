@@ -58,6 +58,8 @@ class MergedStars:
     weight: Floats  # (n_rows,): number of stars that each stands for
     # What the merging changes in the log-likelihood of the unit Gaussian, to second order: to be added.
     log_offset: float = 0.0
+    # (N,): Which of these each star is in; None if none is merged.
+    box: NDArray[np.intp] | None = None
 
 
 def box_width(n_stars: int, tolerance: float) -> float:
@@ -95,7 +97,7 @@ def merge_stars(z: Floats, error: Floats, edges: Floats, tolerance: float) -> Me
     total = 1.0 + q_mean
     change = 0.5 * y_variance * ((y / total) ** 2 - 2.0 / total)
     change += 0.5 * q_variance * (0.5 / total**2 - y**2 / total**3)
-    return MergedStars(z=y, error=np.sqrt(q_mean - y_variance), weight=n, log_offset=float(n @ change))
+    return MergedStars(y, np.sqrt(q_mean - y_variance), n, float(n @ change), box)
 
 
 def _boxes(

@@ -28,6 +28,7 @@ from veldist.models.losvd.basis import PriorSettings, losvd_basis, losvd_prior
 from veldist.models.losvd.cells import Cells, make_cells
 from veldist.models.losvd.design import design_matrix
 from veldist.models.losvd.frame import Frame
+from veldist.models.losvd.memberships import Memberships
 from veldist.models.losvd.merge import MergedStars, merge_stars
 from veldist.models.losvd.reach import Reach, frame_of_most
 from veldist.models.losvd.regrid import LEAST_INSIDE, fine_edges, smooth_bin_masses
@@ -52,11 +53,14 @@ class LosvdPosterior:
         Cells in standardised velocity.
     posterior : Posterior
         Draws of the latent coefficients, evidences and diagnostics.
+    members : Memberships or None
+        Which stars are members, where not all are.
     """
 
     frame: Frame
     cells: Cells
     posterior: Posterior
+    members: Memberships | None = None
 
     def bin_masses(self, edges: Floats) -> tuple[Floats, Floats]:
         """Integrate every draw over the bins of a velocity grid, smoothly within cells (`regrid`).
@@ -270,14 +274,12 @@ def fit_losvd(
     """
     frame, far = frame_of_most(vel, err)
     z, error_ratio = frame.standardise(vel), err / frame.scale
-    typical, margin = float(np.median(error_ratio)), np.minimum(3.0 * error_ratio, 1.0)
+    typical = float(np.median(error_ratio))
     if far:
-        sample = Reach.of(z, margin)
+        sample = Reach.of(z, np.minimum(3.0 * error_ratio, 1.0))
         z, error_ratio = sample.pull(z, error_ratio)
         model = LosvdModel.build(frame, vel.size, typical, settings=prior)
         posterior = model.fit(frame.velocity(z), frame.scale * error_ratio, rng, settings, evaluator)
         return replace(posterior, cells=sample.draw_out(posterior.cells))
-    # Cells must reach every star, but one with a broad error only from afar.
-    sample = Reach.of(z, margin - 5.0 * np.maximum(error_ratio - 1.0, 0.0))
-    model = LosvdModel.build(frame, vel.size, typical, (-sample.left, sample.right), prior)
+    model = LosvdModel.build(frame, vel.size, typical, Reach.of_cells(z, error_ratio), prior)
     return model.fit(vel, err, rng, settings, evaluator)

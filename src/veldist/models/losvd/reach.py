@@ -51,6 +51,12 @@ class Reach:
         reach = np.abs(z) + margin
         return cls(*(float(reach[side].max(initial=0.0)) for side in (z < 0.0, z >= 0.0)))
 
+    @classmethod
+    def of_cells(cls, z: Floats, error: Floats) -> tuple[float, float]:
+        """Range that cells must span: to every star, but to one with a broad error only from afar."""
+        reach = cls.of(z, np.minimum(3.0 * error, 1.0) - 5.0 * np.maximum(error - 1.0, 0.0))
+        return -reach.left, reach.right
+
     def pull(self, z: Floats, error: Floats) -> tuple[Floats, Floats]:
         """Velocities and errors in the new coordinate, where nothing is beyond 8."""
         slope = np.where(_beyond(z) > 0.0, self._slope(z), 1.0)

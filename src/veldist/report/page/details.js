@@ -4,6 +4,7 @@ const GROUPS = [
   ["Moments", ["v_mean", "sigma", "skewness", "kurtosis"]],
   ["Percentiles", ["v_median", "v_asymmetry", "iqr", "sigma_iqr", "sigma_percentile", "bowley_skewness", "moors_kurtosis", "tail_weight"]],
   ["Gauss\u2013Hermite", ["gh_v", "gh_sigma", "h3", "h4", "h5", "h6", "gh_converged"]],
+  ["Members", ["n_members", "member_fraction"]],
   ["Peaks", ["bimodality_score", "p_multimodal", "peak1_v", "peak1_mass", "peak2_v", "peak2_mass"]],
 ];
 // Said in words.

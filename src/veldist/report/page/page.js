@@ -87,6 +87,8 @@ function overview() {
   byId("overview").textContent = parts.join(" \u00b7 ");
   byId("alarm").hidden = !failed;
   byId("alarm").textContent = `The draws of ${failed} bins have not converged: do not rely on them. The table names them.`;
+  byId("remarks").hidden = !data.remarks.length;
+  byId("remarks").textContent = data.remarks.join(" ");
 }
 
 function list(title, rows) {
