@@ -17,6 +17,7 @@ from veldist.models.contaminants.learn import Learnt, learn
 from veldist.models.contaminants.normal import box_density, gaussian_density, mixture_density
 from veldist.models.losvd.frame import Frame, fit_frame, is_far
 from veldist.models.members import Sample, laplace_evidence
+from veldist.models.screening import gain_of_two_groups
 
 __all__ = ["FEWEST_MEMBERS", "Detection", "detect"]
 
@@ -39,6 +40,8 @@ _MANY_CLOSE = 12
 # ones would count for more than they tell.
 _MARGIN = 0.125
 _MAD_PER_SIGMA = 0.6744897501960817
+# Two groups must explain the sample better than heavy wings do, by as much in the logarithm.
+_TWO_GROUPS = 2.0
 # A uniform contaminant must raise the likelihood of one Gaussian by as much in its logarithm, or no member's
 # shape would leave it anything.
 _PROMISING = 3.0
@@ -101,6 +104,8 @@ def _is_suspicious(vel: Floats) -> bool:
 
 def _compare(all_vel: Floats, all_err: Floats, vel: Floats, err: Floats) -> Detection | None:
     """Hold the evidences of a part of the stars against each other."""
+    if gain_of_two_groups(vel, err) < _TWO_GROUPS:
+        return None
     margin = _MARGIN * (vel[-1] - vel[0]) + float(np.median(err))
     low, high = vel[0] - margin, vel[-1] + margin
     alone = fit_frame(vel, err)
