@@ -13,7 +13,15 @@ import numpy as np
 import pytest
 
 from tests.helpers.quick import GRID, make_bins
-from veldist import BatchError, BatchInterrupted, GridWarning, KinematicSolver, fit_all_bins, load
+from veldist import (
+    BatchError,
+    BatchInterrupted,
+    Contaminant,
+    GridWarning,
+    KinematicSolver,
+    fit_all_bins,
+    load,
+)
 from veldist.batch import task
 from veldist.execution import gpu
 from veldist.inference.device import Backend, Server
@@ -123,6 +131,22 @@ def test_a_batch_with_jax_is_the_fits_without(jax_cpu):
     assert sum(check_same_fit(a, b) for a, b in zip(found, expected, strict=True)) >= 3
     # The caller's own use of JAX is not affected.
     assert before == {name: getattr(jax_cpu.config, name) for name in before}
+
+
+def test_members_beside_contaminants_are_those_without(jax_cpu):
+    """Rows of negative weight, and a prior of the fraction, on the device too."""
+    rng = np.random.default_rng(4)
+    bins = make_bins([60, 80], 2)
+    for data in bins:
+        data["vel"] = np.append(data["vel"], rng.normal(100.0, 80.0, 20))
+        data["err"] = np.append(data["err"], np.full(20, 2.0))
+        data["membership"] = np.append(rng.uniform(0.5, 0.9, data["vel"].size - 20), np.full(20, 0.4))
+    contaminant = Contaminant.gaussian(100.0, 80.0)
+    found = fit_all_bins(bins, GRID, ON_GPU, contaminant=contaminant, progress=False)
+    expected = fit_all_bins(bins, GRID, RUN, contaminant=contaminant, n_jobs=1, progress=False)
+    for ours, theirs in zip(found, expected, strict=True):
+        if check_same_fit(ours, theirs):
+            np.testing.assert_allclose(ours.membership, theirs.membership, atol=1e-3)
 
 
 def test_single_precision_products_are_not_shortened(jax_cpu):
