@@ -107,3 +107,31 @@ def test_probabilities_that_hold_the_velocities_are_told():
     solver.add_data(vel, err, membership=1.0 / (1.0 + np.exp(-log_odds)), contaminant=contaminant)
     with pytest.warns(ContaminationWarning, match=r"membership probabilities fall.*count twice"):
         solver.run()
+
+
+def test_samples_without_members_are_told():
+    rng = np.random.default_rng(5)
+    solver = KinematicSolver()
+    solver.setup_grid(center=0.0, width=800.0, n_bins=40)
+    solver.add_data(rng.normal(40.0, 60.0, 100), 2.0, contaminant=Contaminant.gaussian(40.0, 60.0))
+    with pytest.warns(ContaminationWarning, match=r"do not show that any of the 100 stars is a member"):
+        solver.run(num_samples=200)
+    solver.add_data(rng.normal(40.0, 10.0, 100), 2.0, contaminant=Contaminant.uniform(3000.0, 4000.0))
+    with pytest.warns(ContaminationWarning, match=r"no density at any of the 100 stars"):
+        solver.run(num_samples=200)
+    with pytest.raises(ValueError, match=r"membership is 0 for all 60 stars"):
+        solver.add_data(np.arange(60.0), 2.0, np.zeros(60), Contaminant.gaussian(0.0, 50.0))
+
+
+@pytest.mark.parametrize(
+    ("extra", "contaminant", "words"),
+    [
+        ({"memebership": [0.5] * 30}, Contaminant.gaussian(0.0, 100.0), "'membership'"),
+        ({"contaminant": "learn"}, None, "once, for all bins"),
+        ({"membership": [0.5] * 30}, None, "there is no contaminant"),
+    ],
+)
+def test_keys_of_bins_that_do_nothing_are_refused(extra, contaminant, words):
+    bins = [{"vel": np.arange(30.0), "err": 2.0} | extra]
+    with pytest.raises(ValueError, match=words):
+        fit_all_bins(bins, GRID, contaminant=contaminant)

@@ -182,3 +182,16 @@ def test_probabilities_that_hold_the_velocity_already_are_told(n):
         assert abs(dependence(wrong)) < 4.0
     assert dependence(log_odds + velocity) > 5.0
     assert dependence(0.0 * log_odds) == pytest.approx(0.0, abs=4.0)
+
+
+def test_evidence_of_members_is_there_where_they_are():
+    """Against members looked for everywhere: none where there are none, beyond doubt for a hundred."""
+    for seed in range(4):
+        vel, err, density, _ = contaminated(20 + seed, n=100, share=1.0)
+        none = fit_members(Sample(vel, err, density), np.random.default_rng(0)).members
+        vel, err, density, _ = contaminated(20 + seed, n=200, share=0.5)
+        some = fit_members(Sample(vel, err, density), np.random.default_rng(0)).members
+        assert none is not None
+        assert some is not None
+        assert none.evidence < 1.0
+        assert some.evidence > 10.0

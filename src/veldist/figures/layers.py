@@ -214,7 +214,8 @@ def draw_star_histogram(
         fine = np.linspace(*np.clip(ax.get_xlim(), edges[0], edges[-1]), 301)
         # Including the parts of the grid that are not shown, for the normalisation.
         fine = np.unique(np.concatenate([edges[:1], fine, edges[-1:]]))
-        err = err if membership is None else err[membership > 0.5]
+        if membership is not None and (membership > 0.5).any():
+            err = err[membership > 0.5]
         fractions = expected_fractions(fine, err, edges, masses.mean(axis=0, keepdims=True))[0]
         density = fractions / (fractions.sum() * np.diff(fine))
         ax.plot(

@@ -110,7 +110,22 @@ def accept(
             "the membership probabilities fall with the distance from the members' velocity, by more than "
             f"who is a member explains (t = {members.dependence:.1f}). They seem to hold the velocities "
             "already, which then count twice, and there are too many members: pass probabilities from "
-            "positions, colours or metallicities alone.",
+            "positions, colours or metallicities alone. Or the contaminant is not as the non-members are.",
+            ContaminationWarning,
+            stacklevel=stacklevel,
+        )
+    if stars.contaminant is not None and not stars.contaminant.any():
+        warnings.warn(
+            f"the contaminant has no density at any of the {stars.n_stars} stars, which are all members for "
+            "that: if it should explain some of them, widen it, or check its units.",
+            ContaminationWarning,
+            stacklevel=stacklevel,
+        )
+    if members is not None and members.evidence < 0.0:
+        warnings.warn(
+            f"the velocities do not show that any of the {stars.n_stars} stars is a member (log evidence "
+            f"ratio {members.evidence:.1f}; {members.number.mean():.0f} members in the mean): this LOSVD is "
+            "hardly more than its prior. Make larger bins, or pass membership probabilities.",
             ContaminationWarning,
             stacklevel=stacklevel,
         )

@@ -157,6 +157,8 @@ def read_membership(value: Any, n_stars: int) -> Floats:
     if value.size != n_stars:
         raise ValueError(f"membership has {value.size} values for {n_stars} stars.")
     validate.check_finite(value, "membership")
+    if not value.any():
+        raise ValueError(f"membership is 0 for all {n_stars} stars: none can be a member. Leave them out.")
     bad = (value < 0.0) | (value > 1.0)
     if bad.any():
         raise ValueError(
@@ -167,16 +169,27 @@ def read_membership(value: Any, n_stars: int) -> Floats:
 
 def _density(contaminant: ContaminantDensity, stars: Stars) -> Floats:
     """Density of the contaminants at each star, checked: it may be anybody's."""
-    if not isinstance(contaminant, ContaminantDensity) or isinstance(contaminant, type):
+    method = getattr(contaminant, "density", None)
+    if not callable(method) or isinstance(contaminant, type):
         raise TypeError(
-            "contaminant must be a veldist.Contaminant, or any object with a method density(vel, err), got "
-            f"{validate.shown(contaminant)}."
+            'contaminant must be a veldist.Contaminant, "learn", or any object with a method '
+            f"density(vel, err), got {validate.shown(contaminant)}."
         )
     total = np.zeros(stars.n_stars)
     for share, err in stars.error_terms:
-        density = np.asarray(contaminant.density(stars.vel, err), dtype=np.float64)
+        returned = method(stars.vel, err)
+        try:
+            density = np.asarray(returned, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                "contaminant.density(vel, err) must return one density per km/s for each star, got "
+                f"{validate.shown(returned)}."
+            ) from error
         if density.shape != total.shape:
-            raise ValueError(f"contaminant.density returned shape {density.shape} for {total.size} stars.")
+            raise ValueError(
+                "contaminant.density(vel, err) must return one density per km/s for each star, got shape "
+                f"{density.shape} for {total.size} stars."
+            )
         total += share * density
     bad = ~(np.isfinite(total) & (total >= 0.0))
     if bad.any():

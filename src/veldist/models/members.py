@@ -40,6 +40,9 @@ ONE_GAUSSIAN = ((1.0, 1.0, 0.0),)
 
 # Standard deviation of the log odds beyond their flat prior: none.
 _FREE = 20.0
+# What is flat in the share is a Gaussian so broad that it must be normalised anew: log of its width.
+_FLAT = float(np.log(_FREE * np.sqrt(2.0 * np.pi)))
+_CERTAIN_EVIDENCE = 1e6
 # The frame's scale is right within these factors of the posterior's dispersion; else it is found again from
 # that, so often. A scale that is too large leaves too much of the sample to the members.
 _NARROWER, _WIDER, _REFITS = 0.8, 1.25, 3
@@ -129,7 +132,20 @@ def fit_in_frame(
         log_base=model.cells.log_base,
         prior=model.prior,
     )
-    return LosvdPosterior(frame, model.cells, members, _memberships(sample, model, whole, rng))
+    found = _memberships(sample, model, whole, rng)
+    found = replace(found, evidence=_evidence_of_members(sample, frame, whole.diagnostics.log_evidence))
+    return LosvdPosterior(frame, model.cells, members, found)
+
+
+def _evidence_of_members(sample: Sample, frame: Frame, log_evidence: float) -> float:
+    """`Memberships.evidence`, kept finite."""
+    assert sample.contaminant is not None
+    if sample.probability is not None and (sample.probability == 1.0).any():
+        return _CERTAIN_EVIDENCE
+    alone = float(np.log(np.maximum(sample.contaminant, _TINY)).sum())
+    places = float(np.log((np.ptp(sample.vel) + frame.scale) / frame.scale))
+    ratio = log_evidence + _FLAT - alone - places
+    return float(np.clip(ratio, -_CERTAIN_EVIDENCE, _CERTAIN_EVIDENCE))
 
 
 def laplace_evidence(sample: Sample, frame: Frame, share: float) -> float:
@@ -150,8 +166,7 @@ def laplace_evidence(sample: Sample, frame: Frame, share: float) -> float:
     with np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore"):
         modes = find_modes(likelihood, blocks.psi, folded.prior, factor=folded.factor)
     joint = folded.prior.log_weights + np.asarray(modes.log_evidence)
-    # What is flat in the share is a Gaussian so broad that it must be normalised anew.
-    flat = 0.0 if sample.contaminant is None else float(np.log(_FREE * np.sqrt(2.0 * np.pi)))
+    flat = 0.0 if sample.contaminant is None else _FLAT
     return float(np.logaddexp.reduce(joint)) + likelihood.log_reference + flat
 
 

@@ -21,3 +21,6 @@ class Memberships:
     # Student's t of how the log odds known beforehand grow with the log ratio of the members' density to the
     # contaminants', beyond what the share of members explains; 0 where nothing is known.
     dependence: float = 0.0
+    # Natural logarithm of the ratio of the evidences with members and without any, less that for having
+    # looked for them everywhere.
+    evidence: float = 0.0

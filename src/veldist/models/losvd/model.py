@@ -132,6 +132,13 @@ class LosvdPosterior:
         raw = self._smooth(cell_masses, edges)
         inside = raw.sum(axis=1)
         if inside.min() < LEAST_INSIDE:
+            if self.members is not None:
+                raise ValueError(
+                    f"next to none of the {self.members.probability.size} stars need be members "
+                    f"({self.members.number.mean():.0f} in the mean): the LOSVD is its prior, and some draws "
+                    f"have next to no mass on the grid [{edges[0]:g}, {edges[-1]:g}] km/s. Leave these stars "
+                    "out, make larger bins, or pass membership probabilities."
+                )
             raise ValueError(
                 f"some draws of the LOSVD have next to no mass on the grid [{edges[0]:g}, {edges[-1]:g}] "
                 f"km/s: choose a grid around {self.frame.location:.4g} km/s that is wider than "
