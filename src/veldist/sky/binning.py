@@ -130,7 +130,8 @@ def bin_stars(x: Any, y: Any, stars_per_bin: int, *, weights: Any = None, max_it
     counted = points if weights is None else points[_representatives(points, chance)]
     n_bins = max(1, round(len(counted) / stars_per_bin))
     sites, offsets = equal_count_diagram(counted, n_bins, max_iter)
-    _report_counts(np.bincount(nearest_site(counted, sites, offsets), minlength=len(sites)), n_bins)
+    what = "stars" if weights is None else "expected members"
+    _report_counts(np.bincount(nearest_site(counted, sites, offsets), minlength=len(sites)), n_bins, what)
     bin_ids = nearest_site(points, sites, offsets)
     counts, expected = (np.bincount(bin_ids, w, minlength=len(sites)) for w in (None, chance))
     x_bin, y_bin = (np.bincount(bin_ids, chance * axis) / expected for axis in points.T)
@@ -160,10 +161,10 @@ def _representatives(points: Floats, chance: Floats) -> Ints:
     return np.sort(order[taken]) if taken.any() else np.array([np.argmax(chance)])
 
 
-def _report_counts(counts: Ints, n_wanted: int) -> None:
+def _report_counts(counts: Ints, n_wanted: int, what: str) -> None:
     """Log the range of the counts; warn if it is wider than equal counts would have."""
     low, high, mean = counts.min(), counts.max(), counts.sum() / n_wanted
-    logger.info("%d bins of %d to %d stars (%.1f wanted)", len(counts), low, high, mean)
+    logger.info("%d bins of %d to %d %s (%.1f wanted)", len(counts), low, high, what, mean)
     if len(counts) < n_wanted or max(mean - low, high - mean) > max(2.0, 0.05 * mean):
         warnings.warn(
             f"{len(counts)} bins of {low} to {high} stars instead of {n_wanted} bins of {mean:.1f}: stars at "
