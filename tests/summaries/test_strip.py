@@ -81,3 +81,12 @@ def test_a_strip_is_small_and_can_be_sent_to_another_process():
     again = pickle.loads(data)
     np.testing.assert_array_equal(again.median, strip.median)
     assert again.gaussian == strip.gaussian
+
+
+def test_members_are_counted_and_fitted_by_their_probability():
+    masses, edges = np.full((2, 4), 0.25), np.linspace(-20.0, 20.0, 5)
+    vel, err = np.array([-3.0, 0.0, 3.0, 500.0]), np.full(4, 0.1)
+    strip = strip_of(masses, edges, 1, 4, membership=np.array([1.0, 1.0, 0.9, 0.0]), stars=(vel, err))
+    assert (strip.n_members, strip.n_stars) == (3, 4)
+    assert strip.gaussian is not None
+    assert strip.gaussian.scale < 5.0

@@ -123,7 +123,8 @@ def _strip(fit: Fit, i: int, true_intrinsic: Sequence[Any] | None, gaussian: boo
         )
     stars = (fit.stars.vel, fit.stars.err) if gaussian and fit.stars is not None else None
     true = None if true_intrinsic is None else true_intrinsic[i]
-    return strip_of(masses, edges, i + 1, fit.n_stars or None, stars=stars, true_intrinsic=true)
+    options = {"membership": fit.membership, "stars": stars, "true_intrinsic": true}
+    return strip_of(masses, edges, i + 1, fit.n_stars or None, **options)
 
 
 def draw_page(
@@ -183,6 +184,8 @@ def draw_page(
     for k, strip in enumerate(strips):
         x, y = panels.corner(k)
         title = f"bin {strip.number}, N = {'?' if strip.n_stars is None else strip.n_stars}"
+        if strip.n_members is not None:
+            title = f"bin {strip.number}, {strip.n_members} of {strip.n_stars}"
         ax.text(
             x + 0.05 * panels.width,
             y + 0.94 * panels.height,

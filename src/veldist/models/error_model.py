@@ -91,8 +91,12 @@ class ErrorModel:
     @classmethod
     def outliers(cls, fraction: Any, scale: Any) -> ErrorModel:
         """A ``fraction`` of the errors is too small by the factor ``scale``; it is not known which."""
-        fraction = _to_fraction(fraction)
-        return cls((1.0 - fraction, fraction), (1.0, to_float(scale, "scale", "")), (0.0, 0.0))
+        fraction, scale = _to_fraction(fraction), to_float(scale, "scale", "")
+        if scale < 1.0:
+            raise ValueError(
+                f"scale = {scale:g} would make errors smaller: pass by how much they are too small."
+            )
+        return cls((1.0 - fraction, fraction), (1.0, scale), (0.0, 0.0))
 
     @classmethod
     def student(cls, nu: Any) -> ErrorModel:

@@ -42,7 +42,7 @@ def make_products(index: int, fit: Fit) -> BinProducts:
     return BinProducts(
         state=bin_state(fit),
         summary=summarise_bin(index, fit, DEFAULT_ORDER),
-        strip=strip_of(*fit_draws(fit, index), index + 1, fit.n_stars),
+        strip=strip_of(*fit_draws(fit, index), index + 1, fit.n_stars, membership=fit.membership),
         entry=bin_entry(index, fit),
         row=losvd_row(index, fit),
         membership=fit.membership,

@@ -26,6 +26,7 @@ class Strip:
 
     number: int  # number of the bin, counted from 1
     n_stars: int | None  # its number of stars, if known
+    n_members: int | None  # how many of them are expected to be members, where not all are
     edges: Floats  # (n_bins + 1,): edges of the velocity bins (km/s), ascending
     # (n_bins,): Percentiles 16, 50 and 84 of the draws' densities in each velocity bin (per km/s).
     lower: Floats
@@ -64,6 +65,7 @@ def strip_of(
     number: int,
     n_stars: int | None = None,
     *,
+    membership: Floats | None = None,
     stars: tuple[Floats, Floats] | None = None,
     true_intrinsic: Any = None,
 ) -> Strip:
@@ -79,6 +81,8 @@ def strip_of(
         Number of the bin, counted from 1.
     n_stars : int, optional
         Its number of stars.
+    membership : ndarray, shape (n_stars,), optional
+        Probability of each of them to be a member.
     stars : (ndarray, ndarray), optional
         Velocities and errors (km/s), shape (n_stars,), to which the Gaussian is fitted that is shown for
         comparison (see `veldist.models.losvd.frame.fit_frame`); by default none is.
@@ -99,12 +103,13 @@ def strip_of(
     return Strip(
         number=number,
         n_stars=n_stars,
+        n_members=None if membership is None else round(float(membership.sum())),
         edges=edges,
         lower=lower,
         median=median,
         upper=upper,
         mean=mean / np.diff(edges),
         reach=(low, middle, high),
-        gaussian=None if stars is None else fit_frame(*stars),
+        gaussian=None if stars is None else fit_frame(*stars, membership),
         truth=truth,
     )
