@@ -76,6 +76,10 @@ def test_a_map_is_looked_at_as_a_whole(tmp_path):
     assert len(said) == 1
     index, row = next((k, i) for k, part in enumerate(bins) for i in np.flatnonzero(part["vel"] == 180.0))
     assert f"{row} of bin {index} (180.0)" in said[0]
+    # An iterator of bins is looked at as well.
+    with pytest.warns(ContaminationWarning) as again:
+        fit_all_bins(iter(bins), GRID, {"num_samples": 50}, n_jobs=1, progress=False)
+    assert [str(w.message) for w in again if w.category is ContaminationWarning] == said
     # What is written says it too.
     assert summary_table(solvers).meta["foreign"] == said[0]
     report = write_report(tmp_path / "report.html", solvers).read_text()

@@ -122,10 +122,12 @@ def fit_all_bins(
     """
     workers = Workers(n_jobs, progress, store, client)
     population = Population(contaminant, error_model)
-    fitted = fit_bins(bin_data_list, grid_kwargs, run_kwargs, min_stars, workers, population, stacklevel=3)
+    # Once, for an iterator has nothing to say a second time.
+    bins = _check_bins(bin_data_list)
+    fitted = fit_bins(bins, grid_kwargs, run_kwargs, min_stars, workers, population, stacklevel=3)
     solvers = as_solvers(fitted.fits)
     try:
-        for text in describe_bins(bin_data_list) if population.plain else ():
+        for text in describe_bins(bins) if population.plain else ():
             warnings.warn(text, ContaminationWarning, stacklevel=2)
         fitted.notes.warn(stacklevel=3)
     finally:

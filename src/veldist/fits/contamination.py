@@ -11,11 +11,13 @@ from veldist._support.arrays import Floats, Ints
 from veldist._support.threads import one_thread
 from veldist.fits.stars import Stars, read_bins
 from veldist.models.detection import FEWEST_MEMBERS, Detection, detect
+from veldist.models.losvd.memberships import Memberships
 
 __all__ = [
     "describe_bins",
     "describe_contamination",
     "describe_detection",
+    "describe_members",
     "describe_stars",
     "find_contamination",
 ]
@@ -24,6 +26,8 @@ __all__ = [
 _NAMED = 8
 # Below this probability of being no member nobody is named.
 _LIKELY = 0.5
+# Student's t of membership probabilities against velocities that is beyond chance in any number of bins.
+_DEPENDENT = 5.0
 
 
 def find_contamination(vel: Floats, err: Floats) -> Detection | None:
@@ -36,6 +40,32 @@ def describe_contamination(vel: Floats, err: Floats) -> str | None:
     """What is to be said of stars that are fitted as if all were members; None if nothing is."""
     found = find_contamination(vel, err)
     return None if found is None else describe_detection(found, vel, err)
+
+
+def describe_members(stars: Stars, members: Memberships | None) -> list[str]:
+    """What is doubtful of members that were fitted beside contaminants; nothing where there are none."""
+    if members is None or stars.contaminant is None:
+        return []
+    doubts = []
+    if members.dependence > _DEPENDENT:
+        doubts.append(
+            "the membership probabilities fall with the distance from the members' velocity, by more than "
+            f"who is a member explains (t = {members.dependence:.1f}). They seem to hold the velocities "
+            "already, which then count twice, and there are too many members: pass probabilities from "
+            "positions, colours or metallicities alone. Or the contaminant is not as the non-members are."
+        )
+    if not stars.contaminant.any():
+        doubts.append(
+            f"the contaminant has no density at any of the {stars.n_stars} stars, which are all members for "
+            "that: if it should explain some of them, widen it, or check its units."
+        )
+    if members.evidence < 0.0:
+        doubts.append(
+            f"the velocities do not show that any of the {stars.n_stars} stars is a member (log evidence "
+            f"ratio {members.evidence:.1f}; {members.number.mean():.0f} members in the mean): this LOSVD is "
+            "hardly more than its prior. Make larger bins, or pass membership probabilities."
+        )
+    return doubts
 
 
 def describe_stars(bins: Mapping[int, Stars | None]) -> list[str]:

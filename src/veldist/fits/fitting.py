@@ -13,7 +13,7 @@ import numpy as np
 from veldist._support import validate
 from veldist._support.threads import one_thread
 from veldist.errors import ContaminationWarning, ConvergenceWarning, GridWarning, OutlierWarning
-from veldist.fits.contamination import describe_contamination
+from veldist.fits.contamination import describe_contamination, describe_members
 from veldist.fits.fit import Fit
 from veldist.fits.grid import VelocityGrid
 from veldist.fits.stars import Stars
@@ -33,8 +33,6 @@ DEFAULT_SAMPLES = 1000
 _MOST_SAMPLES = 1_000_000
 # Fraction of the posterior mass outside the grid that is worth a warning; +-3 sigma leave out 0.3 %.
 _OUTSIDE_WARNING = 0.02
-# Student's t of membership probabilities against velocities that is beyond chance in any number of bins.
-_DEPENDENT = 5.0
 
 
 def fit_stars(
@@ -104,31 +102,8 @@ def accept(
             ConvergenceWarning,
             stacklevel=stacklevel,
         )
-    members = posterior.members
-    if members is not None and members.dependence > _DEPENDENT:
-        warnings.warn(
-            "the membership probabilities fall with the distance from the members' velocity, by more than "
-            f"who is a member explains (t = {members.dependence:.1f}). They seem to hold the velocities "
-            "already, which then count twice, and there are too many members: pass probabilities from "
-            "positions, colours or metallicities alone. Or the contaminant is not as the non-members are.",
-            ContaminationWarning,
-            stacklevel=stacklevel,
-        )
-    if stars.contaminant is not None and not stars.contaminant.any():
-        warnings.warn(
-            f"the contaminant has no density at any of the {stars.n_stars} stars, which are all members for "
-            "that: if it should explain some of them, widen it, or check its units.",
-            ContaminationWarning,
-            stacklevel=stacklevel,
-        )
-    if members is not None and members.evidence < 0.0:
-        warnings.warn(
-            f"the velocities do not show that any of the {stars.n_stars} stars is a member (log evidence "
-            f"ratio {members.evidence:.1f}; {members.number.mean():.0f} members in the mean): this LOSVD is "
-            "hardly more than its prior. Make larger bins, or pass membership probabilities.",
-            ContaminationWarning,
-            stacklevel=stacklevel,
-        )
+    for doubt in describe_members(stars, posterior.members):
+        warnings.warn(doubt, ContaminationWarning, stacklevel=stacklevel)
     others = describe_contamination(stars.vel, stars.err) if alone and stars.plain else None
     far = fit.outliers
     if others is not None:

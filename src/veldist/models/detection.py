@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from veldist._support.arrays import Floats
+from veldist.models.contaminants.em import TINY
 from veldist.models.contaminants.frame import MemberFrame, member_frame
-from veldist.models.contaminants.learn import Learnt, learn
-from veldist.models.contaminants.normal import box_density, gaussian_density, mixture_density
+from veldist.models.contaminants.learn import Learnt, learn, take_evenly
+from veldist.models.contaminants.normal import box_density, mixture_density
 from veldist.models.losvd.frame import Frame, fit_frame, is_far
 from veldist.models.members import Sample, laplace_evidence
 from veldist.models.screening import gain_of_two_groups
@@ -74,9 +75,7 @@ def detect(vel: Floats, err: Floats) -> Detection | None:
     """
     if vel.size < _FEWEST or np.ptp(vel) == 0.0 or not _is_suspicious(vel):
         return None
-    order = np.lexsort((err, vel))
-    every = -(-vel.size // _MOST)
-    some = order[every // 2 :: every]
+    some, _ = take_evenly(vel, err, _MOST)
     found = _compare(vel, err, vel[some], err[some])
     if found is None:
         return None
@@ -132,10 +131,7 @@ def _compare(all_vel: Floats, all_err: Floats, vel: Floats, err: Floats) -> Dete
             frame, density = own_frame, mixture_density(all_vel, all_err**2, *mixture)
     if max(uniform, told) <= _SPEAKS:
         return None
-    members = frame.share * _members_density(all_vel, all_err, frame)
-    foreign = (1.0 - frame.share) * density
-    # A star that neither explains is no member.
-    foreign = np.where(members + foreign > 0.0, foreign / np.maximum(members + foreign, 1e-300), 1.0)
+    foreign = 1.0 - frame.membership(all_vel, all_err, density)
     share = float(foreign.mean())
     separable = told > _SPEAKS and (1.0 - share) * all_vel.size >= FEWEST_MEMBERS
     return Detection(uniform, told, share, frame.location, frame.scale, separable, foreign)
@@ -154,9 +150,5 @@ def _evidence(vel: Floats, err: Floats, density: Floats, frame: MemberFrame) -> 
 
 def _log_likelihood(vel: Floats, err: Floats, frame: MemberFrame, density: Floats) -> float:
     """Of one Gaussian of members beside contaminants."""
-    total = frame.share * _members_density(vel, err, frame) + (1.0 - frame.share) * density
-    return float(np.log(np.maximum(total, 1e-300)).sum())
-
-
-def _members_density(vel: Floats, err: Floats, frame: MemberFrame) -> Floats:
-    return gaussian_density(vel - frame.location, frame.scale**2 + err**2)
+    total = frame.density(vel, err) + (1.0 - frame.share) * density
+    return float(np.log(np.maximum(total, TINY)).sum())

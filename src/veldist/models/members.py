@@ -25,6 +25,7 @@ from veldist._support.arrays import Floats
 from veldist.inference import Blocks, Evaluator, Likelihood, Monitor, Posterior, Settings, infer
 from veldist.inference.factor import fold
 from veldist.inference.laplace import find_modes
+from veldist.models.contaminants.em import TINY
 from veldist.models.contaminants.frame import member_frame
 from veldist.models.losvd.basis import PriorSettings
 from veldist.models.losvd.frame import Frame, fit_frame
@@ -55,7 +56,6 @@ _CHUNK = 2_000_000
 # With fewer stars nothing is said of their probabilities, which are kept so far from 0 and 1, and the log
 # ratio of the two densities so close to zero.
 _FEW, _CLOSE, _FAR_ODDS = 20, 1e-6, 10.0
-_TINY = 1e-300
 # With more stars than this the number of members is as good as normal.
 _MANY = 20_000
 
@@ -132,9 +132,7 @@ def fit_in_frame(
         log_base=model.cells.log_base,
         prior=model.prior,
     )
-    found = _memberships(sample, model, whole, rng)
-    found = replace(found, evidence=_evidence_of_members(sample, frame, whole.diagnostics.log_evidence))
-    return LosvdPosterior(frame, model.cells, members, found)
+    return LosvdPosterior(frame, model.cells, members, _memberships(sample, model, whole, rng))
 
 
 def _evidence_of_members(sample: Sample, frame: Frame, log_evidence: float) -> float:
@@ -142,7 +140,7 @@ def _evidence_of_members(sample: Sample, frame: Frame, log_evidence: float) -> f
     assert sample.contaminant is not None
     if sample.probability is not None and (sample.probability == 1.0).any():
         return _CERTAIN_EVIDENCE
-    alone = float(np.log(np.maximum(sample.contaminant, _TINY)).sum())
+    alone = float(np.log(np.maximum(sample.contaminant, TINY)).sum())
     places = float(np.log((np.ptp(sample.vel) + frame.scale) / frame.scale))
     ratio = log_evidence + _FLAT - alone - places
     return float(np.clip(ratio, -_CERTAIN_EVIDENCE, _CERTAIN_EVIDENCE))
@@ -290,6 +288,7 @@ def _memberships(
         number=number,
         probability=probability,
         dependence=_dependence(sample, model, by_velocity, float(probability.mean())),
+        evidence=_evidence_of_members(sample, model.frame, whole.diagnostics.log_evidence),
     )
 
 
@@ -304,8 +303,8 @@ def _dependence(sample: Sample, model: LosvdModel, density: Floats, fraction: fl
     if p is None or foreign is None or p.size <= _FEW:
         return 0.0
     mine, theirs = fraction * density, (1.0 - fraction) * foreign
-    share = mine / np.maximum(mine + theirs, _TINY)
-    ratio = np.log(np.maximum(density, _TINY)) - np.log(np.maximum(foreign, _TINY))
+    share = mine / np.maximum(mine + theirs, TINY)
+    ratio = np.log(np.maximum(density, TINY)) - np.log(np.maximum(foreign, TINY))
     known = np.stack([np.ones(p.size), share, np.clip(ratio, -_FAR_ODDS, _FAR_ODDS)], axis=1)
     inside = np.clip(p, _CLOSE, 1.0 - _CLOSE)
     log_odds = np.log(inside / (1.0 - inside))

@@ -10,14 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from veldist._support.arrays import Floats
-from veldist.models.contaminants.normal import gaussian_density
+from veldist.models.contaminants.em import climb
 
 __all__ = ["gain_of_two_groups"]
 
 _NU = np.array([2.0, 3.0, 5.0, 10.0, 100.0])[:, None]
 _STUDENT_STEPS, _STEPS = 12, 25
 _SIGMA_PER_MAD = 1.4826
-_TINY = 1e-300
 # The densest part of the sample: so many stars, as a share of all and at least.
 _DENSE, _FEWEST = 0.2, 12
 
@@ -33,15 +32,15 @@ def gain_of_two_groups(vel: Floats, err: Floats) -> float:
     e2 = err**2
     y = vel - np.median(vel)
     robust = _SIGMA_PER_MAD * float(np.median(np.abs(y)))
-    least = 0.01 * float(np.median(e2))
-    return _two_gaussians(y, e2, robust, least) - _student(y, e2, robust, least)
+    return _two_gaussians(y, e2, robust) - _student(y, e2, robust)
 
 
-def _student(y: Floats, e2: Floats, robust: float, least: float) -> float:
+def _student(y: Floats, e2: Floats, robust: float) -> float:
     """Largest log likelihood of a Student t around a free centre, its scale and the errors in quadrature."""
     from scipy.special import gammaln
 
-    center, square = np.zeros_like(_NU), np.full_like(_NU, max(robust**2 - float(np.median(e2)), least))
+    typical = float(np.median(e2))
+    center, square = np.zeros_like(_NU), np.full_like(_NU, max(robust**2 - typical, 0.01 * typical))
     for _ in range(_STUDENT_STEPS):
         variance = square + e2
         weight = (_NU + 1.0) / (_NU + (y - center) ** 2 / variance) / variance
@@ -56,27 +55,15 @@ def _student(y: Floats, e2: Floats, robust: float, least: float) -> float:
     return float(log.sum(axis=1).max())
 
 
-def _two_gaussians(y: Floats, e2: Floats, robust: float, least: float) -> float:
+def _two_gaussians(y: Floats, e2: Floats, robust: float) -> float:
     """Largest log likelihood of two Gaussians, from starts in the middle and where stars are densest."""
     n_dense = min(max(_FEWEST, int(_DENSE * y.size)), y.size - 1)
     first = int(np.argmin(y[n_dense:] - y[:-n_dense]))
     dense, width = y[first + n_dense // 2], y[first + n_dense] - y[first]
     spread, mean = float(y.std()), float(y.mean())
-    v = np.array([[0.0, mean], [dense, mean], [0.0, 0.0]])[..., None]
+    v = np.array([[0.0, mean], [dense, mean], [0.0, 0.0]])
     sigma = np.array(
         [[0.8 * robust, 2.0 * spread], [max(width, 0.3 * robust), 1.5 * spread], [0.6 * robust, 1.3 * spread]]
     )
-    square = np.maximum(sigma[..., None] ** 2, least)
-    share = np.array([[0.7, 0.3], [0.3, 0.7], [0.5, 0.5]])[..., None]
-    for _ in range(_STEPS):
-        variance = square + e2
-        part = share * gaussian_density(y - v, variance)
-        part /= part.sum(axis=1, keepdims=True) + _TINY
-        share, weight = part.mean(axis=2, keepdims=True), part / variance
-        v = (weight * y).sum(axis=2, keepdims=True) / (weight.sum(axis=2, keepdims=True) + _TINY)
-        known = square / variance
-        left = part * ((known * (y - v)) ** 2 + square * (1.0 - known))
-        square = left.sum(axis=2, keepdims=True) / (part.sum(axis=2, keepdims=True) + _TINY)
-        square = np.maximum(square, least)
-    density = (share * gaussian_density(y - v, square + e2)).sum(axis=1)
-    return float(np.log(density + _TINY).sum(axis=1).max())
+    share = np.array([[0.7, 0.3], [0.3, 0.7], [0.5, 0.5]])
+    return float(climb(y, e2, v, sigma, share, _STEPS).log_likelihood.max())

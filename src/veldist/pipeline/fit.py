@@ -225,8 +225,8 @@ def fit_catalog(
         settings.grid["width"] / 2,
         settings.grid["n_bins"],
     )
-    plain = settings.contaminant is None and settings.error_model is None
-    remarks = remarks_on_stars(catalog, settings.grid) if plain else []
+    population = Population(settings.contaminant, settings.error_model)
+    remarks = remarks_on_stars(catalog, settings.grid) if population.plain else []
     _warn_of(remarks)
     with stage("fits and summaries"):
         fitted = fit_bins(
@@ -239,7 +239,7 @@ def fit_catalog(
             },
             min_stars=settings.min_stars,
             workers=Workers(settings.n_jobs, progress, store),
-            population=Population(settings.contaminant, settings.error_model),
+            population=population,
             product=make_products,
             stacklevel=3,
         )

@@ -6,13 +6,10 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from veldist._support.arrays import Floats
 from veldist.fits.stars import check_possible
 from veldist.models.contaminants import Contaminant, member_frame
 from veldist.models.contaminants.density import refuse_blunders
-from veldist.models.contaminants.normal import gaussian_density
 from veldist.sky.placeholders import refuse_placeholders
 
 if TYPE_CHECKING:
@@ -76,10 +73,8 @@ def expected_members(catalog: StarCatalog, settings: PipelineSettings, prior: Fl
     if contaminant is None or contaminant == "learn" or prior is not None:
         return prior
     density = contaminant.density(catalog.vel, catalog.err)
-    v, sigma, share = member_frame(catalog.vel, catalog.err, density)
-    members = share * gaussian_density(catalog.vel - v, sigma**2 + catalog.err**2)
-    total = members + (1.0 - share) * density
-    return np.divide(members, total, out=np.zeros_like(total), where=total > 0.0)
+    frame = member_frame(catalog.vel, catalog.err, density)
+    return frame.membership(catalog.vel, catalog.err, density)
 
 
 def population_notes(settings: PipelineSettings) -> dict[str, str]:

@@ -35,6 +35,19 @@ class MemberFrame(NamedTuple):
     scale: float
     share: float
 
+    def density(self, vel: Floats, err: Floats) -> Floats:
+        """The members' part of the density of each star, error included, per km/s."""
+        return self.share * gaussian_density(vel - self.location, self.scale**2 + err**2)
+
+    def membership(self, vel: Floats, err: Floats, contaminant: Floats) -> Floats:
+        """Probability of each star to be a member, beside contaminants of these densities at the stars.
+
+        A star that neither explains is none.
+        """
+        members = self.density(vel, err)
+        total = members + (1.0 - self.share) * contaminant
+        return np.divide(members, total, out=np.zeros_like(total), where=total > 0.0)
+
 
 class _Sample(NamedTuple):
     """Stars as the steps need them: velocities, squared errors, weights of members and contaminants."""

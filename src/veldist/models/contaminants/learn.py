@@ -12,7 +12,7 @@ from veldist.models.contaminants.em import TINY, Gaussians, climb, occam
 from veldist.models.contaminants.member import Member
 from veldist.models.contaminants.starts import dense_places
 
-__all__ = ["Learnt", "learn"]
+__all__ = ["Learnt", "learn", "take_evenly"]
 
 # Stars that are used at most: at first, to find the populations, and in the end.
 _FIRST_STARS, _MOST_STARS = 1500, 20_000
@@ -59,6 +59,12 @@ class _Model(NamedTuple):
     evidence: float
 
 
+def take_evenly(vel: Floats, err: Floats, most: int) -> tuple[NDArray[np.intp], int]:
+    """At most so many stars in the order of their velocities, and of how many each is one."""
+    every = -(-vel.size // most)
+    return np.lexsort((err, vel))[every // 2 :: every], every
+
+
 def learn(vel: Floats, err: Floats, guess: float | None) -> Learnt:
     r"""Mixture of one narrow Gaussian and one or two broad ones.
 
@@ -83,9 +89,8 @@ def learn(vel: Floats, err: Floats, guess: float | None) -> Learnt:
         If members cannot be told from others.
     """
     n_all = vel.size
-    order = np.lexsort((err, vel))
-    every = -(-n_all // _MOST_STARS)
-    vel, err = vel[order][every // 2 :: every], err[order][every // 2 :: every]
+    some, every = take_evenly(vel, err, _MOST_STARS)
+    vel, err = vel[some], err[some]
     if vel.size < _FEWEST:
         raise ValueError(
             f"vel has {n_all} stars, too few to show whether they are two populations ({_FEWEST} at least). "

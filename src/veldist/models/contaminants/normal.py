@@ -1,10 +1,11 @@
-"""Gaussian densities of many stars under many components, and the mass of a box."""
+"""Densities of many stars under many Gaussians, and under a box."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from veldist._support.arrays import Floats
+from veldist.models.normal import mass_between
 
 __all__ = ["box_density", "gaussian_density", "mixture_density"]
 
@@ -44,11 +45,4 @@ def mixture_density(vel: Floats, e2: Floats, weights: Floats, v: Floats, sigma: 
 
 def box_density(vel: Floats, err: Floats, low: float, high: float) -> Floats:
     """Density of a uniform distribution between two limits, convolved with the stars' errors, per km/s."""
-    # Here, for it takes longer to load than all else that a contaminant needs.
-    from scipy.special import ndtr
-
-    left, right = (low - vel) / err, (high - vel) / err
-    # On the tail's side: a difference of two numbers near 1 has few digits.
-    above = left > 0.0
-    left, right = np.where(above, -right, left), np.where(above, -left, right)
-    return (ndtr(right) - ndtr(left)) / (high - low)
+    return mass_between((low - vel) / err, (high - vel) / err) / (high - low)

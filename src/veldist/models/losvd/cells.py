@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
-from veldist.models.losvd.normal import mass_between, masses_between
+from veldist.models.normal import mass_between, masses_between
 
 __all__ = ["Cells", "make_cells"]
 

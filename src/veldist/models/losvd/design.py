@@ -6,7 +6,7 @@ import numpy as np
 
 from veldist._support.arrays import Floats
 from veldist.models.losvd.cells import Cells
-from veldist.models.losvd.normal import masses_between
+from veldist.models.normal import masses_between
 
 __all__ = ["design_matrix", "gaussian_design_matrix"]
 

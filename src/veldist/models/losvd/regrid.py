@@ -22,7 +22,7 @@ import numpy as np
 
 from veldist._support.arrays import Floats
 from veldist.models.losvd.cells import Cells
-from veldist.models.losvd.normal import masses_between
+from veldist.models.normal import masses_between
 
 __all__ = ["LEAST_INSIDE", "fine_edges", "smooth_bin_masses"]
 
