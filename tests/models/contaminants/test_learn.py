@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy.stats import norm
 
 from veldist import Contaminant, simulate
-from veldist.models.contaminants.em import climb, unresolved
+from veldist.models.contaminants.em import climb
+from veldist.models.unresolved import unresolved
 
 
 def catalogue(seed, n, share, contaminant=(60.0, 40.0), sigma=10.0):

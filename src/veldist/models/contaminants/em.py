@@ -8,11 +8,10 @@ import numpy as np
 
 from veldist._support.arrays import Floats
 from veldist.models.contaminants.normal import gaussian_density
+from veldist.models.unresolved import unresolved
 
-__all__ = ["TINY", "Gaussians", "climb", "maximise", "occam", "unresolved"]
+__all__ = ["TINY", "Gaussians", "climb", "maximise", "occam"]
 
-# Stars that count as few: what they say of a scale depends on where they happen to lie.
-_PRECISE = 3
 # The floor of the scales moves little from a step to the next.
 _EVERY = 4
 TINY = 1e-300
@@ -93,28 +92,6 @@ def maximise(
     squared = (shrunk * (vel - mean[..., None])) ** 2 + shrunk * e2
     total = np.maximum(responsibility.sum(axis=-1), TINY)
     return mean, np.sqrt((responsibility * squared).sum(axis=-1) / total)
-
-
-def unresolved(e2: Floats, responsibility: Floats) -> Floats:
-    r"""Variance that stars with these squared errors cannot tell from zero.
-
-    The Cramer-Rao bound of the variance at zero, :math:`\sqrt{2 / \sum_i r_i e_i^{-4}}`, without the three
-    stars that say most. It keeps a Gaussian from collapsing onto one star that is far more precise than all
-    others.
-
-    Parameters
-    ----------
-    e2 : ndarray, (n_stars,)
-    responsibility : ndarray, (..., n_stars)
-        Share of every star that counts.
-    """
-    # Referred to the smallest error, whose fourth power could underflow.
-    least = float(e2.min())
-    information = responsibility * (least / e2) ** 2
-    total = information.sum(axis=-1)
-    if e2.size > _PRECISE:
-        total = np.partition(information, -_PRECISE, axis=-1)[..., :-_PRECISE].sum(axis=-1)
-    return np.sqrt(2.0 / np.maximum(total, TINY)) * least
 
 
 def occam(sigma: Floats, n_stars: Floats, error: float, extent: float) -> Floats:

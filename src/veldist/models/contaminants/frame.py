@@ -7,8 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from veldist._support.arrays import Floats
-from veldist.models.contaminants.em import TINY, maximise, occam, unresolved
+from veldist.models.contaminants.em import TINY, maximise, occam
 from veldist.models.contaminants.normal import gaussian_density
+from veldist.models.unresolved import unresolved
 
 __all__ = ["MemberFrame", "member_frame"]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from veldist._support.arrays import Floats
+from veldist.models.unresolved import unresolved
 
 __all__ = ["FAR", "Frame", "fit_frame", "is_far", "robust_frame"]
 
@@ -19,8 +20,6 @@ FAR = 8.0
 _ROUNDING = 1e-9
 # The variance's root is searched from above in steps of so much in its logarithm.
 _STEP = float(np.log(2.0))
-# Stars that count as few.
-_PRECISE = 3
 # Upper quartile of the unit Gaussian.
 _NORMAL_QUARTILE = 0.6744897501960817
 
@@ -119,7 +118,7 @@ def _solve_variance(excess: Callable[[float], float], e2: Floats, ceiling: float
     If there is none, the smallest variance that can be told from zero: the Cramer-Rao bound of unresolved
     stars, and what the velocities' rounding allows.
     """
-    floor = max(_unresolved(e2), (_ROUNDING * float(np.abs(vel).max())) ** 2)
+    floor = max(float(unresolved(e2, np.ones_like(e2))), (_ROUNDING * float(np.abs(vel).max())) ** 2)
     above = float(np.log(ceiling) + 1e-3) if ceiling > 0.0 else -np.inf
     lowest = float(np.log(floor))
     below = above
@@ -133,13 +132,3 @@ def _solve_variance(excess: Callable[[float], float], e2: Floats, ceiling: float
             return float(np.exp(brentq(lambda t: excess(float(np.exp(t))), below, above, xtol=1e-9)))
         above = below
     return floor
-
-
-def _unresolved(e2: Floats) -> float:
-    """Variance that so many stars with these squared errors cannot tell from zero."""
-    if e2.size > _PRECISE:
-        # What few stars teach of the scale depends on where they happen to lie.
-        e2 = np.partition(e2, _PRECISE)[_PRECISE:]
-    # Referred to the smallest error, whose fourth power could underflow.
-    least = float(e2.min())
-    return float(np.sqrt(2.0) * least / np.sqrt(np.sum((least / e2) ** 2)))
